@@ -1,0 +1,72 @@
+"""A torch backend as a value: everything about ``cu130`` follows from its tag."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from torchsel.errors import ConfigError
+
+Family = Literal["cpu", "cuda", "rocm", "xpu", "other"]
+Channel = Literal["stable", "test", "nightly"]
+
+DEFAULT_INDEX_URL = "https://download.pytorch.org/whl"
+
+_TAG = re.compile(r"[a-z][a-z0-9]*(\.[0-9]+)*", re.ASCII)
+_CUDA = re.compile(r"cu[0-9]{2,3}", re.ASCII)
+_ROCM = re.compile(r"rocm([0-9]+(?:\.[0-9]+)+)", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backend:
+    """One torch backend.
+
+    ``tag`` is PyTorch's own name (``cpu``, ``cu130``, ``rocm7.2``, ``xpu``), which is also the last part
+    of its index URL and the local version of its wheels. ``release`` is the CUDA or ROCm release, ``(13, 0)``
+    for ``cu130`` and ``(6, 2, 4)`` for ``rocm6.2.4``; empty where there is none.
+    """
+
+    tag: str
+    family: Family
+    release: tuple[int, ...] = ()
+
+    @classmethod
+    def parse(cls, tag: str) -> Backend:
+        """Read a tag such as ``cu130``.
+
+        A well-formed tag of an unknown family is taken verbatim as family ``other``.
+
+        Raises:
+            ConfigError: the tag could not be the last part of an index URL.
+        """
+        if not _TAG.fullmatch(tag):
+            msg = f"{tag!r} is not a torch backend; expected one such as 'cpu', 'cu130', 'rocm7.2' or 'xpu'"
+            raise ConfigError(msg)
+        if tag in ("cpu", "xpu"):
+            return cls(tag=tag, family="cpu" if tag == "cpu" else "xpu")
+        if _CUDA.fullmatch(tag):
+            return cls(tag=tag, family="cuda", release=(int(tag[2:-1]), int(tag[-1])))
+        if match := _ROCM.fullmatch(tag):
+            return cls(tag=tag, family="rocm", release=tuple(map(int, match[1].split("."))))
+        return cls(tag=tag, family="other")
+
+    @property
+    def index_name(self) -> str:
+        """Name of the uv index that torchsel generates, ``pytorch-cu130``."""
+        return f"pytorch-{self.tag}"
+
+    @property
+    def local_version(self) -> str:
+        """Local version of its Linux and Windows wheels, without the plus sign."""
+        return self.tag
+
+    @property
+    def slug(self) -> str:
+        """The tag as part of a group or extra name: dots become dashes, ``rocm7-2``."""
+        return self.tag.replace(".", "-")
+
+    def index_url(self, base: str = DEFAULT_INDEX_URL, channel: Channel = "stable") -> str:
+        """URL of this backend's index below ``base`` (layout: pytorch/test-infra ``s3_management``)."""
+        middle = "" if channel == "stable" else f"{channel}/"
+        return f"{base.rstrip('/')}/{middle}{self.tag}"
