@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import DEFAULT_INDEX_URL, Channel
-from torchsel.host import Vendor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torchsel.host import Vendor
 
 Strategy = Literal["pin", "groups", "extras"]
 

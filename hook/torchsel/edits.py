@@ -15,7 +15,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SetValue:
-    """Put ``value`` at ``path``; missing tables on the way are made. ``value`` is plain data without datetimes."""
+    """Put ``value``, plain data without dates, at ``path``; missing tables on the way are made."""
 
     path: Path
     value: Any
