@@ -1,0 +1,189 @@
+"""A uv project or workspace as its files describe it: where it is, and what they say."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torchsel.errors import ConfigError, MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+FILE_LIMIT = 32 << 20
+"""Largest pyproject.toml or uv.lock read, in bytes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TomlFile:
+    """A TOML file: ``text`` is its exact content (BOM and newlines kept), ``data`` what it says."""
+
+    path: Path
+    text: str
+    data: Mapping[str, Any]
+
+    def table(self, *keys: str) -> Mapping[str, Any]:
+        """The table at ``keys``, empty where there is none."""
+        found: Any = self.data
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """A project: ``root`` is the workspace root's pyproject.toml, ``members`` those of its other members."""
+
+    root: TomlFile
+    members: tuple[TomlFile, ...] = ()
+    lock: TomlFile | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the root pyproject.toml, where uv.lock and .venv are."""
+        return self.root.path.parent
+
+    @property
+    def files(self) -> tuple[TomlFile, ...]:
+        """Every pyproject.toml, the root's first."""
+        return (self.root, *self.members)
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the root has ``[tool.torchsel]``."""
+        return "torchsel" in self.root.table("tool")
+
+
+def load_project(start: Path) -> Project:
+    """Read the project that ``start`` (a folder) is in, up to its workspace root, as uv finds it.
+
+    Raises:
+        ConfigError: there is no pyproject.toml, or one is not UTF-8 or not TOML.
+        MachineError: a file can't be read.
+    """
+    here = find_pyproject(start)
+    file = read_toml(here)
+    root = file if "workspace" in file.table("tool", "uv") else _workspace_root(file) or file
+    lock = root.path.parent / "uv.lock"
+    return Project(
+        root=root,
+        members=tuple(_members(root)),
+        lock=read_toml(lock) if lock.is_file() else None,
+    )
+
+
+def find_pyproject(start: Path) -> Path:
+    """The nearest pyproject.toml in ``start`` or above.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    folder = start.absolute()
+    if not folder.is_dir():
+        msg = f"{start}: no such folder"
+        raise ConfigError(msg)
+    for candidate in (folder, *folder.parents):
+        path = candidate / "pyproject.toml"
+        if path.is_file():
+            return path
+    msg = f"no pyproject.toml in {folder} or any folder above; make one with 'uv init', or give --project DIR"
+    raise ConfigError(msg)
+
+
+def read_toml(path: Path) -> TomlFile:
+    """Read one TOML file.
+
+    Raises:
+        ConfigError: too large, not UTF-8 or not TOML, with the place.
+        MachineError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_LIMIT + 1)
+    except OSError as error:
+        msg = f"{path}: can't be read: {error.strerror}"
+        raise MachineError(msg) from None
+    if len(content) > FILE_LIMIT:
+        msg = f"{path}: larger than {FILE_LIMIT >> 20} MiB; torchsel reads no file that large"
+        raise ConfigError(msg)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        msg = f"{path}: line {line}: not UTF-8; save the file as UTF-8, as TOML asks"
+        raise ConfigError(msg) from None
+    return TomlFile(path=path, text=text, data=parse_toml(text, path))
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Parse ``text`` (a BOM is allowed, as in uv).
+
+    Raises:
+        ConfigError: it is not TOML, with line and column.
+    """
+    try:
+        return tomllib.loads(text.removeprefix("\ufeff"))
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{path}: not valid TOML: {error}"
+    except RecursionError:
+        msg = f"{path}: not valid TOML: nested too deeply"
+    raise ConfigError(msg)
+
+
+def _workspace_root(member: TomlFile) -> TomlFile | None:
+    """The pyproject.toml above whose workspace has this member; a broken one above is not ours to judge."""
+    folder = member.path.parent
+    for above in folder.parents:
+        path = above / "pyproject.toml"
+        if not path.is_file():
+            continue
+        try:
+            candidate = read_toml(path)
+        except ConfigError:
+            return None
+        if "workspace" in candidate.table("tool", "uv"):
+            return candidate if folder in _member_folders(candidate) else None
+    return None
+
+
+def _members(root: TomlFile) -> Iterator[TomlFile]:
+    for folder in _member_folders(root):
+        path = folder / "pyproject.toml"
+        if folder != root.path.parent and path.is_file():
+            yield read_toml(path)
+
+
+def _member_folders(root: TomlFile) -> list[Path]:
+    """Folders of the workspace's members: ``members`` globs without ``exclude`` globs, sorted."""
+    workspace = root.table("tool", "uv", "workspace")
+    folders = _globbed(root.path.parent, workspace.get("members"))
+    return sorted(folders - _globbed(root.path.parent, workspace.get("exclude")))
+
+
+def _globbed(base: Path, patterns: object) -> set[Path]:
+    if not isinstance(patterns, list):
+        return set()
+    found: set[Path] = set()
+    for pattern in patterns:
+        if isinstance(pattern, str):
+            found |= _glob(base, pattern.strip().removeprefix("./").rstrip("/"))
+    return found
+
+
+def _glob(base: Path, pattern: str) -> set[Path]:
+    if pattern in ("", "."):
+        return {base}
+    if not any(char in pattern for char in "*?["):
+        return {folder for folder in [Path(_normal(base / pattern))] if folder.is_dir()}
+    try:
+        return {folder for folder in base.glob(pattern) if folder.is_dir()}
+    except (ValueError, NotImplementedError, OSError):
+        return set()
+
+
+def _normal(path: Path) -> str:
+    from os.path import normpath  # noqa: PLC0415 - Path has no lexical normalisation of '..'
+
+    return normpath(path)

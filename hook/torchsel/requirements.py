@@ -1,0 +1,235 @@
+"""What a project's files require and what its lock holds (PEP 508, PEP 735, uv.lock)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from packaging.requirements import Requirement
+
+    from torchsel.host import Host
+    from torchsel.project import Project, TomlFile
+
+ANCHOR_GROUP = "torchsel"
+"""Name of the dependency group of anchors."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Required:
+    """One requirement and the dotted key of the list it stands in."""
+
+    place: str
+    requirement: Requirement
+
+    @property
+    def name(self) -> str:
+        """The normalised name of the package (PEP 503)."""
+        from packaging.utils import canonicalize_name  # noqa: PLC0415 - start-up time
+
+        return canonicalize_name(self.requirement.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Locked:
+    """One ``[[package]]`` of uv.lock: exact version, registry URL where it has one, markers of its forks."""
+
+    name: str
+    version: str
+    registry: str | None
+    markers: tuple[str, ...]
+
+    @property
+    def public(self) -> str:
+        """The version without its local part."""
+        return self.version.partition("+")[0]
+
+    @property
+    def local(self) -> str:
+        """The local version, empty where there is none."""
+        return self.version.partition("+")[2]
+
+
+def direct_requirements(project: Project, *, without_groups: Iterable[str] = ()) -> list[Required]:
+    """Every requirement of the root and its members that uv's sources apply to.
+
+    That is ``project.dependencies``, its extras, the dependency groups (those named in
+    ``without_groups`` left out) and uv's legacy ``dev-dependencies``. A malformed one is left to uv.
+    """
+    skipped = {ANCHOR_GROUP, *without_groups}
+    return [item for file in project.files for item in _parsed(_listed(file, skipped))]
+
+
+def bounds(project: Project) -> list[Required]:
+    """The workspace root's ``constraint-dependencies`` and ``override-dependencies``, which are uv's."""
+    uv = project.root.table("tool", "uv")
+    keys = ("constraint-dependencies", "override-dependencies")
+    return list(_parsed((f"tool.uv.{key}", uv.get(key)) for key in keys))
+
+
+def specifiers(project: Project, name: str, *, host: Host | None, python: str | None) -> tuple[str, ...]:
+    """Version specifiers for ``name`` that hold on ``host`` (on any machine where None), locals cut off.
+
+    uv's overrides replace every other one. Bounds of extras and groups that contradict the rest (they
+    may be meant for different environments) are left out.
+    """
+    found = [item for item in [*direct_requirements(project), *bounds(project)] if item.name == name]
+    found = [item for item in found if _applies(item.requirement, host, python)]
+    overrides = [item for item in found if item.place == "tool.uv.override-dependencies"]
+    everywhere = [item for item in found if _is_unconditional(item.place)]
+    texts = [_public_specifier(item) for item in (overrides or found)]
+    if not overrides and not _compatible(texts):
+        texts = [_public_specifier(item) for item in everywhere]
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def pinned_local(project: Project, name: str) -> tuple[str, str] | None:
+    """``("cu121", "project.dependencies")`` for a requirement such as ``torch==2.5.1+cu121``."""
+    for item in direct_requirements(project):
+        if item.name == name:
+            for specifier in item.requirement.specifier:
+                if specifier.operator in ("==", "===") and "+" in specifier.version:
+                    return specifier.version.partition("+")[2], item.place
+    return None
+
+
+def locked_packages(lock: TomlFile | None, names: Iterable[str]) -> list[Locked]:
+    """Entries of uv.lock for ``names``, in the lock's order."""
+    wanted = set(names)
+    packages = lock.data.get("package") if lock else None
+    return [
+        _locked(item)
+        for item in (packages if isinstance(packages, list) else [])
+        if isinstance(item, dict) and item.get("name") in wanted and isinstance(item.get("version"), str)
+    ]
+
+
+def locked_here(entries: Iterable[Locked], host: Host, python: str | None) -> list[Locked]:
+    """Those of ``entries`` whose fork is for this host; all of them where no marker says so."""
+    items = list(entries)
+    return [item for item in items if _any_holds(item.markers, host, python)] or items
+
+
+def newest_first(versions: Iterable[str]) -> tuple[str, ...]:
+    """Distinct versions by PEP 440, the newest first."""
+    from packaging.version import Version  # noqa: PLC0415 - start-up time
+
+    return tuple(sorted(set(versions), key=Version, reverse=True))
+
+
+def project_python(folder: Path) -> str | None:
+    """``X.Y`` of the project's interpreter: from its .venv, else its .python-version, else None."""
+    for path, reader in ((folder / ".venv/pyvenv.cfg", _venv_version), (folder / ".python-version", str)):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        parts = reader(text).strip().removeprefix("cpython").lstrip("@-").split(".")
+        if len(parts) >= 2 and parts[0].isdigit() and parts[1].rstrip("t").isdigit():
+            return f"{parts[0]}.{parts[1].rstrip('t')}"
+    return None
+
+
+def environment(host: Host, python: str | None) -> dict[str, str]:
+    """PEP 508 marker values of ``host``; Python ``3.12`` stands in where the project's is unknown."""
+    names = {"linux": ("Linux", "posix"), "win32": ("Windows", "nt"), "darwin": ("Darwin", "posix")}
+    system, os_name = names[host.system]
+    spelling = {("win32", "x86_64"): "AMD64", ("win32", "aarch64"): "ARM64", ("darwin", "aarch64"): "arm64"}
+    version = python or "3.12"
+    return {
+        "sys_platform": host.system,
+        "platform_system": system,
+        "os_name": os_name,
+        "platform_machine": spelling.get((host.system, host.machine), host.machine),
+        "python_version": version,
+        "python_full_version": f"{version}.0",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "implementation_version": f"{version}.0",
+        "platform_release": host.kernel or "",
+        "platform_version": "",
+        "extra": "",
+    }
+
+
+def _listed(file: TomlFile, skipped: set[str]) -> Iterator[tuple[str, object]]:
+    """Each list of requirement strings in a pyproject.toml with its dotted key."""
+    project = file.table("project")
+    yield "project.dependencies", project.get("dependencies")
+    for extra, items in file.table("project", "optional-dependencies").items():
+        yield f"project.optional-dependencies.{extra}", items
+    for group, items in file.table("dependency-groups").items():
+        if group not in skipped:
+            yield f"dependency-groups.{group}", items
+    yield "tool.uv.dev-dependencies", file.table("tool", "uv").get("dev-dependencies")
+
+
+def _parsed(lists: Iterable[tuple[str, object]]) -> Iterator[Required]:
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - start-up time
+
+    for place, items in lists:
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, str):
+                try:
+                    yield Required(place=place, requirement=Requirement(item))
+                except InvalidRequirement:
+                    continue
+
+
+def _is_unconditional(place: str) -> bool:
+    return place in ("project.dependencies", "tool.uv.constraint-dependencies")
+
+
+def _public_specifier(item: Required) -> str:
+    """The specifier with local versions cut off, as the catalog knows public releases."""
+    parts = sorted(str(specifier).partition("+")[0] for specifier in item.requirement.specifier)
+    return ",".join(parts)
+
+
+def _compatible(texts: Iterable[str]) -> bool:
+    """Whether exact pins among ``texts`` agree; ranges are left to the catalog."""
+    pins = {text for text in texts if text.startswith("==") and "," not in text and "*" not in text}
+    return len(pins) <= 1
+
+
+def _applies(requirement: Requirement, host: Host | None, python: str | None) -> bool:
+    if requirement.marker is None or host is None:
+        return True
+    return requirement.marker.evaluate(environment(host, python))
+
+
+def _any_holds(markers: tuple[str, ...], host: Host, python: str | None) -> bool:
+    from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - start-up time
+
+    values = environment(host, python)
+    for text in markers:
+        try:
+            if Marker(text).evaluate(values):
+                return True
+        except InvalidMarker:
+            return True
+    return not markers
+
+
+def _locked(item: Mapping[str, Any]) -> Locked:
+    source = item.get("source")
+    registry = source.get("registry") if isinstance(source, dict) else None
+    markers = item.get("resolution-markers")
+    return Locked(
+        name=str(item["name"]),
+        version=str(item["version"]),
+        registry=registry if isinstance(registry, str) else None,
+        markers=tuple(map(str, markers)) if isinstance(markers, list) else (),
+    )
+
+
+def _venv_version(text: str) -> str:
+    """The interpreter's version in a pyvenv.cfg: venv writes ``version``, uv ``version_info``."""
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() in ("version", "version_info"):
+            return value
+    return ""
