@@ -1,0 +1,62 @@
+"""What tests ask for by name: the index on loopback, uv, projects and recorded hosts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from support.index import Index
+from support.toolbox import Project, World, host_files, uv_binary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+class MakeProject(Protocol):
+    """Makes a project in a folder of its own; ``uv_version`` None is the environment's uv."""
+
+    def __call__(
+        self,
+        pyproject: str,
+        *,
+        name: str = "demo",
+        uv_version: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Project: ...
+
+
+@pytest.fixture(scope="session")
+def index() -> Iterator[Index]:
+    with Index() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def world(index: Index, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(index=index, folder=tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def uv() -> Path:
+    return uv_binary()
+
+
+@pytest.fixture
+def project(world: World, tmp_path: Path) -> MakeProject:
+    def make(
+        pyproject: str,
+        *,
+        name: str = "demo",
+        uv_version: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Project:
+        return world.project(tmp_path / name, pyproject, uv=uv_binary(uv_version), env=env)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def hosts() -> dict[str, Path]:
+    return host_files()

@@ -1,0 +1,316 @@
+"""Which wheels the test index holds: real releases, backends and platforms, in one compact table.
+
+Written down from what download.pytorch.org and the default index held in autumn 2026. A row says what exists;
+nothing is looked up in torchsel's own catalog, which these wheels are there to contradict.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from support.wheels import Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = ""
+"""Folder of what the index lists under every backend."""
+PYPI = "pypi"
+"""Folder of the default index."""
+
+PLATFORM_TAGS = {
+    "l": "manylinux_2_28_x86_64",
+    "a": "manylinux_2_28_aarch64",
+    "w": "win_amd64",
+    "m": "macosx_14_0_arm64",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """A torch release.
+
+    ``builds`` maps a backend to the first letters of its platforms (``l`` Linux x86-64, ``a`` Linux aarch64,
+    ``w`` Windows, ``m`` macOS); ``default`` is what the default index's Linux wheels were built for.
+    ``rocm`` and ``xpu`` are versions of the triton package that those builds require.
+    """
+
+    torch: str
+    vision: str
+    audio: str | None
+    triton: str
+    rocm: str
+    xpu: str
+    default: str
+    builds: dict[str, str]
+    pythons: tuple[str, ...] = ("cp311", "cp312", "cp313", "cp314")
+
+    @property
+    def series(self) -> tuple[int, ...]:
+        return tuple(map(int, self.torch.split(".")))
+
+
+_CPU = {"cpu": "lawm"}
+_XPU = {"xpu": "lw"}
+_OLD_PYTHONS = ("cp311", "cp312", "cp313")
+
+RELEASES = (
+    Release(
+        torch="2.7.1",
+        vision="0.22.1",
+        audio="2.7.1",
+        triton="==3.3.1",
+        rocm="3.3.1",
+        xpu="3.3.1",
+        default="cu126",
+        builds=_CPU | {"cu118": "lw", "cu126": "lw", "cu128": "law", "rocm6.3": "l"} | _XPU,
+        pythons=_OLD_PYTHONS,
+    ),
+    Release(
+        torch="2.8.0",
+        vision="0.23.0",
+        audio="2.8.0",
+        triton="==3.4.0",
+        rocm="3.4.0",
+        xpu="3.4.0",
+        default="cu128",
+        builds=_CPU | {"cu126": "lw", "cu128": "lw", "cu129": "law", "rocm6.3": "l", "rocm6.4": "l"} | _XPU,
+        pythons=_OLD_PYTHONS,
+    ),
+    Release(
+        torch="2.9.1",
+        vision="0.24.1",
+        audio="2.9.1",
+        triton="==3.5.1",
+        rocm="3.5.1",
+        xpu="3.5.0",
+        default="cu128",
+        builds=_CPU
+        | {"cu126": "law", "cu128": "law", "cu129": "la", "cu130": "law", "rocm6.3": "l", "rocm6.4": "l"}
+        | _XPU,
+    ),
+    Release(
+        torch="2.10.0",
+        vision="0.25.0",
+        audio="2.10.0",
+        triton="==3.6.0",
+        rocm="3.6.0",
+        xpu="3.6.0",
+        default="cu128",
+        builds=_CPU | {"cu126": "law", "cu128": "law", "cu129": "la", "cu130": "law", "rocm7.1": "l"} | _XPU,
+    ),
+    Release(
+        torch="2.11.0",
+        vision="0.26.0",
+        audio="2.11.0",
+        triton="==3.6.0",
+        rocm="3.6.0",
+        xpu="3.7.0",
+        default="cu130",
+        builds=_CPU
+        | {"cu126": "law", "cu128": "law", "cu129": "la", "cu130": "law", "rocm7.1": "l", "rocm7.2": "l"}
+        | _XPU,
+    ),
+    Release(
+        torch="2.12.1",
+        vision="0.27.1",
+        audio=None,
+        triton="==3.7.1",
+        rocm="3.7.1",
+        xpu="3.7.1",
+        default="cu130",
+        builds=_CPU
+        | {"cu126": "law", "cu129": "la", "cu130": "law", "cu132": "law", "rocm7.1": "l", "rocm7.2": "l"}
+        | _XPU,
+    ),
+    Release(
+        torch="2.13.0",
+        vision="0.28.0",
+        audio=None,
+        triton="==3.7.1",
+        rocm="3.7.1",
+        xpu="3.7.2",
+        default="cu130",
+        builds=_CPU
+        | {"cu126": "law", "cu129": "la", "cu130": "law", "cu132": "law", "rocm7.1": "l", "rocm7.2": "l"}
+        | _XPU,
+    ),
+    Release(
+        torch="2.14.1",
+        vision="0.29.1",
+        audio=None,
+        triton="~=3.8.0",
+        rocm="3.8.0",
+        xpu="3.8.0",
+        default="cu130",
+        builds=_CPU
+        | {"cu126": "law", "cu130": "law", "cu132": "law", "rocm7.2": "l", "rocm7.14": "l"}
+        | _XPU,
+    ),
+    # triton for rocm and xpu is assumed to follow triton's own number: neither wheel has been seen
+    Release(
+        torch="2.15.0",
+        vision="0.29.2",
+        audio=None,
+        triton="~=3.9.0",
+        rocm="3.9.0",
+        xpu="3.9.0",
+        default="cu132",
+        builds=_CPU | {"cu130": "law", "cu132": "law", "rocm7.14": "l"} | _XPU,
+    ),
+)
+
+BACKENDS = tuple(dict.fromkeys(backend for release in RELEASES for backend in release.builds))
+
+
+def wheels_by_folder() -> dict[str, list[Wheel]]:
+    """Every wheel, by the folder it lies in: a backend, `ROOT` or `PYPI`."""
+    found: dict[str, list[Wheel]] = defaultdict(list)
+    for release in RELEASES:
+        for folder, wheel in _family(release):
+            found[folder].append(wheel)
+    for folder, wheel in _tritons():
+        found[folder].append(wheel)
+    found[PYPI] += PURE
+    found["rocm7.14"] += ROCM_SDK
+    for backend in BACKENDS:
+        found[backend].append(Wheel(name="numberkit", version="3.0"))
+    return dict(found)
+
+
+def _family(release: Release) -> Iterator[tuple[str, Wheel]]:
+    for backend, platforms in release.builds.items():
+        for platform in platforms:
+            local = "" if platform == "m" else f"+{backend}"
+            for wheel in _builds(release, backend, platform, local):
+                yield backend, wheel
+    for platform in "lawm":
+        for wheel in _builds(release, release.default if platform in "la" else "cpu", platform, ""):
+            yield PYPI, wheel
+
+
+def _builds(release: Release, backend: str, platform: str, local: str) -> Iterator[Wheel]:
+    """Torch, torchvision and torchaudio of one backend and platform, a wheel for each Python."""
+    for python in release.pythons:
+        tag = f"{python}-{python}-{_platform_tag(release, backend, platform)}"
+        yield _torch(release, backend, local, tag)
+        vision_tag = f"py3-none-{PLATFORM_TAGS[platform]}" if release.vision == "0.29.2" else tag
+        if vision_tag == tag or python == release.pythons[0]:
+            yield _companion("torchvision", release.vision + local, vision_tag, _vision_pin(release))
+        if release.audio:
+            yield _companion("torchaudio", release.audio + local, tag, _audio_pin(release))
+
+
+def _platform_tag(release: Release, backend: str, platform: str) -> str:
+    if backend == "xpu" and platform == "l" and release.series < (2, 9):
+        return "linux_x86_64"
+    return PLATFORM_TAGS[platform]
+
+
+def _torch(release: Release, backend: str, local: str, tag: str) -> Wheel:
+    inside = f"{release.torch}+{backend}" if not tag.endswith("arm64") else release.torch
+    return Wheel(
+        name="torch",
+        version=release.torch + local,
+        tag=tag,
+        requires=("numberkit>=1.0", *_triton_pin(release, backend if local else release.default)),
+        requires_python=">=3.10" if release.series >= (2, 9) else ">=3.9.0",
+        files=(
+            ("torch/__init__.py", "from torch import version\n\n__version__ = version.__version__\n"),
+            ("torch/version.py", _version_module(inside, backend)),
+        ),
+    )
+
+
+def _version_module(version: str, backend: str) -> str:
+    cuda = f"{backend[2:-1]}.{backend[-1]}" if backend.startswith("cu") else None
+    hip = backend.removeprefix("rocm") if backend.startswith("rocm") else None
+    xpu = "2026.0" if backend == "xpu" else None
+    return f"__version__ = {version!r}\ncuda = {cuda!r}\nhip = {hip!r}\nxpu = {xpu!r}\n"
+
+
+def _triton_pin(release: Release, backend: str) -> tuple[str, ...]:
+    """What torch's metadata requires; the wheels of one version carry the same on every platform."""
+    linux = '; platform_system == "Linux"'
+    if backend.startswith("cu"):
+        x86 = ' and platform_machine == "x86_64"' if release.series < (2, 11) else ""
+        return (f"triton{release.triton}{linux}{x86}",)
+    prefix = "pytorch-triton" if release.series < (2, 10) else "triton"
+    if backend == "xpu":
+        return (f"{prefix}-xpu=={release.xpu}{linux}",)
+    if backend == "rocm7.14":
+        return (f"{prefix}-rocm=={release.rocm}{linux}", f"rocm[device-all,libraries]==7.14.*{linux}")
+    if backend.startswith("rocm"):
+        return (f"{prefix}-rocm=={release.rocm}{linux}",)
+    return ()
+
+
+def _vision_pin(release: Release) -> tuple[str, ...]:
+    return (f"torch=={release.torch}",) if release.series < (2, 14) else ("torch>=2.14.0",)
+
+
+def _audio_pin(release: Release) -> tuple[str, ...]:
+    return (f"torch=={release.torch}",) if release.series < (2, 11) else ()
+
+
+def _companion(name: str, version: str, tag: str, requires: tuple[str, ...]) -> Wheel:
+    files = ((f"{name}/__init__.py", f"__version__ = {version!r}\n"),)
+    return Wheel(name=name, version=version, tag=tag, requires=requires, files=files)
+
+
+def _tritons() -> Iterator[tuple[str, Wheel]]:
+    """Each triton once for each Python and platform; all but the plain one exist only on torch's index."""
+    seen: set[tuple[str, str, str]] = set()
+    for release in RELEASES:
+        prefix = "pytorch-triton" if release.series < (2, 10) else "triton"
+        for name, version, platforms, folders in (
+            ("triton", release.triton.lstrip("=~"), "la", (ROOT, PYPI)),
+            (f"{prefix}-rocm", release.rocm, "l", (ROOT,)),
+            (f"{prefix}-xpu", release.xpu, "lw", (ROOT,)),
+        ):
+            for python in release.pythons:
+                if (key := (name, version, python)) in seen:
+                    continue
+                seen.add(key)
+                tags = [f"{python}-{python}-{PLATFORM_TAGS[platform]}" for platform in platforms]
+                yield from (
+                    (folder, _companion(name, version, tag, ())) for folder in folders for tag in tags
+                )
+
+
+PURE = (
+    Wheel(
+        name="trainkit",
+        version="2.6.0",
+        requires=("torch>=2.1", "numberkit"),
+        files=(("trainkit.py", "import torch\n"),),
+    ),
+    Wheel(
+        name="visionkit",
+        version="1.4.0",
+        requires=("torchvision", "torch>=2.1"),
+        files=(("visionkit.py", "import torchvision\n"),),
+    ),
+    Wheel(name="numberkit", version="1.0"),
+    Wheel(name="numberkit", version="2.0"),
+    Wheel(name="webkit9", version="9.1", files=(("webkit9.py", ""),)),
+    Wheel(name="testkit", version="8.0", files=(("testkit.py", ""),)),
+)
+"""The default index's other packages: torch and torchvision as a dependency's dependency, and bystanders.
+
+``numberkit`` 3.0 lies on every backend's index only: it shows when an index was asked for more than torch.
+"""
+
+ROCM_SDK = (
+    Wheel(
+        name="rocm",
+        version="7.14.0",
+        requires=("rocm-sdk-core==7.14.0", "rocm-sdk-libraries==7.14.0; extra == 'libraries'"),
+        extras=("device-all", "libraries"),
+    ),
+    Wheel(name="rocm-sdk-core", version="7.14.0", tag="py3-none-linux_x86_64"),
+    Wheel(name="rocm-sdk-libraries", version="7.14.0", tag="py3-none-linux_x86_64"),
+)
+"""What torch's wheels for ROCm 7.14 and newer require beside triton; on that backend's index only."""
