@@ -1,7 +1,7 @@
 """The routing that sends torch to a backend's index, and what has to change for it to stand in a file.
 
-torchsel changes only what it owns: indexes named ``pytorch-<backend>`` whose URL ends in that backend, sources
-to such an index for packages it routes, and the ``torchsel`` dependency group.
+torchsel changes only what it owns: indexes named ``pytorch-<backend>`` whose URL ends in that backend,
+sources to such an index for packages it routes, and the ``torchsel`` dependency group.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Changes:
     left_alone: tuple[str, ...] = ()
 
 
-def pin(*, backend: Backend, url: str, packages: Iterable[str], anchored: Collection[str], marker: str) -> Routing:
+def pin(
+    *, backend: Backend, url: str, packages: Iterable[str], anchored: Collection[str], marker: str
+) -> Routing:
     """Route ``packages`` to ``backend``'s index on the platforms of ``marker``.
 
     ``anchored`` are those of them that the project does not require itself, so that a source alone would
@@ -78,7 +80,7 @@ def routed_backend(data: Mapping[str, Any], package: str = "torch") -> str | Non
     owned = _owned_indexes(data)
     for name, source in _sources(data).items():
         if _canonical(name) == package and _is_owned_source(source, owned):
-            return _items(source)[0]["index"].removeprefix("pytorch-")
+            return str(_items(source)[0]["index"]).removeprefix("pytorch-")
     return None
 
 
@@ -113,7 +115,10 @@ def changes(data: Mapping[str, Any], routing: Routing, *, ours: Collection[str])
 
 
 def _source_edits(
-    data: Mapping[str, Any], sources: Mapping[str, list[dict[str, str]]], keys: Mapping[str, str], stale: Sequence[str]
+    data: Mapping[str, Any],
+    sources: Mapping[str, list[dict[str, str]]],
+    keys: Mapping[str, str],
+    stale: Sequence[str],
 ) -> Iterable[Edit]:
     for package, value in sources.items():
         name = keys.get(package, package)
@@ -128,7 +133,8 @@ def _index_edits(data: Mapping[str, Any], routing: Routing, *, kept: Collection[
     entries = _indexes(data)
     names = [entry.get("name") for entry in entries]
     stale = [
-        at for at, entry in enumerate(entries)
+        at
+        for at, entry in enumerate(entries)
         if _is_generated(entry) and entry["name"] not in routing.indexes and entry["name"] not in kept
     ]
     edits: list[Edit] = []
@@ -162,7 +168,7 @@ def _anchor_edits(data: Mapping[str, Any], anchors: list[str]) -> Iterable[Edit]
 def _refuse_foreign(entry: Mapping[str, Any], at: int) -> None:
     if not _is_owned_index(entry):
         msg = (
-            f"tool.uv.index[{at}]: the name {entry['name']!r} is needed for torchsel's own index but stands for"
+            f"tool.uv.index[{at}]: the name {entry['name']!r} is needed for torchsel's own index but has"
             " another URL here; give that index another name"
         )
         raise ConfigError(msg)
