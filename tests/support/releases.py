@@ -28,14 +28,31 @@ PLATFORM_TAGS = {
 }
 
 
+TABLE = """\
+torch   torchvision  torchaudio  triton   rocm   xpu    default  builds
+2.7.1   0.22.1       2.7.1       ==3.3.1  3.3.1  3.3.1  cu126    cu118:lw cu126:lw cu128 rocm6.2.4 rocm6.3
+2.8.0   0.23.0       2.8.0       ==3.4.0  3.4.0  3.4.0  cu128    cu126:lw cu128:lw cu129 rocm6.3 rocm6.4
+2.9.1   0.24.1       2.9.1       ==3.5.1  3.5.1  3.5.0  cu128    cu126 cu128 cu129:la cu130 rocm6.3 rocm6.4
+2.10.0  0.25.0       2.10.0      ==3.6.0  3.6.0  3.6.0  cu128    cu126 cu128 cu129:la cu130 rocm7.0 rocm7.1
+2.11.0  0.26.0       2.11.0      ==3.6.0  3.6.0  3.7.0  cu130    cu126 cu128 cu129:la cu130 rocm7.1 rocm7.2
+2.12.1  0.27.1       -           ==3.7.1  3.7.1  3.7.1  cu130    cu126 cu129:la cu130 cu132 rocm7.1 rocm7.2
+2.13.0  0.28.0       -           ==3.7.1  3.7.1  3.7.2  cu130    cu126 cu129:la cu130 cu132 rocm7.1 rocm7.2
+2.14.1  0.29.1       -           ~=3.8.0  3.8.0  3.8.0  cu130    cu126 cu130 cu132 rocm7.2 rocm7.14
+2.15.0  0.29.2       -           ~=3.9.0  3.9.0  3.9.0  cu132    cu130 cu132 rocm7.14
+"""
+"""A row a torch release, with the torchvision and torchaudio that came with it.
+
+``triton`` is what CUDA builds require; ``rocm`` and ``xpu`` are the versions of those builds' own triton
+package, assumed for 2.15.0 and for xpu of 2.7.1, 2.9.1 and 2.12.1. ``default`` is what the default index's
+Linux wheels were built for. A build may name its platforms: ``l`` Linux x86-64, ``a`` Linux aarch64, ``w``
+Windows, ``m`` macOS; CUDA is else on the first three, ROCm on the first. Every release has cpu (all four) and
+xpu (``lw``).
+"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """A torch release.
-
-    ``builds`` maps a backend to the first letters of its platforms (``l`` Linux x86-64, ``a`` Linux aarch64,
-    ``w`` Windows, ``m`` macOS); ``default`` is what the default index's Linux wheels were built for.
-    ``rocm`` and ``xpu`` are versions of the triton package that those builds require.
-    """
+    """A row of the table; ``builds`` maps a backend to the letters of its platforms."""
 
     torch: str
     vision: str
@@ -45,123 +62,36 @@ class Release:
     xpu: str
     default: str
     builds: dict[str, str]
-    pythons: tuple[str, ...] = ("cp311", "cp312", "cp313", "cp314")
+
+    @classmethod
+    def parse(cls, row: str) -> Release:
+        torch, vision, audio, triton, rocm, xpu, default, *builds = row.split()
+        return cls(
+            torch=torch,
+            vision=vision,
+            audio=None if audio == "-" else audio,
+            triton=triton,
+            rocm=rocm,
+            xpu=xpu,
+            default=default,
+            builds={"cpu": "lawm", "xpu": "lw"} | dict(map(_build, builds)),
+        )
 
     @property
     def series(self) -> tuple[int, ...]:
         return tuple(map(int, self.torch.split(".")))
 
+    @property
+    def pythons(self) -> tuple[str, ...]:
+        return ("cp311", "cp312", "cp313", "cp314")[: 4 if self.series >= (2, 9) else 3]
 
-_CPU = {"cpu": "lawm"}
-_XPU = {"xpu": "lw"}
-_OLD_PYTHONS = ("cp311", "cp312", "cp313")
 
-RELEASES = (
-    Release(
-        torch="2.7.1",
-        vision="0.22.1",
-        audio="2.7.1",
-        triton="==3.3.1",
-        rocm="3.3.1",
-        xpu="3.3.1",
-        default="cu126",
-        builds=_CPU | {"cu118": "lw", "cu126": "lw", "cu128": "law", "rocm6.3": "l"} | _XPU,
-        pythons=_OLD_PYTHONS,
-    ),
-    Release(
-        torch="2.8.0",
-        vision="0.23.0",
-        audio="2.8.0",
-        triton="==3.4.0",
-        rocm="3.4.0",
-        xpu="3.4.0",
-        default="cu128",
-        builds=_CPU | {"cu126": "lw", "cu128": "lw", "cu129": "law", "rocm6.3": "l", "rocm6.4": "l"} | _XPU,
-        pythons=_OLD_PYTHONS,
-    ),
-    Release(
-        torch="2.9.1",
-        vision="0.24.1",
-        audio="2.9.1",
-        triton="==3.5.1",
-        rocm="3.5.1",
-        xpu="3.5.0",
-        default="cu128",
-        builds=_CPU
-        | {"cu126": "law", "cu128": "law", "cu129": "la", "cu130": "law", "rocm6.3": "l", "rocm6.4": "l"}
-        | _XPU,
-    ),
-    Release(
-        torch="2.10.0",
-        vision="0.25.0",
-        audio="2.10.0",
-        triton="==3.6.0",
-        rocm="3.6.0",
-        xpu="3.6.0",
-        default="cu128",
-        builds=_CPU | {"cu126": "law", "cu128": "law", "cu129": "la", "cu130": "law", "rocm7.1": "l"} | _XPU,
-    ),
-    Release(
-        torch="2.11.0",
-        vision="0.26.0",
-        audio="2.11.0",
-        triton="==3.6.0",
-        rocm="3.6.0",
-        xpu="3.7.0",
-        default="cu130",
-        builds=_CPU
-        | {"cu126": "law", "cu128": "law", "cu129": "la", "cu130": "law", "rocm7.1": "l", "rocm7.2": "l"}
-        | _XPU,
-    ),
-    Release(
-        torch="2.12.1",
-        vision="0.27.1",
-        audio=None,
-        triton="==3.7.1",
-        rocm="3.7.1",
-        xpu="3.7.1",
-        default="cu130",
-        builds=_CPU
-        | {"cu126": "law", "cu129": "la", "cu130": "law", "cu132": "law", "rocm7.1": "l", "rocm7.2": "l"}
-        | _XPU,
-    ),
-    Release(
-        torch="2.13.0",
-        vision="0.28.0",
-        audio=None,
-        triton="==3.7.1",
-        rocm="3.7.1",
-        xpu="3.7.2",
-        default="cu130",
-        builds=_CPU
-        | {"cu126": "law", "cu129": "la", "cu130": "law", "cu132": "law", "rocm7.1": "l", "rocm7.2": "l"}
-        | _XPU,
-    ),
-    Release(
-        torch="2.14.1",
-        vision="0.29.1",
-        audio=None,
-        triton="~=3.8.0",
-        rocm="3.8.0",
-        xpu="3.8.0",
-        default="cu130",
-        builds=_CPU
-        | {"cu126": "law", "cu130": "law", "cu132": "law", "rocm7.2": "l", "rocm7.14": "l"}
-        | _XPU,
-    ),
-    # triton for rocm and xpu is assumed to follow triton's own number: neither wheel has been seen
-    Release(
-        torch="2.15.0",
-        vision="0.29.2",
-        audio=None,
-        triton="~=3.9.0",
-        rocm="3.9.0",
-        xpu="3.9.0",
-        default="cu132",
-        builds=_CPU | {"cu130": "law", "cu132": "law", "rocm7.14": "l"} | _XPU,
-    ),
-)
+def _build(item: str) -> tuple[str, str]:
+    backend, _, platforms = item.partition(":")
+    return backend, platforms or ("law" if backend.startswith("cu") else "l")
 
+
+RELEASES = tuple(map(Release.parse, TABLE.splitlines()[1:]))
 BACKENDS = tuple(dict.fromkeys(backend for release in RELEASES for backend in release.builds))
 
 
