@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 import pytest
 
 from support.index import Index
-from support.releases import BACKENDS
+from support.releases import BACKENDS, DEVICES
 from support.toolbox import OLDEST_UV, World
 from support.wheels import Wheel
 
@@ -165,11 +165,13 @@ def test_uv_installs_the_routed_build(
 
 
 def test_rocm_7_14_needs_the_rocm_sdk(index: Index, project: MakeProject) -> None:
-    packages = ("torch", "triton-rocm", "rocm", "rocm-sdk-core", "rocm-sdk-libraries")
+    devices = (f"rocm-sdk-device-{device}" for device in DEVICES)
+    packages = ("torch", "triton-rocm", "rocm", "rocm-sdk-core", "rocm-sdk-libraries", *devices)
     demo = project(routed(index, "rocm7.14", "torch", packages=packages))
     demo.uv("sync")
     assert demo.installed("torch") == "2.15.0+rocm7.14"
     assert demo.installed("rocm-sdk-libraries") == "7.14.0"
+    assert demo.installed("rocm-sdk-device-gfx1201") == "7.14.0"
 
 
 def test_the_default_index_has_cuda_without_saying_so(index: Index, project: MakeProject) -> None:

@@ -117,8 +117,13 @@ def _family(release: Release) -> Iterator[tuple[str, Wheel]]:
             for wheel in _builds(release, backend, platform, local):
                 yield backend, wheel
     for platform in "lawm":
-        for wheel in _builds(release, release.default if platform in "la" else "cpu", platform, ""):
+        for wheel in _builds(release, _default_build(release, platform), platform, ""):
             yield PYPI, wheel
+
+
+def _default_build(release: Release, platform: str) -> str:
+    """What the default index's wheel for ``platform`` was built for; on aarch64 CUDA only from 2.11 on."""
+    return release.default if platform == "l" or (platform == "a" and release.series >= (2, 11)) else "cpu"
 
 
 def _builds(release: Release, backend: str, platform: str, local: str) -> Iterator[Wheel]:
@@ -233,14 +238,25 @@ PURE = (
 ``numberkit`` 3.0 lies on every backend's index only: it shows when an index was asked for more than torch.
 """
 
+_DEVICES = """
+gfx908 gfx90a gfx942 gfx950 gfx1010 gfx1011 gfx1012 gfx1030 gfx1031 gfx1032 gfx1033 gfx1034 gfx1035 gfx1036
+gfx1100 gfx1101 gfx1102 gfx1103 gfx1150 gfx1151 gfx1152 gfx1153 gfx1200 gfx1201 gfx1250
+"""
+DEVICES = tuple(_DEVICES.split())
+
 ROCM_SDK = (
     Wheel(
         name="rocm",
         version="7.14.0",
-        requires=("rocm-sdk-core==7.14.0", "rocm-sdk-libraries==7.14.0; extra == 'libraries'"),
+        requires=(
+            "rocm-sdk-core==7.14.0",
+            "rocm-sdk-libraries==7.14.0; extra == 'libraries'",
+            *(f"rocm-sdk-device-{device}==7.14.0; extra == 'device-all'" for device in DEVICES),
+        ),
         extras=("device-all", "libraries"),
     ),
     Wheel(name="rocm-sdk-core", version="7.14.0", tag="py3-none-linux_x86_64"),
     Wheel(name="rocm-sdk-libraries", version="7.14.0", tag="py3-none-linux_x86_64"),
+    *(Wheel(name=f"rocm-sdk-device-{device}", version="7.14.0") for device in DEVICES),
 )
 """What torch's wheels for ROCm 7.14 and newer require beside triton; on that backend's index only."""
