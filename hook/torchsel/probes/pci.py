@@ -1,0 +1,92 @@
+"""Display devices on the PCI bus: known by their ids even where no driver or tool answers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel.host import Accelerator
+
+if TYPE_CHECKING:
+    from torchsel.host import Vendor
+    from torchsel.probes.system import System
+
+DEVICES = "/sys/bus/pci/devices"
+PASSED_TO_A_GUEST = "vfio-pci"
+
+_VENDORS: dict[int, Vendor] = {0x10DE: "nvidia", 0x1002: "amd", 0x8086: "intel"}
+_DISPLAY = 0x03
+# Instinct accelerators call themselves "processing accelerator"; so do Intel's NPUs, which are no GPUs.
+_PROCESSING_ACCELERATOR = 0x12
+_WINDOWS_ID = re.compile(r"PCI\\VEN_([0-9A-F]{4})&DEV_([0-9A-F]{4})", re.IGNORECASE | re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PciDevice:
+    """One display device; ``address`` and ``driver`` (the kernel module bound to it) are Linux's."""
+
+    vendor: Vendor
+    pci_id: str
+    address: str | None = None
+    driver: str | None = None
+
+    @property
+    def accelerator(self) -> Accelerator:
+        """The device as far as the bus knows it."""
+        return Accelerator(vendor=self.vendor, pci_id=self.pci_id)
+
+
+def pci_id(vendor: int, device: int) -> str:
+    """The id as a recorded host has it, ``10de:2335``."""
+    return f"{vendor:04x}:{device:04x}"
+
+
+def display_devices(system: System) -> tuple[PciDevice, ...]:
+    """The display devices of NVIDIA, AMD and Intel, in bus order."""
+    name = system.platform().name
+    if name == "win32":
+        return _windows_devices(system.windows_display_ids() or ())
+    if name != "linux":
+        return ()
+    found = (_linux_device(system, address) for address in system.list_dir(DEVICES))
+    return tuple(device for device in found if device)
+
+
+def _linux_device(system: System, address: str) -> PciDevice | None:
+    folder = f"{DEVICES}/{address}"
+    kind = (_hexadecimal(system.read_text(f"{folder}/class")) or 0) >> 16
+    if kind not in (_DISPLAY, _PROCESSING_ACCELERATOR):
+        return None
+    vendor = _hexadecimal(system.read_text(f"{folder}/vendor"))
+    device = _hexadecimal(system.read_text(f"{folder}/device"))
+    if vendor not in _VENDORS or device is None or device > 0xFFFF:
+        return None
+    if kind == _PROCESSING_ACCELERATOR and _VENDORS[vendor] != "amd":
+        return None
+    if system.read_link(f"{folder}/physfn"):  # a virtual function of a card that is listed itself
+        return None
+    driver = system.read_link(f"{folder}/driver")
+    return PciDevice(
+        vendor=_VENDORS[vendor],
+        pci_id=pci_id(vendor, device),
+        address=address,
+        driver=driver.rsplit("/", 1)[-1] if driver else None,
+    )
+
+
+def _windows_devices(ids: tuple[str, ...]) -> tuple[PciDevice, ...]:
+    matches = filter(None, map(_WINDOWS_ID.match, ids))
+    pairs = ((int(match[1], 16), int(match[2], 16)) for match in matches)
+    return tuple(
+        PciDevice(vendor=_VENDORS[vendor], pci_id=pci_id(vendor, device))
+        for vendor, device in pairs
+        if vendor in _VENDORS
+    )
+
+
+def _hexadecimal(text: str | None) -> int | None:
+    digits = (text or "").strip().removeprefix("0x")
+    if not re.fullmatch(r"[0-9a-fA-F]{1,8}", digits, re.ASCII):
+        return None
+    return int(digits, 16)

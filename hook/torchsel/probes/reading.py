@@ -1,0 +1,57 @@
+"""What a probe hands back: findings, accelerators and sentences for the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torchsel.host import Accelerator
+
+Outcome = Literal["found", "absent", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One way of looking and what came of it; ``why`` completes the sentence for ``-v``."""
+
+    probe: str
+    outcome: Outcome
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What one probe read.
+
+    ``driver`` is the NVIDIA driver version, raw; ``notes`` are whole sentences that a user should see.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    accelerators: tuple[Accelerator, ...] = ()
+    driver: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def after(self, *findings: Finding) -> Reading:
+        """The same reading with findings that were made before it."""
+        return Reading(
+            findings=findings + self.findings,
+            accelerators=self.accelerators,
+            driver=self.driver,
+            notes=self.notes,
+        )
+
+
+def nothing(probe: str, why: str, *, notes: tuple[str, ...] = ()) -> Reading:
+    """A reading that lists no accelerator, and why."""
+    return Reading(findings=(Finding(probe=probe, outcome="absent", why=why),), notes=notes)
+
+
+def listing(accelerators: tuple[Accelerator, ...]) -> str:
+    """The accelerators in a few words: ``NVIDIA H200 (9.0), gfx1100``."""
+    return ", ".join(_words(item) for item in accelerators)
+
+
+def _words(item: Accelerator) -> str:
+    detail = item.compute_capability or (item.gfx_target if item.name else None)
+    return f"{item.label} ({detail})" if detail else item.label

@@ -1,0 +1,203 @@
+"""The one seam through which the probes see a machine, and the real one behind it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WSL_LIBRARIES = "/usr/lib/wsl/lib"
+NVML_DLL = r"C:\Windows\System32\nvml.dll"
+
+_LARGEST_FILE = 1 << 16
+_POSIX_PROGRAMS = ("/usr/bin", "/usr/local/bin", "/opt/rocm/bin", WSL_LIBRARIES)
+_WINDOWS_PROGRAMS = (r"C:\Windows\System32", r"C:\Program Files\NVIDIA Corporation\NVSMI")
+# NixOS keeps the driver's libraries outside the loader's path.
+_NVML_LIBRARIES = (
+    "libnvidia-ml.so.1",
+    f"{WSL_LIBRARIES}/libnvidia-ml.so.1",
+    "/run/opengl-driver/lib/libnvidia-ml.so.1",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Platform:
+    """What the interpreter says about where it runs.
+
+    ``name`` is ``sys.platform``; ``machine`` what this Python was started as and ``native_machine`` the
+    processor's own where an emulator stands between them; ``bits`` the size of its pointers.
+    """
+
+    name: str
+    machine: str
+    native_machine: str | None = None
+    libc: str | None = None
+    kernel: str | None = None
+    bits: int = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completed:
+    """A program's end: its exit code and output, or ``trouble`` where there was no orderly end."""
+
+    code: int | None = None
+    output: str = ""
+    trouble: str | None = None
+
+
+class System(Protocol):
+    """A machine as the probes see it; every path is absolute, and nothing here raises but :meth:`nvml`."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a driver or a program gets to answer."""
+
+    def platform(self) -> Platform:
+        """Facts that need no file."""
+
+    def read_text(self, path: str) -> str | None:
+        """A small file's text; None where it can't be read."""
+
+    def list_dir(self, path: str) -> tuple[str, ...]:
+        """Names in a folder, sorted; empty where it can't be read."""
+
+    def exists(self, path: str) -> bool:
+        """Whether the path leads anywhere."""
+
+    def accessible(self, path: str) -> bool:
+        """Whether this user may read and write it."""
+
+    def read_link(self, path: str) -> str | None:
+        """A symbolic link's target as it stands in the link."""
+
+    def find_program(self, name: str) -> str | None:
+        """A program's absolute path in one of the trusted folders, never through PATH."""
+
+    def run(self, program: str, arguments: Sequence[str], *, timeout: float) -> Completed:
+        """Run a program from a trusted folder, without a shell, for ``timeout`` seconds at most."""
+
+    def nvml(self) -> Any:
+        """The ``pynvml`` module with its library loaded.
+
+        Raises:
+            OSError: the binding or NVIDIA's library is not there.
+        """
+
+    def windows_display_ids(self) -> tuple[str, ...] | None:
+        r"""Ids of the display devices present on Windows, ``PCI\VEN_10DE&DEV_2684&…``; None elsewhere."""
+
+
+class RealSystem:
+    """This machine."""
+
+    patience: ClassVar[float] = 5.0
+
+    def platform(self) -> Platform:
+        """Facts from the interpreter and the kernel, without a file or a subprocess."""
+        bits = 64 if sys.maxsize > 2**32 else 32
+        if sys.platform == "win32":
+            from torchsel.probes.windows import platform_facts  # noqa: PLC0415 (needs Windows)
+
+            return platform_facts(bits)
+        uname = os.uname()
+        # Under Rosetta the machine reads x86_64, the kernel's own version line still names ARM64.
+        rosetta = sys.platform == "darwin" and uname.machine == "x86_64" and "ARM64" in uname.version
+        return Platform(
+            name=sys.platform,
+            machine=uname.machine,
+            native_machine="arm64" if rosetta else None,
+            libc=_glibc(),
+            kernel=uname.release,
+            bits=bits,
+        )
+
+    def read_text(self, path: str) -> str | None:
+        """The first 64 KiB of a file."""
+        try:
+            with Path(path).open("rb") as file:
+                return file.read(_LARGEST_FILE).decode("utf-8", "replace")
+        except (OSError, ValueError):
+            return None
+
+    def list_dir(self, path: str) -> tuple[str, ...]:
+        """Sorted names."""
+        try:
+            return tuple(sorted(os.listdir(path)))  # noqa: PTH208 (names alone are wanted, on the hot path)
+        except (OSError, ValueError):
+            return ()
+
+    def exists(self, path: str) -> bool:
+        """Follows links."""
+        return os.access(path, os.F_OK)
+
+    def accessible(self, path: str) -> bool:
+        """For the effective user's groups."""
+        return os.access(path, os.R_OK | os.W_OK)
+
+    def read_link(self, path: str) -> str | None:
+        """None where it is no link."""
+        try:
+            return str(Path(path).readlink())
+        except (OSError, ValueError):
+            return None
+
+    def find_program(self, name: str) -> str | None:
+        """Looks in the trusted folders, in their order."""
+        suffix, separator = (".exe", "\\") if sys.platform == "win32" else ("", "/")
+        candidates = (f"{folder}{separator}{name}{suffix}" for folder in _trusted_folders())
+        return next((path for path in candidates if os.access(path, os.X_OK)), None)
+
+    def run(self, program: str, arguments: Sequence[str], *, timeout: float) -> Completed:
+        """Output and errors come back as one text."""
+        from torchsel.probes.programs import run_program  # noqa: PLC0415 (subprocess is slow to load)
+
+        return run_program(program, arguments, timeout=timeout, trusted=_trusted_folders())
+
+    def nvml(self) -> Any:
+        """Loads the library by name, then from where WSL 2 and NixOS keep it; on Windows from System32."""
+        try:
+            import pynvml  # noqa: PLC0415 (slow to load, and useless without a driver)
+        except ImportError as error:
+            msg = f"the nvidia-ml-py package can't be imported ({error})"
+            raise OSError(msg) from error
+        if pynvml.nvmlLib is None:
+            pynvml.nvmlLib = _load_nvml(wsl=self.exists("/dev/dxg"))
+        return pynvml
+
+    def windows_display_ids(self) -> tuple[str, ...] | None:
+        """Asks the configuration manager."""
+        if sys.platform != "win32":
+            return None
+        from torchsel.probes.windows import present_display_ids  # noqa: PLC0415 (needs Windows)
+
+        return present_display_ids()
+
+
+def _trusted_folders() -> tuple[str, ...]:
+    return _WINDOWS_PROGRAMS if sys.platform == "win32" else _POSIX_PROGRAMS
+
+
+def _glibc() -> str | None:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or None
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _load_nvml(*, wsl: bool) -> Any:
+    import ctypes  # noqa: PLC0415 (pynvml has loaded it by now)
+
+    # A Linux driver installed inside WSL leaves a library that can't work there; Windows' own comes first.
+    libraries = (_NVML_LIBRARIES[1], _NVML_LIBRARIES[0]) if wsl else _NVML_LIBRARIES
+    for library in (NVML_DLL,) if sys.platform == "win32" else libraries:
+        try:
+            return ctypes.CDLL(library)
+        except OSError:
+            continue
+    msg = "NVIDIA's management library (libnvidia-ml.so.1, nvml.dll) can't be loaded"
+    raise OSError(msg)
