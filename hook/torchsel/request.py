@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.config import Config
-    from torchsel.probes import Finding
+    from torchsel.probes.reading import Finding
 
 HOST_FILE_LIMIT = 1 << 20
 """Largest recorded host, in bytes; a real one has about a thousand."""
@@ -68,12 +68,12 @@ def resolve_host(*, option: str | None, environ: Mapping[str, str]) -> tuple[Hos
     for source, name in (("--host", option), ("TORCHSEL_HOST", environ.get("TORCHSEL_HOST"))):
         if name:
             return read_host_file(Path(name), source=source), ()
-    from torchsel.probes import probe, probe_machine  # noqa: PLC0415 - not needed with a recorded host
+    from torchsel.probes import probe  # noqa: PLC0415 - not needed with a recorded host
 
     driver = environ.get("UV_CUDA_DRIVER_VERSION")
     gfx_target = environ.get("UV_AMD_GPU_ARCHITECTURE")
     if driver or gfx_target:
-        return _overridden(probe_machine(), driver, gfx_target), ()
+        return _overridden(_platform(), driver, gfx_target), ()
     return probe(environ=environ)
 
 
@@ -100,6 +100,14 @@ def read_host_file(path: Path, *, source: str) -> Host:
         msg = f"{where}: can't be read: {getattr(error, 'strerror', None) or error}"
         raise ConfigError(msg) from None
     return parse_host(text, where=where)
+
+
+def _platform() -> Host:
+    """This machine without its accelerators."""
+    from torchsel.probes.machine import probe_machine  # noqa: PLC0415 - seldom needed
+    from torchsel.probes.system import RealSystem  # noqa: PLC0415 - seldom needed
+
+    return probe_machine(RealSystem())[0]
 
 
 def _overridden(machine: Host, driver: str | None, gfx_target: str | None) -> Host:

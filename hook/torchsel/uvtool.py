@@ -56,6 +56,18 @@ class Uv:
             raise MachineError(msg) from None
         return None if done.returncode == 0 else done.stderr.strip()
 
+    def run(self, arguments: Sequence[str]) -> int:
+        """Run uv on this terminal and return its exit code; an interrupt is uv's to handle."""
+        import signal  # noqa: PLC0415 - start-up time
+        import subprocess  # noqa: PLC0415 - start-up time
+
+        process = subprocess.Popen([str(self.program), *arguments], env=dict(self.environ))  # noqa: S603
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGINT, handler)
+
     def replace_process(self, arguments: Sequence[str]) -> NoReturn:
         """Become uv, so that signals and the terminal are uv's; on Windows run it and exit with its code."""
         command = [str(self.program), *arguments]
@@ -63,9 +75,7 @@ class Uv:
             sys.stdout.flush()
             sys.stderr.flush()
             os.execve(command[0], command, dict(self.environ))  # noqa: S606 - an absolute path, no shell
-        import subprocess  # noqa: PLC0415 - start-up time
-
-        sys.exit(subprocess.run(command, env=dict(self.environ), check=False).returncode)  # noqa: S603
+        sys.exit(self.run(arguments))
 
 
 def find_uv(environ: Mapping[str, str], *, outside: Path | None = None) -> Path:

@@ -1,0 +1,166 @@
+"""Bringing a project in sync: pyproject.toml and uv.lock change together or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel import requirements
+from torchsel.errors import MachineError
+from torchsel.files import Journal, digest, exclusive, replace_file, state_folder
+from torchsel.plan import Plan, make_plan
+from torchsel.project import load_project
+from torchsel.survey import Survey, decide
+from torchsel.uvtool import Uv, find_uv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from torchsel.project import Project
+
+ROUNDS = 3
+"""A new lock can name further packages to route (torchvision through another package); then once more."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What `apply` found and did; ``before`` and ``after`` are pyproject.toml's text."""
+
+    survey: Survey
+    plan: Plan
+    before: str
+    after: str
+    relocked: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether pyproject.toml is, or with ``write`` would be, another text."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mode:
+    """How far `apply` may go: write at all, run ``uv lock`` where there is a uv.lock, let releases move."""
+
+    write: bool = True
+    lock: bool = True
+    upgrade: bool = False
+
+
+def apply(survey: Survey, mode: Mode, environ: Mapping[str, str], *, say: Callable[[str], None]) -> Outcome:
+    """Bring the routing in sync with the selection, and uv.lock with it.
+
+    ``say`` is told of steps that take time.
+
+    Raises:
+        ConfigError: the file can't be edited as needed.
+        MachineError: the lock is held, a file can't be written, or uv failed; both files are as before.
+    """
+    before = survey.project.root.text
+    plan = make_plan(survey.project, survey.config, survey.selection.backend, survey.catalog)
+    outcome = Outcome(survey=survey, plan=plan, before=before, after=plan.text)
+    if not mode.write:
+        return outcome
+    target = survey.project.root.path
+    if plan.is_in_sync and not _may_have_crashed(target, environ):
+        return outcome
+    state = state_folder(environ)
+    with exclusive(target, state):
+        Journal(target, state).recover()
+        return _write(_again(survey), mode, _Tools(state=state, environ=environ, say=say))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Tools:
+    state: Path
+    environ: Mapping[str, str]
+    say: Callable[[str], None]
+
+
+def _write(survey: Survey, mode: Mode, tools: _Tools) -> Outcome:
+    """With the project locked: write until nothing is left to change."""
+    before, relocked = survey.project.root.text, False
+    for _ in range(ROUNDS):
+        plan = make_plan(survey.project, survey.config, survey.selection.backend, survey.catalog)
+        if plan.is_in_sync:
+            break
+        if survey.project.lock and mode.lock:
+            _write_and_lock(survey, plan, mode, tools)
+            relocked = True
+        else:
+            replace_file(survey.project.root.path, plan.text.encode())
+        survey = _again(survey)
+    return Outcome(survey=survey, plan=plan, before=before, after=survey.project.root.text, relocked=relocked)
+
+
+def _write_and_lock(survey: Survey, plan: Plan, mode: Mode, tools: _Tools) -> None:
+    """One transaction over pyproject.toml and uv.lock."""
+    project = survey.project
+    target, lock = project.root.path, project.folder / "uv.lock"
+    before = {target: project.root.text.encode(), lock: lock.read_bytes()}
+    after = plan.text.encode()
+    uv = Uv(program=find_uv(tools.environ, outside=project.folder), environ=tools.environ)
+    tools.say(f"locking for {plan.backend.tag} ...")
+    journal = Journal(target, tools.state)
+    journal.begin(before, {target: after})
+    try:
+        replace_file(target, after)
+        failure = _lock(uv, project.folder, holds(survey, plan, upgrade=mode.upgrade))
+        if failure:
+            msg = f"uv lock failed for {plan.backend.tag}, so nothing was changed; uv said:\n{failure}"
+            raise MachineError(msg)
+    except BaseException:
+        for path, content in before.items():
+            if path.read_bytes() != content:
+                replace_file(path, content)
+        raise
+    finally:
+        journal.end()
+
+
+def _lock(uv: Uv, folder: Path, held: tuple[str, ...]) -> str | None:
+    """Lock with all of ``held``; where a companion's release is not there, with torch's alone."""
+    failure = uv.lock(folder, upgrade=held)
+    if failure and len(held) > 1:
+        free = [held[0], *(text.partition("=")[0].rstrip("<") for text in held[1:])]
+        return uv.lock(folder, upgrade=free)
+    return failure
+
+
+def holds(survey: Survey, plan: Plan, *, upgrade: bool) -> tuple[str, ...]:
+    """``--upgrade-package`` requirements that keep the torch family at its locked releases, torch first.
+
+    uv takes a package from a new index only when told to upgrade it, and moves it to the newest release
+    there unless it is bounded (seen with uv 0.13.9).
+    """
+    family = survey.catalog.family_packages | set(plan.packages)
+    locked: dict[str, list[str]] = {"torch": []}
+    for item in requirements.locked_packages(survey.project.lock, family):
+        locked.setdefault(item.name, []).append(item.public)
+    wanted = survey.selection.torch
+    kept = wanted is None or wanted in locked["torch"]
+    if upgrade:
+        return tuple(locked)
+    return tuple(
+        _hold(name, versions) if kept else (f"torch=={wanted}" if name == "torch" else name)
+        for name, versions in locked.items()
+    )
+
+
+def _hold(name: str, versions: list[str]) -> str:
+    """Several releases are locked where uv forked by Python or platform: none may move past the newest."""
+    distinct = requirements.newest_first(versions)
+    if not distinct:
+        return name
+    return f"{name}=={distinct[0]}" if len(distinct) == 1 else f"{name}<={distinct[0]}"
+
+
+def _again(survey: Survey) -> Survey:
+    """The same request and host on the project as its files are now."""
+    project: Project = load_project(survey.project.folder)
+    return decide(project, survey.config, survey.request, survey.host, survey.findings, upgrade=False)
+
+
+def _may_have_crashed(target: Path, environ: Mapping[str, str]) -> bool:
+    return (state_folder(environ) / f"{digest(target)}.journal").exists()

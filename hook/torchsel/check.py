@@ -1,0 +1,67 @@
+"""Is the routing in the file what ``[tool.torchsel]`` generates, for some allowed backend?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel.backend import Backend
+from torchsel.plan import make_plan
+from torchsel.routing import routed_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torchsel.catalog import Catalog
+    from torchsel.config import Config
+    from torchsel.edits import Edit
+    from torchsel.project import Project
+    from torchsel.request import Request
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """``drift`` says what differs, nothing when in sync; ``notes`` name entries that are the user's."""
+
+    backend: str | None
+    drift: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def check(project: Project, config: Config, request: Request, catalog: Catalog) -> Verdict:
+    """Compare without looking at hardware.
+
+    Raises:
+        ConfigError: the routing can't be generated at all.
+    """
+    routed = routed_backend(project.root.data)
+    where = project.root.path.name
+    plan = make_plan(project, config, Backend.parse(routed or "cpu"), catalog)
+    notes = plan.changes.left_alone
+    if routed is None:
+        missing = () if plan.is_in_sync else (f"{where}: torch is not routed yet",)
+        return Verdict(backend=None, drift=missing, notes=notes)
+    drift = (
+        *(f"{where}: {reason}" for reason in _forbidden(routed, config, request)),
+        *(f"{where}: {_describe(edit)}" for edit in plan.changes.edits),
+    )
+    return Verdict(backend=routed, drift=drift, notes=notes)
+
+
+def _forbidden(routed: str, config: Config, request: Request) -> Iterator[str]:
+    if request.backend not in ("auto", routed):
+        yield f"routed to {routed}, but {request.source} asks for {request.backend}"
+    if config.backends is not None and routed not in config.backends:
+        yield f"routed to {routed}, which is not among tool.torchsel.backends"
+    backend = Backend.parse(routed)
+    if (
+        config.max_cuda
+        and backend.family == "cuda"
+        and backend.release[: len(config.max_cuda)] > config.max_cuda
+    ):
+        yield f"routed to {routed}, which is above tool.torchsel.max-cuda"
+
+
+def _describe(edit: Edit) -> str:
+    dotted = ".".join(str(key) for key in edit.path)
+    return f"{dotted} {'is stale' if type(edit).__name__ == 'Delete' else 'is missing or differs'}"

@@ -1,0 +1,185 @@
+"""The command line: arguments in, one command run, an exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from torchsel import __version__
+from torchsel.console import ColorChoice, Console
+from torchsel.errors import EXIT_BUG, EXIT_CONFIG, EXIT_INTERRUPTED, TorchselError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torchsel.survey import Options
+
+UV_SHORT_FORMS = ("sync", "lock", "run")
+
+_EXAMPLES = """\
+examples:
+  torchsel                      route torch for this machine, and lock
+  torchsel status               what was found, and why this backend
+  torchsel sync --locked        the same as: torchsel uv sync --locked
+  torchsel --backend cu126 run train.py
+  torchsel check                for CI and pre-commit: no hardware, no network, writes nothing
+  torchsel detect --json > hosts/a100.json
+  torchsel --host hosts/a100.json backend
+"""
+
+
+class Arguments(argparse.Namespace):
+    """Every option, typed."""
+
+    command: str = "apply"
+    project: str | None = None
+    backend: str | None = None
+    host: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+    color: ColorChoice = "auto"
+    json: bool = False
+    no_lock: bool = False
+    dry_run: bool = False
+    diff: bool = False
+    upgrade: bool = False
+    uv_arguments: Sequence[str] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where to look for the project."""
+        return Path(self.project) if self.project else Path.cwd()
+
+    @property
+    def options(self) -> Options:
+        """What the survey takes."""
+        from torchsel.survey import Options  # noqa: PLC0415 - start-up time
+
+        return Options(folder=self.folder, backend=self.backend, host=self.host, upgrade=self.upgrade)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run torchsel with ``argv`` (the process's where None) and return its exit code."""
+    console = Console()
+    try:
+        arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
+        console = Console(color=arguments.color, quiet=arguments.quiet, verbose=arguments.verbose)
+        from torchsel import commands  # noqa: PLC0415 - after the arguments, so that --help is quick
+
+        return commands.run(arguments, console, os.environ)
+    except TorchselError as error:
+        console.error(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return EXIT_INTERRUPTED
+    except Exception as error:  # the last line of defence: no traceback reaches a user
+        console.error(_bug(error))
+        return EXIT_BUG
+
+
+def parse_arguments(argv: Sequence[str]) -> Arguments:
+    """Read the command line; ``uv`` and its short forms take everything behind them as uv's.
+
+    Exits with 0 for ``--help`` and ``--version`` and with 2 for a mistake, as argparse does.
+    """
+    own, command, rest = _split_at_uv(argv)
+    arguments = _parser().parse_args(own, namespace=Arguments())
+    if command is not None:
+        arguments.command = "uv"
+        arguments.uv_arguments = (*(() if command == "uv" else (command,)), *rest)
+    arguments.command = arguments.command or "apply"
+    return arguments
+
+
+def _split_at_uv(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
+    """The arguments before uv's, the uv form found, and what follows it."""
+    takes_value = {"--project", "--backend", "--host", "--color"}
+    position = 0
+    while position < len(argv) and argv[position].startswith("-"):
+        position += 2 if argv[position] in takes_value else 1
+    if position < len(argv) and argv[position] in ("uv", *UV_SHORT_FORMS):
+        return list(argv[:position]), argv[position], list(argv[position + 1 :])
+    return list(argv), None, []
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with torchsel's words and exit code for a mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        Console().error(f"{message}; see '{self.prog} --help'")
+        sys.exit(EXIT_CONFIG)
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    _add_common(common)
+    parser = _Parser(
+        prog="torchsel",
+        description="The right PyTorch build for this machine in uv projects.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[common],
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("--version", action="version", version=f"torchsel {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=summary, description=summary, parents=[common], argument_default=argparse.SUPPRESS
+        )
+
+    _add_writing(parser)
+    _add_writing(command("apply", "bring the routing (and uv.lock) in sync with this machine; the default"))
+    command("check", "is the routing what [tool.torchsel] generates? looks at no hardware, writes nothing")
+    command("backend", "print the selected backend, nothing else")
+    for name, summary in (("status", "machine, request, candidates, routing and what is wrong"),
+                          ("detect", "print the host")):  # fmt: skip
+        command(name, summary).add_argument("--json", action="store_true", help="for programs")
+    for name in ("uv", *UV_SHORT_FORMS):
+        target = "uv" if name == "uv" else f"uv {name}"
+        commands.add_parser(name, add_help=False, help=f"apply, then {target} with all that follows")
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--project", metavar="DIR", help="the project's folder (default: search upwards)")
+    parser.add_argument(
+        "--backend", metavar="TAG", help="'auto' or a torch backend: cpu, cu130, rocm7.2, xpu"
+    )
+    parser.add_argument("--host", metavar="FILE", help="a recorded host instead of this machine")
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what the probes found")
+    parser.add_argument("--color", choices=("auto", "always", "never"), help="colours (default: auto)")
+
+
+def _add_writing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
+    parser.add_argument("--dry-run", action="store_true", help="say what would change, write nothing")
+    parser.add_argument("--diff", action="store_true", help="print the change as a diff, write nothing")
+    parser.add_argument(
+        "--upgrade", action="store_true", help="let torch and its family move to new releases"
+    )
+
+
+def _bug(error: Exception) -> str:
+    """Where the fault is, in one line."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "unknown place"
+    return (
+        f"a bug in torchsel {__version__}: {type(error).__name__} at {place}: {error}\n"
+        f"please report it, with this line and your pyproject.toml"
+    )
+
+
+def _drop_output() -> None:
+    """Nobody reads standard output any more; keep the interpreter from complaining at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,141 @@
+"""The commands: each surveys or checks, acts, and says what it did."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from torchsel.errors import EXIT_DRIFT, EXIT_OK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torchsel.cli import Arguments
+    from torchsel.console import Console
+    from torchsel.survey import Survey
+
+    Command = Callable[[Arguments, Console, Mapping[str, str]], int]
+
+
+def run(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
+    """Run the command that ``arguments`` name and return its exit code."""
+    commands: dict[str, Command] = {
+        "apply": run_apply,
+        "check": run_check,
+        "backend": run_backend,
+        "status": run_status,
+        "detect": run_detect,
+        "uv": run_uv,
+    }
+    return commands[arguments.command](arguments, console, environ)
+
+
+def run_apply(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
+    """``torchsel apply``: bring the routing in sync."""
+    from torchsel import report  # noqa: PLC0415 - start-up time
+    from torchsel.apply import Mode, apply  # noqa: PLC0415 - start-up time
+
+    survey = _configured(arguments, console, environ)
+    mode = Mode(
+        write=not (arguments.dry_run or arguments.diff),
+        lock=not arguments.no_lock,
+        upgrade=arguments.upgrade,
+    )
+    outcome = apply(survey, mode, environ, say=console.say)
+    if arguments.diff:
+        sys.stdout.write(report.diff(outcome))
+    report.tell(outcome, console, dry=not mode.write)
+    return EXIT_OK
+
+
+def run_check(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
+    """``torchsel check``: 0 in sync, 1 drift."""
+    from torchsel.catalog import load_catalog  # noqa: PLC0415 - start-up time
+    from torchsel.check import check  # noqa: PLC0415 - start-up time
+    from torchsel.project import load_project  # noqa: PLC0415 - start-up time
+    from torchsel.request import resolve_request  # noqa: PLC0415 - start-up time
+    from torchsel.survey import read_config, require_table  # noqa: PLC0415 - start-up time
+
+    project = load_project(arguments.folder)
+    require_table(project)
+    config = read_config(project, environ)
+    request = resolve_request(
+        option=arguments.backend, environ=environ, config=config, uv_table=project.root.table("tool", "uv")
+    )
+    verdict = check(project, config, request, load_catalog())
+    for note in verdict.notes:
+        console.warn(note)
+    for reason in verdict.drift:
+        console.say(reason)
+    if verdict.drift:
+        console.say("run 'torchsel' to bring it in sync")
+        return EXIT_DRIFT
+    console.detail(f"in sync, routed to {verdict.backend}")
+    return EXIT_OK
+
+
+def run_backend(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
+    """``torchsel backend``: the tag alone on standard output."""
+    survey = _survey(arguments, console, environ)
+    for warning in survey.selection.warnings:
+        console.warn(warning)
+    print(survey.selection.backend.tag)
+    return EXIT_OK
+
+
+def run_status(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
+    """``torchsel status``: the whole picture."""
+    from torchsel import status  # noqa: PLC0415 - start-up time
+
+    picture = status.take(_survey(arguments, console, environ), environ)
+    if arguments.json:
+        print(status.to_json(picture))
+    else:
+        print(status.to_text(picture, lambda text, style: console.paint(text, style, sys.stdout)))
+    return EXIT_OK
+
+
+def run_detect(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
+    """``torchsel detect``: the host, for people or as a recorded host."""
+    from torchsel import report, status  # noqa: PLC0415 - start-up time
+    from torchsel.request import resolve_host  # noqa: PLC0415 - start-up time
+
+    host, findings = resolve_host(option=arguments.host, environ=environ)
+    for finding in findings:
+        console.detail(report.finding(finding))
+    print(host.to_json() if arguments.json else "\n".join(status.host_lines(host)))
+    return EXIT_OK
+
+
+def run_uv(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
+    """``torchsel uv ARGS``: apply where the routing matters, then become uv."""
+    from torchsel.uvcall import read_uv_call  # noqa: PLC0415 - start-up time
+    from torchsel.wrapper import Wrapper  # noqa: PLC0415 - start-up time
+
+    own = ("--project", arguments.project) if arguments.project else ()
+    wrapper = Wrapper(
+        call=read_uv_call(arguments.uv_arguments, arguments.folder),
+        words=(*own, *arguments.uv_arguments),
+        options=arguments.options,
+        console=console,
+        environ=environ,
+    )
+    return wrapper.run()
+
+
+def _configured(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> Survey:
+    from torchsel.project import load_project  # noqa: PLC0415 - start-up time
+    from torchsel.survey import require_table  # noqa: PLC0415 - start-up time
+
+    require_table(load_project(arguments.folder))
+    return _survey(arguments, console, environ)
+
+
+def _survey(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> Survey:
+    from torchsel import report  # noqa: PLC0415 - start-up time
+    from torchsel.survey import survey  # noqa: PLC0415 - start-up time
+
+    found = survey(arguments.options, environ)
+    for finding in found.findings:
+        console.detail(report.finding(finding))
+    return found

@@ -1,0 +1,70 @@
+"""Sentences and pictures of what was done; no decisions."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torchsel.apply import Outcome
+    from torchsel.console import Console
+    from torchsel.probes.reading import Finding
+    from torchsel.select import Selection
+    from torchsel.survey import Survey
+
+
+def tell(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
+    """Say what was left alone, what to mind, and in one line what was done."""
+    for warning in (*outcome.plan.changes.left_alone, *outcome.survey.selection.warnings):
+        console.warn(warning)
+    if outcome.changed:
+        console.say(change(outcome, dry=dry))
+    else:
+        console.detail(f"in sync: {route(outcome)}")
+
+
+def change(outcome: Outcome, *, dry: bool) -> str:
+    """One line: packages, backend and what it was chosen for."""
+    would = "would route " if dry else ""
+    lock = " (uv.lock updated)" if outcome.relocked else ""
+    return f"{would}{route(outcome)}{lock}"
+
+
+def route(outcome: Outcome) -> str:
+    """``torch, torchvision → cu126 (GTX 1080 Ti, driver 580.65.06)``."""
+    return f"{', '.join(outcome.plan.packages)} → {outcome.plan.backend.tag} ({reason(outcome.survey)})"
+
+
+def reason(survey: Survey) -> str:
+    """What the backend was chosen for, in a few words."""
+    if survey.request.backend != "auto":
+        return f"asked for by {survey.request.source}"
+    return hardware(survey.selection, survey.host.nvidia_driver)
+
+
+def hardware(selection: Selection, driver: str | None) -> str:
+    """The accelerators served and the driver, or the reason there are none."""
+    if not selection.accelerators:
+        return selection.reasons[0] if selection.reasons else "no GPU"
+    names: dict[str, int] = {}
+    for item in selection.accelerators:
+        names[item.label] = names.get(item.label, 0) + 1
+    parts = [f"{count} x {name}" if count > 1 else name for name, count in names.items()]
+    if driver and selection.backend.family == "cuda":
+        parts.append(f"driver {driver}")
+    return ", ".join(parts)
+
+
+def finding(item: Finding) -> str:
+    """What one way of looking came to."""
+    return f"{item.probe}: {item.outcome}: {item.why}"
+
+
+def diff(outcome: Outcome) -> str:
+    """The change of pyproject.toml as a unified diff, empty where there is none."""
+    path = outcome.survey.project.root.path.name
+    before, after = (text.splitlines(keepends=True) for text in (outcome.before, outcome.after))
+    lines = unified_diff(before, after, f"a/{path}", f"b/{path}")
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )

@@ -1,0 +1,140 @@
+"""Everything a command decides on, read once: project, configuration, request, host and the selection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from torchsel import requirements
+from torchsel.catalog import load_catalog
+from torchsel.config import Config, check_index_url, parse_config
+from torchsel.errors import ConfigError
+from torchsel.project import load_project
+from torchsel.request import Request, resolve_host, resolve_request
+from torchsel.select import Demand, select
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torchsel.catalog import Catalog
+    from torchsel.host import Host
+    from torchsel.probes.reading import Finding
+    from torchsel.project import Project
+    from torchsel.select import Selection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What the command line says about where to look and what to want."""
+
+    folder: Path
+    backend: str | None = None
+    host: str | None = None
+    upgrade: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """The state of project and machine, with the selection made from it."""
+
+    project: Project
+    config: Config
+    request: Request
+    host: Host
+    findings: tuple[Finding, ...]
+    python: str | None
+    selection: Selection
+    catalog: Catalog
+
+
+def survey(options: Options, environ: Mapping[str, str]) -> Survey:
+    """Read project and machine, and select.
+
+    Raises:
+        ConfigError: a file, key, variable or option is wrong.
+        MachineError: a file can't be read, or no build is usable with ``fallback = "error"``.
+    """
+    project = load_project(options.folder)
+    config = read_config(project, environ)
+    request = _request(project, config, options, environ)
+    host, findings = resolve_host(option=options.host, environ=environ)
+    return decide(project, config, request, host, findings, upgrade=options.upgrade)
+
+
+def decide(
+    project: Project,
+    config: Config,
+    request: Request,
+    host: Host,
+    findings: tuple[Finding, ...] = (),
+    *,
+    upgrade: bool = False,
+) -> Survey:
+    """Select for what has been read."""
+    catalog = load_catalog()
+    python = requirements.project_python(project.folder)
+    demand = torch_demand(project, host, python, upgrade=upgrade)
+    selection = select(host=host, requested=request.backend, demand=demand, config=config, catalog=catalog)
+    return Survey(
+        project=project,
+        config=config,
+        request=request,
+        host=host,
+        findings=findings,
+        python=python,
+        selection=selection,
+        catalog=catalog,
+    )
+
+
+def read_config(project: Project, environ: Mapping[str, str]) -> Config:
+    """The project's configuration, with ``TORCHSEL_INDEX_URL`` over ``index-url``.
+
+    Raises:
+        ConfigError: with every fault of the table, or the variable's.
+    """
+    table = project.root.table("tool").get("torchsel", {})
+    config = parse_config(table, where=str(project.root.path))
+    if url := environ.get("TORCHSEL_INDEX_URL"):
+        try:
+            return replace(config, index_url=check_index_url(url))
+        except ValueError as error:
+            msg = f"TORCHSEL_INDEX_URL: {error}"
+            raise ConfigError(msg) from None
+    return config
+
+
+def require_table(project: Project) -> None:
+    """Refuse a project without ``[tool.torchsel]``.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not project.is_configured:
+        msg = f"{project.root.path}: no [tool.torchsel]; add that table, empty if you like, to have torch routed"
+        raise ConfigError(msg)
+
+
+def torch_demand(project: Project, host: Host | None, python: str | None, *, upgrade: bool = False) -> Demand:
+    """What the project asks of torch on ``host``; on any machine where None."""
+    entries = requirements.locked_packages(project.lock, ["torch"])
+    here = requirements.locked_here(entries, host, python) if host else entries
+    required = project.root.table("project").get("requires-python")
+    return Demand(
+        specifiers=requirements.specifiers(project, "torch", host=host, python=python),
+        requires_python=required if isinstance(required, str) else None,
+        python=python,
+        locked=requirements.newest_first(item.public for item in here),
+        upgrade=upgrade,
+    )
+
+
+def _request(project: Project, config: Config, options: Options, environ: Mapping[str, str]) -> Request:
+    """The wish, else the backend that a requirement such as ``torch==2.5.1+cu121`` leaves no choice of."""
+    uv_table = project.root.table("tool", "uv")
+    request = resolve_request(option=options.backend, environ=environ, config=config, uv_table=uv_table)
+    pinned = requirements.pinned_local(project, "torch")
+    if request.source == "default" and pinned:
+        return Request(backend=pinned[0], source=f"torch's local version in {pinned[1]}")
+    return request
