@@ -6,6 +6,8 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from torchsel.errors import NotEditableError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,22 +41,54 @@ class Append:
 Edit = SetValue | Delete | Append
 
 
+class EditPathError(NotEditableError):
+    """What lies at ``path`` is of another type than the edit needs; ``reason`` says so without a place."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{dotted(path)} {reason}")
+        self.path = path
+        self.reason = reason
+
+
+def dotted(path: Path) -> str:
+    """The path as people write it: ``tool.uv.index[2].url``."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    return text.removeprefix(".")
+
+
 def apply_to_data(data: dict[str, Any], edits: Sequence[Edit]) -> dict[str, Any]:
-    """The document that ``edits`` mean: the pure twin of the text editing, in order, on a copy."""
-    result = copy.deepcopy(data)
+    """The document that ``edits`` mean: the pure twin of the text editing, in order.
+
+    ``data`` is left as it was; the result shares with it what no edit touched.
+
+    Raises:
+        EditPathError: a table or array is needed where the document has something else.
+        LookupError: a deleted key or a position in an array is not there.
+    """
+    result: dict[str, Any] = data
     for edit in edits:
-        _apply(result, edit)
+        result = _changed(result, edit, 0)
     return result
 
 
-def _apply(root: dict[str, Any], edit: Edit) -> None:
-    *way, last = edit.path
-    target: Any = root
-    for key in way:
-        target = target[key] if isinstance(key, int) else target.setdefault(key, {})
-    if isinstance(edit, Delete):
-        del target[last]
+def _changed(node: Any, edit: Edit, depth: int) -> Any:
+    key = edit.path[depth]
+    _check(node, dict if isinstance(key, str) else list, edit.path[:depth])
+    result = node.copy()
+    if depth + 1 < len(edit.path):
+        child = result.get(key, {}) if isinstance(key, str) else result[key]
+        result[key] = _changed(child, edit, depth + 1)
+    elif isinstance(edit, Delete):
+        del result[key]
     elif isinstance(edit, SetValue):
-        target[last] = copy.deepcopy(edit.value)
+        result[key] = copy.deepcopy(edit.value)
     else:
-        target.setdefault(last, []).append(copy.deepcopy(edit.value))
+        items = result.get(key, []) if isinstance(key, str) else result[key]
+        _check(items, list, edit.path)
+        result[key] = [*items, copy.deepcopy(edit.value)]
+    return result
+
+
+def _check(node: Any, kind: type, path: Path) -> None:
+    if not isinstance(node, kind):
+        raise EditPathError(path, f"is not {'a table' if kind is dict else 'an array'}")

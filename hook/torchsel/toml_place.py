@@ -1,0 +1,63 @@
+"""Where a new table goes in a document: next to its kin, never between a header and the comments above it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torchsel.edits import Path
+    from torchsel.toml_document import Document
+
+
+def place_for_table(document: Document, path: Path) -> int:
+    """The index of the segment before which the header of the table at ``path`` goes.
+
+    Before the tables below it; else after its siblings but before arrays of tables among them, so that the
+    place does not depend on which of the two was there first; else after the nearest kin; else at the end.
+    """
+    below = document.under(path)
+    if below:
+        return lead(document, below[0])
+    siblings = document.under(path[:-1]) if len(path) > 1 else []
+    plain = [i for i in siblings if not _in_array(document.paths[i], len(path))]
+    if plain:
+        return section_end(document, plain[-1])
+    return lead(document, siblings[0]) if siblings else _after_kin(document, path)
+
+
+def place_for_array(document: Document, path: Path) -> int:
+    """The index of the segment before which the first item of a new array of tables goes."""
+    return _after_kin(document, path)
+
+
+def _after_kin(document: Document, path: Path) -> int:
+    ancestors = [path[:size] for size in range(len(path) - 1, 0, -1)]
+    if path[0] == "dependency-groups":
+        ancestors.append(("project",))
+    for ancestor in ancestors:
+        if kin := document.under(ancestor):
+            return section_end(document, kin[-1])
+    return section_end(document, len(document.segments) - 1)
+
+
+def _in_array(path: Path | None, size: int) -> bool:
+    return path is not None and len(path) > size and isinstance(path[size], int)
+
+
+def section_end(document: Document, index: int) -> int:
+    """Behind the section that ``index`` is in, before blank lines and the next one's comments."""
+    end = index + 1
+    while end < len(document.segments) and not document.is_header(end):
+        end += 1
+    if end < len(document.segments):
+        end = max(lead(document, end), index + 1)
+    while end > 0 and document.is_blank(end - 1):
+        end -= 1
+    return end
+
+
+def lead(document: Document, index: int) -> int:
+    """Where the comments begin that stand right above ``index``."""
+    while index > 0 and document.segments[index - 1].kind == "comment":
+        index -= 1
+    return index
