@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchsel import requirements
+from torchsel import requirements, routing
 from torchsel.errors import MachineError
 from torchsel.files import Journal, digest, exclusive, replace_file, state_folder
 from torchsel.plan import Plan, make_plan
@@ -14,10 +15,11 @@ from torchsel.survey import Survey, decide
 from torchsel.uvtool import Uv, find_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from torchsel.project import Project
+    from torchsel.requirements import Locked
 
 ROUNDS = 3
 """A new lock can name further packages to route (torchvision through another package); then once more."""
@@ -123,7 +125,7 @@ def _lock(uv: Uv, folder: Path, held: tuple[str, ...]) -> str | None:
     """Lock with all of ``held``; where a companion's release is not there, with torch's alone."""
     failure = uv.lock(folder, upgrade=held)
     if failure and len(held) > 1:
-        free = [held[0], *(text.partition("=")[0].rstrip("<") for text in held[1:])]
+        free = [held[0], *(re.split("[=<]", text)[0] for text in held[1:])]
         return uv.lock(folder, upgrade=free)
     return failure
 
@@ -132,28 +134,41 @@ def holds(survey: Survey, plan: Plan, *, upgrade: bool) -> tuple[str, ...]:
     """``--upgrade-package`` requirements that keep the torch family at its locked releases, torch first.
 
     uv takes a package from a new index only when told to upgrade it, and moves it to the newest release
-    there unless it is bounded (seen with uv 0.13.9).
+    there unless it is bounded; a bound with a marker leaves the other platforms' fork as it is (seen with
+    uv 0.13.9).
     """
     family = survey.catalog.family_packages | set(plan.packages)
-    locked: dict[str, list[str]] = {"torch": []}
+    locked: dict[str, list[Locked]] = {"torch": []}
     for item in requirements.locked_packages(survey.project.lock, family):
-        locked.setdefault(item.name, []).append(item.public)
-    wanted = survey.selection.torch
-    kept = wanted is None or wanted in locked["torch"]
+        locked.setdefault(item.name, []).append(item)
     if upgrade:
         return tuple(locked)
+    wanted = survey.selection.torch if survey.host.system != "darwin" else None
+    urls = routing.owned_urls(survey.project.root.data)
+    moves = wanted is not None and wanted not in _routed_releases(locked["torch"], urls)
     return tuple(
-        _hold(name, versions) if kept else (f"torch=={wanted}" if name == "torch" else name)
-        for name, versions in locked.items()
+        _hold(name, items, urls, plan.marker)
+        if not moves
+        else f"torch=={wanted}"
+        if name == "torch"
+        else name
+        for name, items in locked.items()
     )
 
 
-def _hold(name: str, versions: list[str]) -> str:
-    """Several releases are locked where uv forked by Python or platform: none may move past the newest."""
-    distinct = requirements.newest_first(versions)
-    if not distinct:
+def _hold(name: str, items: list[Locked], urls: Collection[str], marker: str) -> str:
+    """Several releases are locked where uv forked by platform or Python: none may move past its newest."""
+    routed = requirements.newest_first(_routed_releases(items, urls))
+    if not routed:
         return name
-    return f"{name}=={distinct[0]}" if len(distinct) == 1 else f"{name}<={distinct[0]}"
+    bound = f"{name}=={routed[0]}" if len(routed) == 1 else f"{name}<={routed[0]}"
+    is_forked = len({item.public for item in items}) > 1
+    return f"{bound} ; {marker}" if is_forked and marker else bound
+
+
+def _routed_releases(items: list[Locked], urls: Collection[str]) -> set[str]:
+    """Public releases locked from torchsel's indexes; where there are none, from any."""
+    return {item.public for item in items if item.registry in urls} or {item.public for item in items}
 
 
 def _again(survey: Survey) -> Survey:

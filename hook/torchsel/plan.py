@@ -27,6 +27,7 @@ class Plan:
     backend: Backend
     packages: tuple[str, ...]
     not_there: tuple[str, ...]
+    marker: str
     changes: Changes
     text: str
 
@@ -49,12 +50,13 @@ def make_plan(project: Project, config: Config, backend: Backend, catalog: Catal
     only_there = [
         name for name in catalog.index_only_packages(backend.tag, torch) if name not in config.exclude
     ]
+    marker = routing.platform_marker(_platforms(backend, torch, catalog))
     wanted = routing.pin(
         backend=backend,
         url=backend.index_url(config.index_url, config.channel),
         packages=[*routed, *only_there],
         anchored={*routed, *only_there} - direct,
-        marker=routing.platform_marker(_platforms(backend, torch, catalog)),
+        marker=marker,
     )
     ours = (catalog.family_packages | set(named)) - set(config.exclude)
     found = routing.changes(project.root.data, wanted, ours=ours)
@@ -62,6 +64,7 @@ def make_plan(project: Project, config: Config, backend: Backend, catalog: Catal
         backend=backend,
         packages=tuple(wanted.sources),
         not_there=tuple(name for name in named if name not in routed),
+        marker=marker,
         changes=found,
         text=edit_text(project.root.text, found.edits) if found.edits else project.root.text,
     )

@@ -104,10 +104,10 @@ def read_host_file(path: Path, *, source: str) -> Host:
 
 def _platform() -> Host:
     """This machine without its accelerators."""
-    from torchsel.probes.machine import probe_machine  # noqa: PLC0415 - seldom needed
+    from torchsel.probes.machine import read_machine  # noqa: PLC0415 - seldom needed
     from torchsel.probes.system import RealSystem  # noqa: PLC0415 - seldom needed
 
-    return probe_machine(RealSystem())[0]
+    return read_machine(RealSystem())[0]
 
 
 def _overridden(machine: Host, driver: str | None, gfx_target: str | None) -> Host:

@@ -84,6 +84,11 @@ def routed_backend(data: Mapping[str, Any], package: str = "torch") -> str | Non
     return None
 
 
+def owned_urls(data: Mapping[str, Any]) -> set[str]:
+    """URLs of the indexes that are torchsel's."""
+    return {entry["url"] for entry in _indexes(data) if _is_owned_index(entry)}
+
+
 def changes(data: Mapping[str, Any], routing: Routing, *, ours: Collection[str]) -> Changes:
     """Compare a pyproject.toml with ``routing``.
 
