@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torchsel.probes.reading import Finding
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.host import Host
-    from torchsel.probes.reading import Finding
     from torchsel.probes.system import System
 
-__all__ = ["probe", "probe_host"]
+__all__ = ["Finding", "probe", "probe_host", "probe_machine"]
 
 
 def probe(
@@ -34,3 +35,10 @@ def probe(
 def probe_host(system: System | None = None, environ: Mapping[str, str] | None = None) -> Host:
     """As :func:`probe`, for a caller that needs the host alone."""
     return probe(system, environ)[0]
+
+
+def probe_machine(system: System | None = None) -> Host:
+    """The platform alone, without accelerators: for a user who names those."""
+    from torchsel.probes.run import run_machine_probe  # noqa: PLC0415 (keeps start-up cheap)
+
+    return run_machine_probe(system)

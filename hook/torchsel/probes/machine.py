@@ -21,7 +21,7 @@ _NAMES: dict[str, SystemName] = {
 }
 
 
-def probe_machine(system: System) -> tuple[Host, Reading]:
+def read_machine(system: System) -> tuple[Host, Reading]:
     """The host without accelerators, and what is to be said about it."""
     platform = system.platform()
     libc = platform.libc or _musl(system, platform)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from torchsel.host import Host
 from torchsel.probes.amd import probe_amd
 from torchsel.probes.intel import probe_intel
-from torchsel.probes.machine import probe_machine
+from torchsel.probes.machine import read_machine
 from torchsel.probes.nvidia import probe_nvidia
 from torchsel.probes.pci import display_devices
 from torchsel.probes.reading import Finding, Reading
@@ -32,12 +32,19 @@ def run_probes(
     """The host, and the findings of every probe. Never raises."""
     system = RealSystem() if system is None else system
     environ = os.environ if environ is None else environ
-    host, platform = _guarded("platform", lambda: probe_machine(system), _unknown_machine)
+    host, platform = _guarded("platform", lambda: read_machine(system), _unknown_machine)
     devices, bus = _guarded("PCI", lambda: (display_devices(system), Reading()), lambda failed: ((), failed))
     readings = [platform, bus]
     for name, probe in _VENDOR_PROBES.items():
         readings.append(_guarded(name, partial(probe, system, environ, devices), lambda failed: failed))
     return _combine(host, readings)
+
+
+def run_machine_probe(system: System | None = None) -> Host:
+    """The platform alone, without a look at any device. Never raises."""
+    system = RealSystem() if system is None else system
+    host, platform = _guarded("platform", lambda: read_machine(system), _unknown_machine)
+    return _combine(host, [platform])[0]
 
 
 def _combine(host: Host, readings: list[Reading]) -> tuple[Host, tuple[Finding, ...]]:

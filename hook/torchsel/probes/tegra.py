@@ -75,7 +75,7 @@ def probe_tegra(tegra: Tegra, driver: str | None) -> Reading:
         return Reading(findings=(finding,), accelerators=(tegra.accelerator,), driver=version)
     note = (
         f"{tegra.accelerator.label}: PyTorch's own CUDA builds don't run on JetPack 6 and older. Route torch "
-        "to NVIDIA's Jetson wheels (https://pypi.jetson-ai-lab.io/), or install JetPack 7.2 or newer, "
+        "to the wheels that NVIDIA's Jetson AI Lab makes for your JetPack, or install JetPack 7.2 or newer, "
         "which runs cu130."
     )
     return Reading(findings=(finding,), accelerators=(tegra.accelerator,), notes=(note,))
