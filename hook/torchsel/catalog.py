@@ -81,6 +81,11 @@ class Catalog:
         """Whether any build of this backend is in the catalog."""
         return any(build.backend == tag for build in self.all_builds)
 
+    @cached_property
+    def platforms(self) -> frozenset[str]:
+        """Every platform that some build is for."""
+        return frozenset(build.platform for build in self.all_builds)
+
     def platforms_of(self, backend: str, torch: str | None = None) -> frozenset[str]:
         """Platforms with a build of ``backend``: of the release that holds for ``torch``, or of any release.
 
@@ -171,7 +176,7 @@ def load_catalog() -> Catalog:
 def _preference(build: Build) -> tuple[object, ...]:
     backend = Backend.parse(build.backend)
     newest_first = tuple(-part for part in release_key(build.torch))
-    newest_backend = tuple(-part for part in backend.release)
+    newest_backend = tuple(-part for part in (*backend.release, 0, 0, 0)[:3])
     return (newest_first, _FAMILIES.index(backend.family), newest_backend, build.platform)
 
 

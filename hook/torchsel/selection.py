@@ -1,0 +1,44 @@
+"""The values that selection answers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torchsel.backend import Backend, Family
+    from torchsel.host import Accelerator
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """One build that was considered, and why it was accepted or not."""
+
+    backend: str
+    torch: str
+    accepted: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """The backend chosen, with everything that led to it.
+
+    ``torch`` is the public release it was chosen for, None where unknown. ``moved_from`` is the locked
+    release that had to be left. ``usable`` is False where the choice is only the way out because nothing
+    ran, or what was asked for does not run here.
+    """
+
+    backend: Backend
+    torch: str | None
+    reasons: tuple[str, ...]
+    candidates: tuple[Candidate, ...] = ()
+    warnings: tuple[str, ...] = ()
+    accelerators: tuple[Accelerator, ...] = ()
+    moved_from: str | None = None
+    usable: bool = True
+
+    @property
+    def family(self) -> Family:
+        """The family of the backend."""
+        return self.backend.family
