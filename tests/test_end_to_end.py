@@ -73,7 +73,7 @@ def test_the_oldest_uv(project: MakeProject, hosts: dict[str, Path], host: str, 
     ("spec", "host", "torch"),
     [
         ("torch<2.14", "rtx5090-570", "2.13.0+cu129"),
-        ("torch<2.11", "v100", "2.10.0+cu128"),
+        ("torch<2.11", "v100", "2.10.0+cu129"),
         ("torch==2.9.1", "rx7900", "2.9.1+rocm6.4"),
         ("torch<2.9", "h200", "2.8.0+cu129"),
         ("torch", "p40x3-3090", "2.14.1+cu126"),

@@ -82,7 +82,7 @@ class _Tools:
 
 def _write(survey: Survey, mode: Mode, tools: _Tools) -> Outcome:
     """With the project locked: write until nothing is left to change."""
-    before, relocked = survey.project.root.text, False
+    first, relocked = survey, False
     for _ in range(ROUNDS):
         plan = make_plan(survey.project, survey.config, survey.selection.backend, survey.catalog)
         if plan.is_in_sync:
@@ -93,7 +93,8 @@ def _write(survey: Survey, mode: Mode, tools: _Tools) -> Outcome:
         else:
             replace_file(survey.project.root.path, plan.text.encode())
         survey = _again(survey)
-    return Outcome(survey=survey, plan=plan, before=before, after=survey.project.root.text, relocked=relocked)
+    texts = (first.project.root.text, survey.project.root.text)
+    return Outcome(survey=first, plan=plan, before=texts[0], after=texts[1], relocked=relocked)
 
 
 def _write_and_lock(survey: Survey, plan: Plan, mode: Mode, tools: _Tools) -> None:
@@ -137,7 +138,7 @@ def holds(survey: Survey, plan: Plan, *, upgrade: bool) -> tuple[str, ...]:
     there unless it is bounded; a bound with a marker leaves the other platforms' fork as it is (seen with
     uv 0.13.9).
     """
-    family = survey.catalog.family_packages | set(plan.packages)
+    family = survey.catalog.family_packages | {*plan.packages, *plan.helpers}
     locked: dict[str, list[Locked]] = {"torch": []}
     for item in requirements.locked_packages(survey.project.lock, family):
         locked.setdefault(item.name, []).append(item)

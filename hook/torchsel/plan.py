@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What would be written for a backend: the packages routed, the changes, and the text after them."""
+    """What would be written for a backend.
+
+    ``packages`` are routed because the project names them, ``helpers`` because only the backend's index has
+    them (triton); ``not_there`` are named but not on that index.
+    """
 
     backend: Backend
     packages: tuple[str, ...]
+    helpers: tuple[str, ...]
     not_there: tuple[str, ...]
     marker: str
     changes: Changes
@@ -50,7 +55,7 @@ def make_plan(project: Project, config: Config, backend: Backend, catalog: Catal
     only_there = [
         name for name in catalog.index_only_packages(backend.tag, torch) if name not in config.exclude
     ]
-    marker = routing.platform_marker(_platforms(backend, torch, catalog))
+    marker = _marker(project, backend, torch, catalog)
     wanted = routing.pin(
         backend=backend,
         url=backend.index_url(config.index_url, config.channel),
@@ -62,7 +67,8 @@ def make_plan(project: Project, config: Config, backend: Backend, catalog: Catal
     found = routing.changes(project.root.data, wanted, ours=ours)
     return Plan(
         backend=backend,
-        packages=tuple(wanted.sources),
+        packages=tuple(routed),
+        helpers=tuple(only_there),
         not_there=tuple(name for name in named if name not in routed),
         marker=marker,
         changes=found,
@@ -81,6 +87,14 @@ def reference_release(demand: Demand, backend: Backend, catalog: Catalog) -> str
     allowed = SpecifierSet(",".join(demand.specifiers))
     locked = [release for release in demand.locked if release in there]
     return next(iter([*locked, *allowed.filter(there)]), None)
+
+
+def _marker(project: Project, backend: Backend, torch: str | None, catalog: Catalog) -> str:
+    """The platforms to route; all of them where ``torch==2.8.0+cu126`` is required, as no other index has it."""
+    pinned = requirements.pinned_local(project, "torch")
+    if pinned and pinned[0] == backend.tag:
+        return ""
+    return routing.platform_marker(_platforms(backend, torch, catalog))
 
 
 def _platforms(backend: Backend, torch: str | None, catalog: Catalog) -> frozenset[str]:
