@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
     from torchsel.host import Accelerator, Host
     from torchsel.requirements import Locked
+    from torchsel.select import Candidate
     from torchsel.survey import Survey
 
     Paint = Callable[[str, str], str]
 
 WIDTH = 80
 """Columns of the page."""
+
+MOST_ROWS = 16
+"""Candidates listed one by one; more are put together by verdict."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,9 +174,7 @@ def _backend_lines(survey: Survey, paint: Paint) -> list[str]:
 
 
 def _candidate_lines(survey: Survey, paint: Paint) -> list[str]:
-    rows = [
-        (item.torch or "-", item.backend, item.accepted, item.reason) for item in survey.selection.candidates
-    ]
+    rows = _candidate_rows(survey.selection.candidates)
     if not rows:
         return ["no candidates"]
     first = max(5, *(len(row[0]) for row in rows)) + 2
@@ -184,6 +186,20 @@ def _candidate_lines(survey: Survey, paint: Paint) -> list[str]:
         verdict = _wrapped(reason, WIDTH - len(head) - 4, len(head) + 4)
         lines.append(f"{head}{paint(mark, style)} {verdict}".rstrip())
     return lines
+
+
+def _candidate_rows(candidates: tuple[Candidate, ...]) -> list[tuple[str, str, bool, str]]:
+    """A row each; where that makes too long a table, one row for all releases with the same verdict."""
+    rows = [(item.torch or "-", item.backend, item.accepted, item.reason) for item in candidates]
+    if len(rows) <= MOST_ROWS:
+        return rows
+    releases: dict[tuple[str, bool, str], list[str]] = {}
+    for torch, tag, accepted, reason in rows:
+        releases.setdefault((tag, accepted, reason), []).append(torch)
+    return [
+        (found[0] if len(found) == 1 else f"{found[-1]}-{found[0]}", *verdict)
+        for verdict, found in releases.items()
+    ]
 
 
 def _routing_line(status: Status, paint: Paint) -> str:
