@@ -14,6 +14,7 @@ Channel = Literal["stable", "test", "nightly"]
 DEFAULT_INDEX_URL = "https://download.pytorch.org/whl"
 
 _TAG = re.compile(r"[a-z][a-z0-9]*(\.[0-9]+)*", re.ASCII)
+_VAGUE = frozenset({"amd", "cu", "cuda", "gpu", "hip", "intel", "metal", "mps", "nvidia", "rocm"})
 _CUDA = re.compile(r"cu[0-9]{2,3}", re.ASCII)
 _ROCM = re.compile(r"rocm([0-9]+(?:\.[0-9]+)+)", re.ASCII)
 
@@ -42,6 +43,9 @@ class Backend:
         """
         if not _TAG.fullmatch(tag):
             msg = f"{tag!r} is not a torch backend; expected one such as 'cpu', 'cu130', 'rocm7.2' or 'xpu'"
+            raise ConfigError(msg)
+        if tag in _VAGUE:
+            msg = f"{tag!r} names no one backend; say which, such as 'cpu', 'cu130', 'rocm7.2' or 'xpu'"
             raise ConfigError(msg)
         if tag in ("cpu", "xpu"):
             return cls(tag=tag, family="cpu" if tag == "cpu" else "xpu")

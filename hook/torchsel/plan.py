@@ -90,7 +90,7 @@ def reference_release(demand: Demand, backend: Backend, catalog: Catalog) -> str
 
 
 def _marker(project: Project, backend: Backend, torch: str | None, catalog: Catalog) -> str:
-    """The platforms to route; all of them where ``torch==2.8.0+cu126`` is pinned, as only one index has it."""
+    """The platforms to route; all of them where ``torch==2.8.0+cu126`` is pinned: only one index has it."""
     pinned = requirements.pinned_local(project, "torch")
     if pinned and pinned[0] == backend.tag:
         return ""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from packaging.requirements import Requirement
+    from packaging.specifiers import Specifier
 
     from torchsel.host import Host
     from torchsel.project import Project, TomlFile
@@ -86,6 +87,12 @@ def specifiers(project: Project, name: str, *, host: Host | None, python: str | 
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
+def places_of(project: Project, name: str) -> tuple[str, ...]:
+    """Dotted keys of the lists that name the package."""
+    found = [*direct_requirements(project), *bounds(project)]
+    return tuple(dict.fromkeys(item.place for item in found if item.name == name))
+
+
 def pinned_local(project: Project, name: str) -> tuple[str, str] | None:
     """``("cu121", "project.dependencies")`` for a requirement such as ``torch==2.5.1+cu121``."""
     for item in direct_requirements(project):
@@ -103,7 +110,7 @@ def locked_packages(lock: TomlFile | None, names: Iterable[str]) -> list[Locked]
     return [
         _locked(item)
         for item in (packages if isinstance(packages, list) else [])
-        if isinstance(item, dict) and item.get("name") in wanted and isinstance(item.get("version"), str)
+        if isinstance(item, dict) and item.get("name") in wanted and _is_version(item.get("version"))
     ]
 
 
@@ -122,7 +129,8 @@ def newest_first(versions: Iterable[str]) -> tuple[str, ...]:
 
 def project_python(folder: Path) -> str | None:
     """``X.Y`` of the project's interpreter: from its .venv, else its .python-version, else None."""
-    for path, reader in ((folder / ".venv/pyvenv.cfg", _venv_version), (folder / ".python-version", str)):
+    readers = ((folder / ".venv/pyvenv.cfg", _venv_version), (folder / ".python-version", _first_line))
+    for path, reader in readers:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
@@ -185,8 +193,13 @@ def _is_unconditional(place: str) -> bool:
 
 def _public_specifier(item: Required) -> str:
     """The specifier with local versions cut off, as the catalog knows public releases."""
-    parts = sorted(str(specifier).partition("+")[0] for specifier in item.requirement.specifier)
-    return ",".join(parts)
+    bounds = [specifier for specifier in item.requirement.specifier if not _excludes_one_build(specifier)]
+    return ",".join(sorted(str(specifier).partition("+")[0] for specifier in bounds))
+
+
+def _excludes_one_build(specifier: Specifier) -> bool:
+    """Whether it is as ``!=2.5.1+cu121``, which leaves the release's other builds."""
+    return specifier.operator == "!=" and "+" in specifier.version
 
 
 def _compatible(texts: Iterable[str]) -> bool:
@@ -198,20 +211,22 @@ def _compatible(texts: Iterable[str]) -> bool:
 def _applies(requirement: Requirement, host: Host | None, python: str | None) -> bool:
     if requirement.marker is None or host is None:
         return True
-    return requirement.marker.evaluate(environment(host, python))
+    return _holds(str(requirement.marker), environment(host, python))
 
 
 def _any_holds(markers: tuple[str, ...], host: Host, python: str | None) -> bool:
-    from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415 - start-up time
-
     values = environment(host, python)
-    for text in markers:
-        try:
-            if Marker(text).evaluate(values):
-                return True
-        except InvalidMarker:
-            return True
-    return not markers
+    return not markers or any(_holds(text, values) for text in markers)
+
+
+def _holds(marker: str, values: dict[str, str]) -> bool:
+    """Whether a marker holds; one that can't be judged does, as it is uv's to say what is wrong with it."""
+    from packaging.markers import Marker  # noqa: PLC0415 - start-up time
+
+    try:
+        return Marker(marker).evaluate(values)
+    except ValueError:
+        return True
 
 
 def _locked(item: Mapping[str, Any]) -> Locked:
@@ -224,6 +239,21 @@ def _locked(item: Mapping[str, Any]) -> Locked:
         registry=registry if isinstance(registry, str) else None,
         markers=tuple(map(str, markers)) if isinstance(markers, list) else (),
     )
+
+
+def _is_version(text: object) -> bool:
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - start-up time
+
+    try:
+        return isinstance(text, str) and bool(Version(text))
+    except InvalidVersion:
+        return False
+
+
+def _first_line(text: str) -> str:
+    """The first request of a .python-version file, which may have comments and further requests."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return next(filter(None, lines), "")
 
 
 def _venv_version(text: str) -> str:

@@ -75,7 +75,14 @@ def decide(
     catalog = load_catalog()
     python = requirements.project_python(project.folder)
     demand = torch_demand(project, host, python, upgrade=upgrade)
-    selection = select(host=host, requested=request.backend, demand=demand, config=config, catalog=catalog)
+    try:
+        selection = select(
+            host=host, requested=request.backend, demand=demand, config=config, catalog=catalog
+        )
+    except ConfigError as error:
+        places = ", ".join(requirements.places_of(project, "torch")) or "torch"
+        msg = f"{project.root.path}: {places}: {error}"
+        raise ConfigError(msg) from None
     return Survey(
         project=project,
         config=config,
