@@ -128,16 +128,20 @@ class Catalog:
         ``minor`` is the CUDA major's minimum (minor-version compatibility), ``strict`` the first driver
         that came with that release or, where none did, with the release before it in the same major.
         """
-        known = {
-            release_key(row.cuda): driver
-            for row in self.drivers
-            if (driver := row.windows if system == "win32" else row.linux)
-        }
+        known = self._windows_drivers if system == "win32" else self._linux_drivers
         if mode == "strict":
             earlier = [key for key in known if len(key) > 1 and key[0] == cuda[0] and key <= cuda]
             if earlier:
                 return known[max(earlier)]
         return known.get(cuda[:1])
+
+    @cached_property
+    def _linux_drivers(self) -> dict[tuple[int, ...], str]:
+        return {release_key(row.cuda): row.linux for row in self.drivers if row.linux}
+
+    @cached_property
+    def _windows_drivers(self) -> dict[tuple[int, ...], str]:
+        return {release_key(row.cuda): row.windows for row in self.drivers if row.windows}
 
     def gpu(self, pci_id: str | None) -> Gpu | None:
         """The device with this ``vendor:device`` id."""

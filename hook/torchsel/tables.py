@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from torchsel.backend import Backend
 from torchsel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -147,6 +148,14 @@ def build_from_row(row: Mapping[str, object], *, where: str) -> Build:
     problems += [f"{where}.{key}: expected text" for key, value in row.items() if not _is_text(value)]
     if problems:
         raise ConfigError(*problems)
+    if not all(part.isascii() and part.isdigit() for part in str(row["torch"]).split(".")):
+        msg = f"{where}.torch: {row['torch']!r} is not a release such as '2.16.0'"
+        raise ConfigError(msg)
+    try:
+        Backend.parse(str(row["backend"]))
+    except ConfigError as error:
+        msg = f"{where}.backend: {error}"
+        raise ConfigError(msg) from None
     text = {key: value if isinstance(value, str) else " ".join(_texts(value)) for key, value in row.items()}
     return Build(**_values(list(text), list(text.values()), _list_fields(Build)))
 
