@@ -4,7 +4,7 @@ import pytest
 
 from support.machines import FakeNvml, FakeSystem
 from torchsel.host import Accelerator
-from torchsel.probes.kfd import gfx_target, overridden
+from torchsel.probes.kfd import gfx_target, override
 from torchsel.probes.nvidia_driver import driver_version, find_driver
 from torchsel.probes.nvml import ask_nvml
 from torchsel.probes.pci import display_devices
@@ -44,18 +44,19 @@ def test_gfx_target(version: int, target: str | None) -> None:
     [
         ({}, None),
         ({"HSA_OVERRIDE_GFX_VERSION": ""}, None),
-        ({"HSA_OVERRIDE_GFX_VERSION": "10.3"}, None),
-        ({"HSA_OVERRIDE_GFX_VERSION": "10.3.0"}, ("gfx1030", "HSA_OVERRIDE_GFX_VERSION=10.3.0")),
-        ({"HSA_OVERRIDE_GFX_VERSION": "9.0.10"}, ("gfx90a", "HSA_OVERRIDE_GFX_VERSION=9.0.10")),
+        ({"HSA_OVERRIDE_GFX_VERSION": "10.3"}, ("HSA_OVERRIDE_GFX_VERSION=10.3", None)),
+        ({"HSA_OVERRIDE_GFX_VERSION": "10.3.0"}, ("HSA_OVERRIDE_GFX_VERSION=10.3.0", "gfx1030")),
+        ({"HSA_OVERRIDE_GFX_VERSION": "9.0.10"}, ("HSA_OVERRIDE_GFX_VERSION=9.0.10", "gfx90a")),
         ({"HSA_OVERRIDE_GFX_VERSION_2": "10.3.0"}, None),
         (
             {"HSA_OVERRIDE_GFX_VERSION": "11.0.0", "HSA_OVERRIDE_GFX_VERSION_1": "10.3.0"},
-            ("gfx1030", "HSA_OVERRIDE_GFX_VERSION_1=10.3.0"),
+            ("HSA_OVERRIDE_GFX_VERSION_1=10.3.0", "gfx1030"),
         ),
     ],
 )
-def test_override(environ: dict[str, str], forced: tuple[str, str] | None) -> None:
-    assert overridden(environ, 1) == forced
+def test_override(environ: dict[str, str], forced: tuple[str, str | None] | None) -> None:
+    found = override(environ, 1)
+    assert (None if found is None else (found.written, found.gfx_target)) == forced
 
 
 @pytest.mark.parametrize(

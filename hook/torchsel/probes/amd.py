@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchsel.probes.kfd import OVERRIDE, KfdNode, gpu_nodes, overridden
 from torchsel.probes.pci import PASSED_TO_A_GUEST
 from torchsel.probes.reading import Finding, Reading, listing, nothing
 from torchsel.probes.surroundings import hiding_variable, in_container, is_wsl
@@ -13,11 +12,15 @@ from torchsel.probes.surroundings import hiding_variable, in_container, is_wsl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from torchsel.host import Accelerator
+    from torchsel.probes.kfd import KfdNode
     from torchsel.probes.pci import PciDevice
     from torchsel.probes.system import System
 
 _NAME = "AMD"
 _DEVICE = "/dev/kfd"
+_TOPOLOGY = "/sys/class/kfd"
+_OVERRIDE = "HSA_OVERRIDE_GFX_VERSION"
 
 
 def probe_amd(system: System, environ: Mapping[str, str], devices: Sequence[PciDevice]) -> Reading:
@@ -25,9 +28,9 @@ def probe_amd(system: System, environ: Mapping[str, str], devices: Sequence[PciD
     cards = [device for device in devices if device.vendor == "amd"]
     if system.platform().name != "linux":
         return _present(cards)
-    nodes = gpu_nodes(system)
+    nodes = _nodes(system)
     if not nodes and not cards and not _rocm_in_wsl(system):
-        return nothing(_NAME, "no AMD GPU in /sys/class/kfd or on the PCI bus")
+        return nothing(_NAME, f"no AMD GPU in {_TOPOLOGY} or on the PCI bus")
     if hidden := hiding_variable(environ, "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
         return nothing(_NAME, f"{hidden} hides all", notes=(f"{hidden} hides all AMD GPUs.",))
     if not system.exists(_DEVICE) and not _rocm_in_wsl(system):
@@ -43,6 +46,14 @@ def _present(cards: Sequence[PciDevice]) -> Reading:
         findings=(Finding(probe=_NAME, outcome="found", why=listing(accelerators)),),
         accelerators=accelerators,
     )
+
+
+def _nodes(system: System) -> tuple[KfdNode, ...]:
+    if not system.exists(_TOPOLOGY):
+        return ()
+    from torchsel.probes.kfd import gpu_nodes  # noqa: PLC0415 (only where the compute driver is)
+
+    return gpu_nodes(system)
 
 
 def _rocm_in_wsl(system: System) -> bool:
@@ -72,18 +83,32 @@ def _finish(
     denied: str | None,
 ) -> Reading:
     """Add what the user's variables change and what stands in the way."""
-    numbers = [node.number for node in nodes]
-    accelerators, notes = [], [denied] if denied else []
-    for at, item in enumerate(reading.accelerators):
-        forced = overridden(environ, numbers[at] if at < len(numbers) else at)
-        accelerators.append(replace(item, gfx_target=forced[0]) if forced else item)
-        if forced and forced[0] != item.gfx_target:
-            notes.append(f"{forced[1]}: {item.label} is treated as {forced[0]}.")
+    accelerators, notes = _with_overrides(reading.accelerators, nodes, environ)
+    notes += [denied] if denied else []
     if not accelerators:
         notes += [_without_topology(card) for card in cards]
-    if environ.get(OVERRIDE) and not overridden(environ, -1):
-        notes.append(f"{OVERRIDE}={environ[OVERRIDE]} is not major.minor.stepping (10.3.0); ROCm ignores it.")
-    return replace(reading, accelerators=tuple(accelerators), notes=tuple(dict.fromkeys(notes)))
+    return replace(reading, accelerators=accelerators, notes=tuple(dict.fromkeys(notes)))
+
+
+def _with_overrides(
+    accelerators: tuple[Accelerator, ...], nodes: Sequence[KfdNode], environ: Mapping[str, str]
+) -> tuple[tuple[Accelerator, ...], list[str]]:
+    """The accelerators as HSA_OVERRIDE_GFX_VERSION makes ROCm see them, and a note on each change."""
+    if not any(name.startswith(_OVERRIDE) for name in environ):
+        return accelerators, []
+    from torchsel.probes.kfd import override  # noqa: PLC0415 (set by few)
+
+    numbers = [node.number for node in nodes] or list(range(len(accelerators)))
+    seen, notes = [], []
+    for item, number in zip(accelerators, numbers, strict=False):
+        forced = override(environ, number)
+        target = forced.gfx_target if forced else None
+        seen.append(replace(item, gfx_target=target) if target else item)
+        if forced and target is None:
+            notes.append(f"{forced.written} is not major.minor.stepping (10.3.0); ROCm ignores it.")
+        elif forced and target != item.gfx_target:
+            notes.append(f"{forced.written}: {item.label} is treated as {target}.")
+    return tuple(seen) + accelerators[len(seen) :], notes
 
 
 def _denied(system: System) -> str | None:

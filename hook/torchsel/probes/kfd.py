@@ -21,8 +21,8 @@ NODES = "/sys/class/kfd/kfd/topology/nodes"
 OVERRIDE = "HSA_OVERRIDE_GFX_VERSION"
 
 _AMD = 0x1002
-_PROPERTY = re.compile(r"^(\w+)[ \t]+(\d{1,20})[ \t]*$", re.MULTILINE | re.ASCII)
-_VERSION = re.compile(r"(\d{1,2})\.(\d{1,3})\.(\d{1,3})", re.ASCII)
+_PROPERTY = r"(?am)^(\w+)[ \t]+(\d{1,20})[ \t]*$"
+_VERSION = r"([0-9]{1,2})\.([0-9]{1,3})\.([0-9]{1,3})"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +31,14 @@ class KfdNode:
 
     number: int
     accelerator: Accelerator
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Override:
+    """A variable that forces a gfx target, as written; ``gfx_target`` is None where it is malformed."""
+
+    written: str
+    gfx_target: str | None
 
 
 def gpu_nodes(system: System) -> tuple[KfdNode, ...]:
@@ -47,17 +55,19 @@ def gfx_target(version: int) -> str | None:
     return _gfx_name(version // 10_000, version // 100 % 100, version % 100)
 
 
-def overridden(environ: Mapping[str, str], node: int) -> tuple[str, str] | None:
-    """The gfx target that the user forces on a node, and the variable as written; None without one.
+def override(environ: Mapping[str, str], node: int) -> Override | None:
+    """What the user forces on a node.
 
     ROCr reads ``HSA_OVERRIDE_GFX_VERSION_<node>`` before ``HSA_OVERRIDE_GFX_VERSION``; both are
-    ``major.minor.stepping`` in decimal digits, and it ignores anything else.
+    ``major.minor.stepping`` in decimal digits, and it ignores anything else (libhsakmt ``topology.c``).
     """
     name = f"{OVERRIDE}_{node}" if f"{OVERRIDE}_{node}" in environ else OVERRIDE
-    match = _VERSION.fullmatch(environ.get(name, ""))
-    if not match:
+    value = environ.get(name)
+    if not value:
         return None
-    return _gfx_name(*map(int, match.groups())), f"{name}={match[0]}"
+    match = re.fullmatch(_VERSION, value)
+    target = _gfx_name(*map(int, match.groups())) if match else None
+    return Override(written=f"{name}={value}", gfx_target=target)
 
 
 def _gfx_name(major: int, minor: int, stepping: int) -> str:
@@ -66,7 +76,7 @@ def _gfx_name(major: int, minor: int, stepping: int) -> str:
 
 def _node(system: System, number: int) -> KfdNode | None:
     text = system.read_text(f"{NODES}/{number}/properties") or ""
-    properties = {key: int(value) for key, value in _PROPERTY.findall(text)}
+    properties = {key: int(value) for key, value in re.findall(_PROPERTY, text)}
     target = gfx_target(properties.get("gfx_target_version", 0))
     if properties.get("vendor_id") != _AMD or not (target or properties.get("simd_count")):
         return None

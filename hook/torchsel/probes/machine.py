@@ -79,6 +79,6 @@ def _emulation_notes(platform: Platform) -> list[str]:
             "use an arm64 Python, since PyTorch's last release for Intel Macs is 2.2."
         ]
     return [
-        f"This Python is a {platform.machine} build emulated on an {platform.native_machine} processor; "
+        f"This Python is built for {platform.machine} and emulated on {platform.native_machine}; "
         "CUDA and XPU builds of PyTorch don't run there."
     ]

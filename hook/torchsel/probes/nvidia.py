@@ -37,11 +37,12 @@ def probe_nvidia(system: System, environ: Mapping[str, str], devices: Sequence[P
     """
     scene = Scene(system=system, environ=environ, cards=tuple(d for d in devices if d.vendor == "nvidia"))
     driver = find_driver(system)
-    if not scene.cards and (reading := _tegra(system, driver)):
-        return reading
-    if (driver or scene.cards) and (hidden := hiding_variable(environ, "CUDA_VISIBLE_DEVICES")):
+    tegra = None if scene.cards else _tegra(system, driver)
+    if (driver or scene.cards or tegra) and (hidden := hiding_variable(environ, "CUDA_VISIBLE_DEVICES")):
         note = f"{hidden} hides all NVIDIA GPUs; unset it to use them."
         return nothing(_NAME, f"{hidden} hides all", notes=(note,))
+    if tegra:
+        return tegra
     on_windows = system.platform().name == "win32"
     if driver is None or (on_windows and not scene.cards):
         return _without_driver(scene)
@@ -130,9 +131,12 @@ def _nvml_note(driver: Driver, error: str, *, mismatch: bool) -> str:
     if mismatch:
         return (
             f"The NVIDIA driver was updated while {driver.version or 'the old one'} stays loaded "
-            "(library and kernel module differ); CUDA fails until you reboot."
+            "(library and kernel module differ); CUDA fails until you reboot, or restart the container."
         )
-    return f"NVIDIA's management library reports: {error}."
+    return (
+        f"NVIDIA's management library fails ({error.rstrip('.')}), so CUDA will, too, "
+        "until 'nvidia-smi' lists the GPU; a reboot may help."
+    )
 
 
 def _from_bus(scene: Scene, driver: Driver, reading: Reading) -> Reading:

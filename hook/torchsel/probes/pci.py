@@ -16,10 +16,11 @@ DEVICES = "/sys/bus/pci/devices"
 PASSED_TO_A_GUEST = "vfio-pci"
 
 _VENDORS: dict[int, Vendor] = {0x10DE: "nvidia", 0x1002: "amd", 0x8086: "intel"}
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 _DISPLAY = 0x03
 # Instinct accelerators call themselves "processing accelerator"; so do Intel's NPUs, which are no GPUs.
 _PROCESSING_ACCELERATOR = 0x12
-_WINDOWS_ID = re.compile(r"PCI\\VEN_([0-9A-F]{4})&DEV_([0-9A-F]{4})", re.IGNORECASE | re.ASCII)
+_WINDOWS_ID = r"PCI\\VEN_([0-9A-Fa-f]{4})&DEV_([0-9A-Fa-f]{4})"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +77,7 @@ def _linux_device(system: System, address: str) -> PciDevice | None:
 
 
 def _windows_devices(ids: tuple[str, ...]) -> tuple[PciDevice, ...]:
-    matches = filter(None, map(_WINDOWS_ID.match, ids))
+    matches = filter(None, (re.match(_WINDOWS_ID, text) for text in ids))
     pairs = ((int(match[1], 16), int(match[2], 16)) for match in matches)
     return tuple(
         PciDevice(vendor=_VENDORS[vendor], pci_id=pci_id(vendor, device))
@@ -87,6 +88,4 @@ def _windows_devices(ids: tuple[str, ...]) -> tuple[PciDevice, ...]:
 
 def _hexadecimal(text: str | None) -> int | None:
     digits = (text or "").strip().removeprefix("0x")
-    if not re.fullmatch(r"[0-9a-fA-F]{1,8}", digits, re.ASCII):
-        return None
-    return int(digits, 16)
+    return int(digits, 16) if 0 < len(digits) <= 8 and _HEXADECIMAL.issuperset(digits) else None

@@ -6,16 +6,24 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
-
-from torchsel.probes.system import Completed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LARGEST_OUTPUT = 1 << 18
 _LAST_WAIT = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completed:
+    """A program's end: its exit code and output, or ``trouble`` where there was no orderly end."""
+
+    code: int | None = None
+    output: str = ""
+    trouble: str | None = None
 
 
 def run_program(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torchsel.probes.programs import Completed
+
 WSL_LIBRARIES = "/usr/lib/wsl/lib"
 NVML_DLL = r"C:\Windows\System32\nvml.dll"
 
@@ -39,15 +41,6 @@ class Platform:
     libc: str | None = None
     kernel: str | None = None
     bits: int = 64
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Completed:
-    """A program's end: its exit code and output, or ``trouble`` where there was no orderly end."""
-
-    code: int | None = None
-    output: str = ""
-    trouble: str | None = None
 
 
 class System(Protocol):
