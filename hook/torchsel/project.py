@@ -80,7 +80,7 @@ def find_pyproject(start: Path) -> Path:
     Raises:
         ConfigError: there is none.
     """
-    folder = start.absolute()
+    folder = Path(_normal(start.absolute()))
     if not folder.is_dir():
         msg = f"{start}: no such folder"
         raise ConfigError(msg)
@@ -129,23 +129,26 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         msg = f"{path}: not valid TOML: {error}"
     except RecursionError:
         msg = f"{path}: not valid TOML: nested too deeply"
+    except ValueError as error:  # a number of more digits than Python converts
+        msg = f"{path}: not valid TOML: {error}"
     raise ConfigError(msg)
 
 
 def _workspace_root(member: TomlFile) -> TomlFile | None:
-    """The pyproject.toml above whose workspace has this member; a broken one above is not ours to judge."""
+    """The next pyproject.toml above, where its workspace has this member (uv 0.13.9 looks no further up).
+
+    A broken one above is not ours to judge.
+    """
     folder = member.path.parent
-    for above in folder.parents:
-        path = above / "pyproject.toml"
-        if not path.is_file():
-            continue
-        try:
-            candidate = read_toml(path)
-        except ConfigError:
-            return None
-        if "workspace" in candidate.table("tool", "uv"):
-            return candidate if folder in _member_folders(candidate) else None
-    return None
+    above = next((path for at in folder.parents if (path := at / "pyproject.toml").is_file()), None)
+    if above is None:
+        return None
+    try:
+        candidate = read_toml(above)
+    except ConfigError:
+        return None
+    is_root = "workspace" in candidate.table("tool", "uv") and folder in _member_folders(candidate)
+    return candidate if is_root else None
 
 
 def _members(root: TomlFile) -> Iterator[TomlFile]:
@@ -158,18 +161,23 @@ def _members(root: TomlFile) -> Iterator[TomlFile]:
 def _member_folders(root: TomlFile) -> list[Path]:
     """Folders of the workspace's members: ``members`` globs without ``exclude`` globs, sorted."""
     workspace = root.table("tool", "uv", "workspace")
-    folders = _globbed(root.path.parent, workspace.get("members"))
-    return sorted(folders - _globbed(root.path.parent, workspace.get("exclude")))
+    base, excluded = root.path.parent, _patterns(workspace.get("exclude"))
+    found = {folder for pattern in _patterns(workspace.get("members")) for folder in _glob(base, pattern)}
+    found -= {folder for pattern in excluded for folder in _glob(base, pattern)}
+    return sorted(folder for folder in found if not _is_matched(base, folder, excluded))
 
 
-def _globbed(base: Path, patterns: object) -> set[Path]:
-    if not isinstance(patterns, list):
-        return set()
-    found: set[Path] = set()
-    for pattern in patterns:
-        if isinstance(pattern, str):
-            found |= _glob(base, pattern.strip().removeprefix("./").rstrip("/"))
-    return found
+def _patterns(listed: object) -> list[str]:
+    items = listed if isinstance(listed, list) else []
+    return [item.strip().removeprefix("./").rstrip("/") for item in items if isinstance(item, str)]
+
+
+def _is_matched(base: Path, folder: Path, patterns: list[str]) -> bool:
+    """Whether an ``exclude`` pattern matches; its ``*`` also stands for slashes (seen with uv 0.13.9)."""
+    from fnmatch import fnmatchcase  # noqa: PLC0415 - start-up time
+
+    inside = folder.is_relative_to(base)
+    return inside and any(fnmatchcase(folder.relative_to(base).as_posix(), pattern) for pattern in patterns)
 
 
 def _glob(base: Path, pattern: str) -> set[Path]:
