@@ -125,6 +125,8 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _tag(value: object) -> str:
+    if value in ("auto", "none", "pypi"):
+        raise ValueError(f"{value!r} is not a backend; expected one such as 'cpu', 'cu130' or 'rocm7.2'")
     return Backend.parse(_text(value)).tag
 
 
@@ -189,7 +191,7 @@ def check_index_url(url: str) -> str:
 
     try:
         parts = urlsplit(url)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port
     except ValueError:
         raise ValueError("not a URL; expected one such as 'https://mirror.example/whl'") from None
     if parts.username is not None or parts.password is not None:
@@ -207,7 +209,12 @@ def check_index_url(url: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+    from ipaddress import ip_address  # noqa: PLC0415 - start-up time
+
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _max_cuda(value: object) -> tuple[int, ...]:
