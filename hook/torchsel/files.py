@@ -40,8 +40,7 @@ def state_folder(environ: Mapping[str, str]) -> Path:
         if folder.parent == Path(tempfile.gettempdir()):
             found = folder.lstat()
     except OSError as error:
-        msg = f"{folder}: can't be used: {error.strerror}; set TORCHSEL_CACHE_DIR to a folder of yours"
-        raise MachineError(msg) from None
+        raise _unusable(folder, error) from None
     if sys.platform != "win32" and (found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode)):
         msg = f"{folder}: belongs to another user; set TORCHSEL_CACHE_DIR to a folder of yours"
         raise MachineError(msg)
@@ -58,15 +57,26 @@ def exclusive(target: Path, state: Path, *, timeout: float = LOCK_TIMEOUT) -> It
     from filelock import FileLock, Timeout  # noqa: PLC0415 - only when something is written
 
     path = state / f"{digest(target)}.lock"
+    lock = FileLock(path)
     try:
-        with FileLock(path, timeout=timeout):
-            yield
+        lock.acquire(timeout=timeout)
     except Timeout:
         msg = (
             f"{target}: another torchsel has been at work on it for more than {timeout:.0f} s;"
             f" wait for it, or end it (lock: {path})"
         )
         raise MachineError(msg) from None
+    except (OSError, NotImplementedError) as error:
+        raise _unusable(path, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unusable(path: Path, error: Exception) -> MachineError:
+    why = getattr(error, "strerror", None) or error
+    return MachineError(f"{path}: can't be used: {why}; set TORCHSEL_CACHE_DIR to a folder of yours")
 
 
 def digest(path: Path) -> str:
@@ -95,10 +105,11 @@ def replace_file(path: Path, content: bytes) -> None:
         _rename(temporary, real)
         _sync_folder(real.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         msg = f"{path}: can't be written: {error.strerror}; nothing was changed"
         raise MachineError(msg) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 class Journal:
@@ -111,22 +122,35 @@ class Journal:
         self.path = state / f"{digest(target)}.journal"
 
     def begin(self, before: Mapping[Path, bytes], planned: Mapping[Path, bytes]) -> None:
-        """Record the present content of files, and what is planned for those torchsel writes itself."""
+        """Record the present content of files, and what is planned for those torchsel writes itself.
+
+        Raises:
+            MachineError: the record can't be written.
+        """
         record = {
             "before": {str(path): content.decode("utf-8") for path, content in before.items()},
             "planned": {str(path): content.decode("utf-8") for path, content in planned.items()},
         }
         temporary = self.path.with_suffix(".tmp")
-        temporary.unlink(missing_ok=True)
-        _write_synced(temporary, json.dumps(record).encode(), None)
-        temporary.replace(self.path)
+        try:
+            temporary.unlink(missing_ok=True)
+            _write_synced(temporary, json.dumps(record).encode(), None)
+            temporary.replace(self.path)
+        except OSError as error:
+            raise _unusable(self.path, error) from None
 
     def end(self) -> None:
         """Forget the record: the change is complete or taken back."""
         self.path.unlink(missing_ok=True)
 
     def recover(self) -> bool:
-        """Undo what a crashed run left; files that somebody changed since are left as they are."""
+        """Undo what a crashed run left; files that somebody changed or deleted since are left as they are.
+
+        Returns whether there was something to undo.
+
+        Raises:
+            MachineError: the record can't be read, or a file can't be written.
+        """
         try:
             record = json.loads(self.path.read_bytes())
             before, planned = record["before"], record["planned"]
@@ -135,10 +159,12 @@ class Journal:
         except (ValueError, KeyError, TypeError):
             self.end()
             return False
+        except OSError as error:
+            raise _unusable(self.path, error) from None
         untouched = all(_holds(Path(path), text) for path, text in planned.items())
         if untouched:
             for path, text in before.items():
-                if not _holds(Path(path), text):
+                if Path(path).exists() and not _holds(Path(path), text):
                     replace_file(Path(path), text.encode())
         self.end()
         return untouched
@@ -179,12 +205,12 @@ def _rename(source: Path, target: Path) -> None:
 def _sync_folder(folder: Path) -> None:
     if sys.platform == "win32":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems can't sync a folder
+    with contextlib.suppress(OSError):  # the folder may be unreadable, and some network file systems can't
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
             os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _cache_folder(environ: Mapping[str, str]) -> Path | None:
