@@ -96,7 +96,8 @@ def changes(data: Mapping[str, Any], routing: Routing, *, ours: Collection[str])
     source that is the user's, as a family split over two builds can't work.
 
     Raises:
-        ConfigError: an index of a name that is needed is there with a foreign URL.
+        ConfigError: an index of a name that is needed is there with a foreign URL, or a ``torchsel``
+            group of the user's own.
     """
     owned = _owned_indexes(data)
     keys = {_canonical(name): name for name in _sources(data)}
@@ -114,7 +115,11 @@ def changes(data: Mapping[str, Any], routing: Routing, *, ours: Collection[str])
     edits = [
         *_source_edits(data, sources, keys, stale),
         *_index_edits(data, routing, kept=_still_used(data, {*stale, *(keys.get(p) for p in sources)})),
-        *_anchor_edits(data, [text for text in routing.anchors if _anchor_name(text) not in foreign]),
+        *_anchor_edits(
+            data,
+            [text for text in routing.anchors if _anchor_name(text) not in foreign],
+            known={*ours, *routing.sources, *keys},
+        ),
     ]
     return Changes(edits=tuple(edits), left_alone=notes)
 
@@ -161,13 +166,32 @@ def _index_edits(data: Mapping[str, Any], routing: Routing, *, kept: Collection[
     return [*edits, *(Delete(path=(*INDEXES, at)) for at in reversed(stale))]
 
 
-def _anchor_edits(data: Mapping[str, Any], anchors: list[str]) -> Iterable[Edit]:
-    groups = data.get("dependency-groups", {})
+def _anchor_edits(data: Mapping[str, Any], anchors: list[str], *, known: Collection[str]) -> Iterable[Edit]:
+    """``known`` are the packages an anchor can be for; a group that requires others is the user's."""
+    groups = data.get("dependency-groups")
+    present = groups.get(ANCHOR_GROUP) if isinstance(groups, dict) else None
     path = ("dependency-groups", ANCHOR_GROUP)
-    if anchors and groups.get(ANCHOR_GROUP) != anchors:
+    if present is not None and not _are_anchors(present, known):
+        if anchors:
+            msg = (
+                f"dependency-groups.{ANCHOR_GROUP}: the name is needed for torchsel's own group but this one"
+                " requires other packages; give that group another name"
+            )
+            raise ConfigError(msg)
+    elif anchors and present != anchors:
         yield SetValue(path=path, value=anchors)
-    elif not anchors and ANCHOR_GROUP in groups:
+    elif not anchors and present is not None:
         yield Delete(path=path)
+
+
+def _are_anchors(items: object, known: Collection[str]) -> bool:
+    """Whether a group requires nothing but ``known`` packages, in whatever release."""
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - start-up time
+
+    try:
+        return isinstance(items, list) and all(_canonical(Requirement(item).name) in known for item in items)
+    except (InvalidRequirement, TypeError):
+        return False
 
 
 def _refuse_foreign(entry: Mapping[str, Any], at: int) -> None:
@@ -195,9 +219,9 @@ def _owned_indexes(data: Mapping[str, Any]) -> set[str]:
 
 
 def _is_owned_index(entry: Mapping[str, Any]) -> bool:
-    """Whether name and URL are as torchsel generates them, for any base URL and channel."""
+    """Whether name and URL are as torchsel generates them: without credentials, for any base and channel."""
     name, url = entry.get("name"), entry.get("url")
-    if not isinstance(name, str) or not isinstance(url, str) or not name.startswith("pytorch-"):
+    if not isinstance(name, str) or not isinstance(url, str) or not name.startswith("pytorch-") or "@" in url:
         return False
     try:
         backend = Backend.parse(name.removeprefix("pytorch-"))
@@ -213,7 +237,10 @@ def _is_generated(entry: Mapping[str, Any]) -> bool:
 
 def _is_owned_source(source: object, owned: Collection[str]) -> bool:
     items = _items(source)
-    return bool(items) and all(item.get("index") in owned and set(item) <= _SOURCE_KEYS for item in items)
+    return bool(items) and all(
+        isinstance(item.get("index"), str) and item["index"] in owned and set(item) <= _SOURCE_KEYS
+        for item in items
+    )
 
 
 def _foreign_note(name: str, source: object) -> str:
