@@ -6,20 +6,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-PROJECT_COMMANDS = frozenset({"sync", "lock", "run", "add", "remove", "export", "tree", "build", "version"})
+PROJECT_COMMANDS = frozenset(
+    {"sync", "lock", "run", "add", "remove", "export", "tree", "build", "version", "check", "audit"}
+)
 """uv's commands that read a project's sources or lock."""
 
 CHANGES_LOCK = frozenset({"lock", "add", "remove"})
 """Commands after which the lock can name further packages to route."""
 
-KEEPS_LOCK = frozenset({"--frozen", "--locked", "--check", "--check-exists", "--no-sync", "--dry-run"})
+KEEPS_LOCK = frozenset({"--frozen", "--locked", "--check", "--check-exists", "--dry-run"})
 """Flags by which the user asks uv to leave the lock alone; torchsel then writes nothing either."""
 
+FLAG_VARIABLES = {
+    "UV_FROZEN": "--frozen",
+    "UV_LOCKED": "--locked",
+    "UV_NO_SYNC": "--no-sync",
+    "UV_NO_PROJECT": "--no-project",
+    "UV_NO_SOURCES": "--no-sources",
+}
+"""uv's variables that stand for flags which matter here."""
+
+_TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+
 _NO_PROJECT = frozenset(
-    {"--no-project", "--script", "-s", "--help", "-h", "--version", "-V", "--no-sources", "--no-config"}
+    {"--no-project", "--script", "-s", "--gui-script", "--help", "-h", "--version", "-V", "--no-sources"}
 )
 
 # uv's options that take a value and may stand before or after the command (uv 0.13.9, `uv help`)
@@ -30,9 +43,9 @@ _GLOBAL_VALUES = frozenset(
 # options of `uv run` that take a value, so that its command can be told from them
 _RUN_VALUES = frozenset(
     {"--extra", "--no-extra", "--group", "--no-group", "--only-group", "--with", "--with-editable",
-     "--with-requirements", "--env-file", "--package", "--python", "-p", "-m", "--module", "--index",
-     "--default-index", "--index-url", "-i", "--extra-index-url", "--find-links", "-f",  "-P",
-     "--upgrade-package",
+     "--with-requirements", "--env-file", "--package", "--python", "-p", "--index", "--default-index",
+     "--index-url", "-i", "--extra-index-url", "--find-links", "-f", "-P", "--upgrade-package",
+     "--no-editable-package", "--prerelease-package", "--no-sources-package",
      "--reinstall-package", "--index-strategy", "--keyring-provider", "--resolution", "--prerelease",
      "--fork-strategy", "--exclude-newer", "--exclude-newer-package", "--link-mode", "--config-setting", "-C",
      "--config-settings-package", "--no-build-isolation-package", "--no-build-package", "--no-binary-package",
@@ -60,24 +73,29 @@ class UvCall:
     @property
     def keeps_lock(self) -> bool:
         """Whether the user asked that files stay as they are."""
-        return bool(KEEPS_LOCK.intersection(self.options))
+        implied = self.command == "run" and "--no-sync" in self.options  # uv's help: implies --frozen
+        return implied or bool(KEEPS_LOCK.intersection(self.options))
 
 
-def read_uv_call(arguments: Sequence[str], folder: Path) -> UvCall:
-    """Find uv's command, its options and the project folder in ``arguments``.
+def read_uv_call(
+    arguments: Sequence[str], folder: Path, *, environ: Mapping[str, str] | None = None
+) -> UvCall:
+    """Find uv's command, its options and the project folder in ``arguments`` and uv's variables.
 
-    ``folder`` is the project folder where the arguments name none.
+    ``folder`` is the project folder where neither names one.
     """
+    variables = environ or {}
     command: str | None = None
-    options: list[str] = []
-    values: dict[str, str] = {}
+    options = [flag for name, flag in FLAG_VARIABLES.items() if variables.get(name, "").lower() in _TRUE]
+    places = {"--directory": variables.get("UV_WORKING_DIR"), "--project": variables.get("UV_PROJECT")}
+    values = {option: value for option, value in places.items() if value}
     position = 0
     while position < len(arguments):
         word = arguments[position]
         position += 1
         if word == "--":
             break
-        if not word.startswith("-"):
+        if not word.startswith("-") or word == "-":
             if command is not None and command == "run":
                 break
             command = command or word
@@ -89,8 +107,6 @@ def read_uv_call(arguments: Sequence[str], folder: Path) -> UvCall:
                 value = arguments[position]
                 position += 1
             values[name] = value
-            if name in ("-m", "--module"):
-                break
     base = folder / values["--directory"] if "--directory" in values else folder
     return UvCall(
         command=command,
