@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LOCK_LIMIT = 1800.0
 """Seconds after which a ``uv lock`` is given up; resolving a large project over a slow line takes minutes."""
 
+_KEEP_LOCK = frozenset({"UV_FROZEN", "UV_LOCKED"})
+"""Variables that would keep ``uv lock`` from bringing uv.lock along with pyproject.toml."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Uv:
@@ -40,7 +43,7 @@ class Uv:
             done = subprocess.run(  # noqa: S603 - an absolute path, no shell
                 command,
                 cwd=folder,
-                env=dict(self.environ),
+                env={name: value for name, value in self.environ.items() if name not in _KEEP_LOCK},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -52,8 +55,7 @@ class Uv:
             msg = f"uv lock did not end within {LOCK_LIMIT:.0f} s; nothing was changed"
             raise MachineError(msg) from None
         except OSError as error:
-            msg = f"{self.program}: can't be started: {error.strerror}"
-            raise MachineError(msg) from None
+            raise self._not_started(error) from None
         return None if done.returncode == 0 else done.stderr.strip()
 
     def run(self, arguments: Sequence[str]) -> int:
@@ -61,7 +63,10 @@ class Uv:
         import signal  # noqa: PLC0415 - start-up time
         import subprocess  # noqa: PLC0415 - start-up time
 
-        process = subprocess.Popen([str(self.program), *arguments], env=dict(self.environ))  # noqa: S603
+        try:
+            process = subprocess.Popen([str(self.program), *arguments], env=dict(self.environ))  # noqa: S603
+        except OSError as error:
+            raise self._not_started(error) from None
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             return process.wait()
@@ -74,8 +79,14 @@ class Uv:
         if sys.platform != "win32":
             sys.stdout.flush()
             sys.stderr.flush()
-            os.execve(command[0], command, dict(self.environ))  # noqa: S606 - an absolute path, no shell
+            try:
+                os.execve(command[0], command, dict(self.environ))  # noqa: S606 - an absolute path, no shell
+            except OSError as error:
+                raise self._not_started(error) from None
         sys.exit(self.run(arguments))
+
+    def _not_started(self, error: OSError) -> MachineError:
+        return MachineError(f"{self.program}: can't be started: {error.strerror}")
 
 
 def find_uv(environ: Mapping[str, str], *, outside: Path | None = None) -> Path:
