@@ -203,9 +203,21 @@ def _excludes_one_build(specifier: Specifier) -> bool:
 
 
 def _compatible(texts: Iterable[str]) -> bool:
-    """Whether exact pins among ``texts`` agree; ranges are left to the catalog."""
-    pins = {text for text in texts if text.startswith("==") and "," not in text and "*" not in text}
-    return len(pins) <= 1
+    """Whether some version meets all of ``texts``: one they name, or one just above, or a very old one."""
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - start-up time
+
+    specifier = SpecifierSet(",".join(filter(None, texts)))
+    named = {item.version.removesuffix(".*") for item in specifier}
+    tries = ["0", *(version for text in named if _is_version(text) for version in _at_and_above(text))]
+    return not named or any(specifier.contains(version, prereleases=True) for version in tries)
+
+
+def _at_and_above(text: str) -> tuple[str, str, str]:
+    """``2.5``, a release between it and ``2.5.1``, and the next of as many parts, ``2.6``."""
+    from packaging.version import Version  # noqa: PLC0415 - start-up time
+
+    *first, last = Version(text).release
+    return text, f"{Version(text).base_version}.0.0.1", ".".join(map(str, [*first, last + 1]))
 
 
 def _applies(requirement: Requirement, host: Host | None, python: str | None) -> bool:
