@@ -92,7 +92,7 @@ def _pci_id(info: Any) -> str | None:
 def _optional(nvml: Any, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
-    except nvml.NVMLError:
+    except (nvml.NVMLError, ValueError):  # ValueError: a name that is not UTF-8
         return None
 
 

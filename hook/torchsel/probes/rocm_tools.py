@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torchsel.probes.system import System
 
 _TARGET = re.compile(r"gfx[1-9][0-9a-f]{2,4}", re.ASCII)
+# An agent's own fields; those of its caches, pools and ISAs stand further in.
 _FIELD = re.compile(r"^[ \t]{2}(Name|Marketing Name|Device Type|Chip ID):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _CHIP = re.compile(r"\(0x([0-9a-f]{1,4})\)", re.ASCII | re.IGNORECASE)
 
@@ -35,7 +36,7 @@ def ask_rocm_tools(system: System) -> Reading:
 def parse_rocminfo(output: str) -> tuple[Accelerator, ...]:
     """The agents of type GPU with their marketing names and chip ids."""
     agents = re.split(r"^Agent \d+", output, flags=re.MULTILINE)[1:]
-    fields = (_first_values(agent) for agent in agents)
+    fields = (dict(_FIELD.findall(agent)) for agent in agents)
     return tuple(_agent(field) for field in fields if field.get("Device Type") == "GPU")
 
 
@@ -61,14 +62,6 @@ def _ask(
     if done.trouble or done.code:
         return (), done.trouble or f"exit code {done.code}"
     return parse(done.output), None
-
-
-def _first_values(agent: str) -> dict[str, str]:
-    """An agent's own fields; its caches, pools and ISAs repeat some names further down."""
-    values: dict[str, str] = {}
-    for key, value in _FIELD.findall(agent):
-        values.setdefault(key, value)
-    return values
 
 
 def _agent(fields: dict[str, str]) -> Accelerator:

@@ -30,8 +30,7 @@ _CHIPS = {
 }
 # JetPack 6 supports Orin alone, on Linux 5.15 (Jetson Linux 36 release notes).
 _ORIN_KERNEL = "5.15."
-# From this Jetson Linux release and driver branch on (JetPack 7) CUDA is the servers' one (SBSA).
-_SERVER_RELEASE = 38
+# From this driver branch on (JetPack 7) CUDA is the servers' one (SBSA); JetPack 6 has 540.
 _SERVER_DRIVER = 580
 
 
@@ -71,7 +70,7 @@ def probe_tegra(tegra: Tegra, driver: str | None) -> Reading:
         probe=_NAME, outcome="found", why=f"{tegra.accelerator.label}, Jetson Linux {tegra.release or '?'}"
     )
     version = driver_version(driver)
-    if _like_a_server(tegra, version):
+    if _like_a_server(version):
         return Reading(findings=(finding,), accelerators=(tegra.accelerator,), driver=version)
     note = (
         f"{tegra.accelerator.label}: PyTorch's own CUDA builds don't run on JetPack 6 and older. Route torch "
@@ -81,9 +80,7 @@ def probe_tegra(tegra: Tegra, driver: str | None) -> Reading:
     return Reading(findings=(finding,), accelerators=(tegra.accelerator,), notes=(note,))
 
 
-def _like_a_server(tegra: Tegra, driver: str | None) -> bool:
-    if tegra.release is not None and tegra.release < _SERVER_RELEASE:
-        return False
+def _like_a_server(driver: str | None) -> bool:
     return driver is not None and int(driver.split(".")[0]) >= _SERVER_DRIVER
 
 
