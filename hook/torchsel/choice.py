@@ -80,7 +80,8 @@ def list_candidates(
 
 def _candidate(fit: Fit, case: Case, chosen: Fit | None, served: tuple[Device, ...]) -> Candidate:
     is_chosen = chosen is not None and fit.build == chosen.build
-    accepted = not fit.against(served) and (fit.backend.family != "cpu" or is_chosen)
+    blocking = fit.against(served) if served else fit.faults
+    accepted = not blocking and (fit.backend.family != "cpu" or is_chosen)
     if is_chosen and accepted:
         reason = "chosen"
     elif accepted:

@@ -57,7 +57,10 @@ def short_name(accelerator: Accelerator) -> str:
 
 
 def devices_of(host: Host, vendor: Vendor, catalog: Catalog) -> tuple[Device, ...]:
-    """The host's devices of one vendor, most capable first; those of one target are one device."""
+    """The host's devices of one vendor, most capable first; those of one target are one device.
+
+    One without a name gets that of its PCI id.
+    """
     found: dict[tuple[str | None, str, str], Device] = {}
     for accelerator in host.accelerators:
         if accelerator.vendor == vendor:
@@ -76,6 +79,8 @@ def deciding(devices: tuple[Device, ...]) -> tuple[Device, ...]:
 
 def _device(accelerator: Accelerator, catalog: Catalog) -> Device:
     row = catalog.gpu(accelerator.pci_id)
+    if row and accelerator.name is None:
+        accelerator = replace(accelerator, name=row.name)
     if accelerator.vendor == "nvidia":
         return _nvidia(accelerator, row)
     if accelerator.vendor == "amd":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import Backend
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torchsel.releases import Demand, Scope
     from torchsel.tables import Build
 
-Kind = Literal["release", "python", "backends", "max-cuda", "machine", "driver", "kernels"]
+Kind = Literal["release", "python", "backends", "max-cuda", "machine", "driver", "kernels", "held"]
 CONFIG_KINDS = frozenset({"release", "python", "backends", "max-cuda"})
 
 
@@ -52,6 +52,10 @@ class Fit:
         """The faults that matter where only ``devices`` have to be served."""
         return tuple(fault for fault in self.faults if fault.device is None or fault.device in devices)
 
+    def without(self, kind: Kind) -> Fit:
+        """The same fit with faults of one kind forgiven."""
+        return replace(self, faults=tuple(fault for fault in self.faults if fault.kind != kind))
+
     @property
     def vendor(self) -> Vendor | None:
         """The vendor whose devices the build is for, None for cpu."""
@@ -73,6 +77,11 @@ class Case:
     catalog: Catalog
     scope: Scope
     devices: Mapping[Vendor, tuple[Device, ...]]
+
+    @property
+    def driver_table(self) -> str:
+        """The system whose NVIDIA driver numbers hold: on WSL the driver is that of Windows."""
+        return "win32" if "microsoft" in (self.host.kernel or "").lower() else self.host.system
 
     def devices_for(self, backend: Backend) -> tuple[Device, ...]:
         """The deciding devices that builds of this backend's family are for."""
@@ -129,6 +138,9 @@ def _config_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault
         yield Fault(kind="python", text=f"no wheel for Python {python}")
     if config.backends is not None and build.backend not in config.backends:
         yield Fault(kind="backends", text="not in tool.torchsel.backends")
+    held = case.catalog.held_back(build.backend, build.torch)
+    if held and build.backend not in (config.backends or ()):
+        yield Fault(kind="held", text=f"only where nothing else runs: {held}")
     cap = config.max_cuda
     if cap is not None and backend.family == "cuda" and backend.release[: len(cap)] > cap:
         release, limit = dotted(backend.release), dotted(cap)
@@ -136,7 +148,7 @@ def _config_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault
 
 
 def _nvidia_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
-    driver, system = case.host.nvidia_driver, case.host.system
+    driver, system = case.host.nvidia_driver, case.driver_table
     if jetson := jetson_fault(case.host):
         yield Fault(kind="machine", text=jetson)
     if driver is None:
@@ -153,7 +165,7 @@ def _nvidia_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault
 
 
 def _kernel_faults(build: Build, backend: Backend, device: Device, case: Case) -> Iterator[Fault]:
-    driver, system = case.host.nvidia_driver, case.host.system
+    driver, system = case.host.nvidia_driver, case.driver_table
     capability = device.target or ""
     first = _first_driver(capability, system, case.catalog)
     if driver is not None and first and not driver_meets(driver, first):

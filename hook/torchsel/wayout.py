@@ -27,7 +27,7 @@ def why_chosen(fit: Fit, served: Devices, case: Case) -> str:
     if fit.backend.family != "cuda":
         return f"{fit.backend.tag} supports {_labels(served)}"
     driver, mode = case.host.nvidia_driver, case.config.cuda_compat
-    minimum = case.catalog.driver_minimum(fit.backend.release, case.host.system, mode)
+    minimum = case.catalog.driver_minimum(fit.backend.release, case.driver_table, mode)
     release = dotted(fit.backend.release if mode == "strict" else fit.backend.release[:1])
     rule = f"driver {driver} meets the minimum of CUDA {release}, {minimum}"
     known = tuple(device for device in served if device.target is not None)
@@ -44,7 +44,9 @@ def out_of_reach(fits: Sequence[Fit], chosen: Fit, served: Devices, case: Case) 
     if not rivals:
         return f"{torch} has no {_kind(chosen)} build for {where(case.host)}; {_name(chosen)} is the newest"
     if not any(_has_kernels(fit, served) for fit in rivals):
-        return f"{torch} has no build with kernels for {_labels(served)}; {_last(fits, chosen, served, case)}"
+        lacking = tuple(item for item in served if not any(_has_kernels(fit, (item,)) for fit in rivals))
+        labels = _labels(lacking or served)
+        return f"{torch} has no build with kernels for {labels}; {_last(fits, chosen, served, case)}"
     waiting = [fit for fit in rivals if _kinds(fit, served) == {"driver"}]
     if waiting:
         easiest = min(waiting, key=lambda fit: release_key(_needed(fit, served)))
@@ -191,7 +193,7 @@ def _install_driver(fits: Sequence[Fit], devices: Devices, case: Case) -> str:
     if not ready:
         return f"install NVIDIA's driver; {passed}"
     mode = case.config.cuda_compat
-    minimum = case.catalog.driver_minimum(ready[0].backend.release, case.host.system, mode)
+    minimum = case.catalog.driver_minimum(ready[0].backend.release, case.driver_table, mode)
     return f"install NVIDIA's driver, >= {minimum} for {_name(ready[0])}; {passed}"
 
 
