@@ -42,7 +42,7 @@ Edit = SetValue | Delete | Append
 
 
 class EditPathError(NotEditableError):
-    """What lies at ``path`` is of another type than the edit needs; ``reason`` says so without a place."""
+    """What lies at ``path`` is of another type than an edit needs: ``reason`` is the sentence's end."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{dotted(path)} {reason}")
@@ -91,4 +91,5 @@ def _changed(node: Any, edit: Edit, depth: int) -> Any:
 
 def _check(node: Any, kind: type, path: Path) -> None:
     if not isinstance(node, kind):
-        raise EditPathError(path, f"is not {'a table' if kind is dict else 'an array'}")
+        wanted = "a table" if kind is dict else "an array"
+        raise EditPathError(path, f"is not {wanted}, which it has to be; correct it by hand")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torchsel.edits import Path
 
 Opcode = tuple[str, int, int, int, int]
+_MATCHED_PAIRS = 100_000  # difflib needs quadratic time where many items are alike
 
 
 def same(one: Any, other: Any) -> bool:
@@ -51,12 +52,29 @@ def _list_difference(one: list[Any], other: list[Any]) -> Path | None:
 
 def opcodes(old: Sequence[Any], new: Sequence[Any]) -> list[Opcode]:
     """Steps from ``old`` to ``new`` as `difflib` names them, last first, so that positions stay right."""
+    left, right = [_token(value) for value in old], [_token(value) for value in new]
+    start = _common(left, right)
+    end = _common(left[start:][::-1], right[start:][::-1])
+    middle = left[start : len(left) - end], right[start : len(right) - end]
+    return [
+        (tag, i1 + start, i2 + start, j1 + start, j2 + start)
+        for tag, i1, i2, j1, j2 in reversed(_matched(*middle))
+        if tag != "equal"
+    ]
+
+
+def _matched(left: list[str], right: list[str]) -> list[Opcode]:
+    if len(left) * len(right) > _MATCHED_PAIRS:
+        return [("replace", 0, len(left), 0, len(right))]
     import difflib  # noqa: PLC0415 - start-up time
 
-    matcher = difflib.SequenceMatcher(
-        None, [_token(v) for v in old], [_token(v) for v in new], autojunk=False
-    )
-    return [code for code in reversed(matcher.get_opcodes()) if code[0] != "equal"]
+    return list(difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes())
+
+
+def _common(left: list[str], right: list[str]) -> int:
+    """How many items both begin with."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((i for i, (one, other) in pairs if one != other), min(len(left), len(right)))
 
 
 def _token(value: Any) -> str:

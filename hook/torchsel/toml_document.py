@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.toml_render import Layout
-from torchsel.toml_scan import Segment, scan
+from torchsel.toml_scan import Segment, inner_comments, scan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,8 @@ class Document:
             doomed.update(range(start, end))
             if any(self.is_header(i) for i in range(start, end)):
                 doomed.update(self._blanks_around(start, end))
-        self.segments = [segment for i, segment in enumerate(self.segments) if i not in doomed]
+        parts = ([s] if i not in doomed else inner_comments(s) for i, s in enumerate(self.segments))
+        self.segments = [segment for part in parts for segment in part]
         self._locate()
 
     def _blanks_around(self, start: int, end: int) -> range:

@@ -76,14 +76,13 @@ def _verify(body: str, result: str, expected: dict[str, Any], edits: Sequence[Ed
     except ValueError:
         found = edits[0].path
     if found is not None:
-        raise _refusal(body, found, "has a shape that can't be changed safely")
+        raise _refusal(
+            body, found, "is written in a way that can't be changed safely; write it under a [table] header"
+        )
 
 
 def _refusal(body: str, path: Path, reason: str) -> NotEditableError:
-    return NotEditableError(
-        f"{dotted(path)} (line {_line(body, path)}) {reason}: nothing was changed; "
-        f"write it as a plain table, array or string and try again"
-    )
+    return NotEditableError(f"{dotted(path)} (line {_line(body, path)}) {reason}; nothing was changed")
 
 
 def _line(body: str, path: Path) -> int:

@@ -107,6 +107,20 @@ def _segment(text: str, start: int) -> Segment:
     return Segment("pair", whole, split_key(match["key"]), key, (match.end() - start, end - start))
 
 
+def inner_comments(segment: Segment) -> list[Segment]:
+    """The comments on lines of their own inside the value of a pair."""
+    if "\n" not in segment.text or segment.kind != "pair":
+        return []
+    marks = _MARKS.finditer(segment.text, *segment.value)
+    starts = [
+        (mark.start(), segment.text.rfind("\n", 0, mark.start()) + 1) for mark in marks if mark[0][0] == "#"
+    ]
+    lines = [
+        _LINE.match(segment.text, line) for start, line in starts if not segment.text[line:start].strip()
+    ]
+    return [Segment("comment", match[0]) for match in lines if match]
+
+
 def split_key(text: str) -> tuple[str, ...]:
     """The parts of a dotted key as written, quotes and escapes undone."""
     if '"' in text or "'" in text:
