@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from torchsel.owned import routed_choices
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
@@ -54,14 +56,13 @@ class Locked:
         return self.version.partition("+")[2]
 
 
-def direct_requirements(project: Project, *, without_groups: Iterable[str] = ()) -> list[Required]:
+def direct_requirements(project: Project) -> list[Required]:
     """Every requirement of the root and its members that uv's sources apply to.
 
-    That is ``project.dependencies``, its extras, the dependency groups (those named in
-    ``without_groups`` left out) and uv's legacy ``dev-dependencies``. A malformed one is left to uv.
+    That is ``project.dependencies``, its extras, the dependency groups (torchsel's own left out) and uv's
+    legacy ``dev-dependencies``. A malformed one is left to uv.
     """
-    skipped = {ANCHOR_GROUP, *without_groups}
-    return [item for file in project.files for item in _parsed(_listed(file, skipped))]
+    return [item for file in project.files for item in _parsed(_listed(file))]
 
 
 def bounds(project: Project) -> list[Required]:
@@ -163,14 +164,16 @@ def environment(host: Host, python: str | None) -> dict[str, str]:
     }
 
 
-def _listed(file: TomlFile, skipped: set[str]) -> Iterator[tuple[str, object]]:
-    """Each list of requirement strings in a pyproject.toml with its dotted key."""
+def _listed(file: TomlFile) -> Iterator[tuple[str, object]]:
+    """Each list of requirement strings in a pyproject.toml with its dotted key; none of torchsel's own."""
     project = file.table("project")
     yield "project.dependencies", project.get("dependencies")
+    our_extras, our_groups = routed_choices(file.data, "extra"), routed_choices(file.data, "group")
     for extra, items in file.table("project", "optional-dependencies").items():
-        yield f"project.optional-dependencies.{extra}", items
+        if extra not in our_extras:
+            yield f"project.optional-dependencies.{extra}", items
     for group, items in file.table("dependency-groups").items():
-        if group not in skipped:
+        if group != ANCHOR_GROUP and group not in our_groups:
             yield f"dependency-groups.{group}", items
     yield "tool.uv.dev-dependencies", file.table("tool", "uv").get("dev-dependencies")
 
@@ -237,7 +240,7 @@ def _holds(marker: str, values: dict[str, str]) -> bool:
 
     try:
         return Marker(marker).evaluate(values)
-    except ValueError:
+    except (ValueError, LookupError):  # packaging 26 has an unknown name as a KeyError
         return True
 
 
