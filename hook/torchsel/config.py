@@ -44,6 +44,7 @@ class Config:
     fallback: Fallback = "cpu"
     max_cuda: tuple[int, ...] | None = None
     default_backend: str = "pypi"
+    same_torch: bool = False
 
 
 def parse_config(table: object, *, where: str) -> Config:
@@ -87,10 +88,13 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     """Combinations that can't be meant."""
     strategy = values.get("strategy", "pin")
     backends = values.get("backends")
-    if strategy != "pin":
-        yield f"strategy: {strategy!r} is not supported yet; use 'pin'"
-    if values.get("default_backend", "pypi") != "pypi":
-        yield "default-backend: not supported yet, as it needs strategy 'groups'"
+    default = values.get("default_backend", "pypi")
+    if default != "pypi" and strategy != "groups":
+        yield f"default-backend: {default!r} needs strategy 'groups'"
+    if backends is not None and default not in ("pypi", "none", *backends):
+        yield f"default-backend: {default!r} is not among {TABLE}.backends ({', '.join(backends)})"
+    if values.get("same_torch") and strategy == "pin":
+        yield "same-torch: needs strategy 'groups' or 'extras'; with 'pin' there is one backend only"
     if values.get("names") and strategy == "pin":
         yield "backends: a table of names is for strategies 'groups' and 'extras'; with 'pin' give a list"
     request = values.get("backend") or "auto"
@@ -122,6 +126,12 @@ def _texts(value: object) -> tuple[str, ...]:
         if not isinstance(item, str):
             raise ValueError(f"item {at + 1}: expected a string, found {_kind(item)}")
     return tuple(dict.fromkeys(value))
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, found {_kind(value)}")
+    return value
 
 
 def _tag(value: object) -> str:
@@ -161,10 +171,13 @@ def _name(name: str) -> str:
 def _packages(value: object) -> tuple[str, ...]:
     from packaging.utils import InvalidName, canonicalize_name  # noqa: PLC0415 - start-up time
 
-    try:
-        return tuple(dict.fromkeys(canonicalize_name(name, validate=True) for name in _texts(value)))
-    except InvalidName as error:
-        raise ValueError(str(error)) from None
+    found: dict[str, None] = {}
+    for name in _texts(value):
+        try:
+            found[canonicalize_name(name, validate=True)] = None
+        except InvalidName:
+            raise ValueError(f"{name!r} is not a package name") from None
+    return tuple(found)
 
 
 def _vendors(value: object) -> tuple[str, ...]:
@@ -258,6 +271,7 @@ KEYS: Mapping[str, Callable[[object], Any]] = MappingProxyType(
         "fallback": _choice(*get_args(Fallback)),
         "max-cuda": _max_cuda,
         "default-backend": _default_backend,
+        "same-torch": _flag,
     }
 )
 """Every legal key with its reader, which returns the parsed value or raises ValueError with what is wrong."""
