@@ -34,7 +34,7 @@ SHOW = "import torch; print(torch.__version__)"
 MACHINES = {
     "h200": "2.15.0+cu132",
     "gtx1080ti": "2.14.1+cu126",
-    "rx7900": "2.15.0+rocm7.14",
+    "rx7900": "2.14.1+rocm7.2",
     "b580": "2.15.0+xpu",
     "cpu": "2.15.0+cpu",
 }

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchsel import requirements, routing
+from torchsel import owned, requirements
 from torchsel.errors import MachineError
 from torchsel.files import Journal, digest, exclusive, replace_file, state_folder
 from torchsel.plan import Plan, make_plan
@@ -104,14 +104,15 @@ def _write_and_lock(survey: Survey, plan: Plan, mode: Mode, tools: _Tools) -> No
     before = {target: project.root.text.encode(), lock: lock.read_bytes()}
     after = plan.text.encode()
     uv = Uv(program=find_uv(tools.environ, outside=project.folder), environ=tools.environ)
-    tools.say(f"locking for {plan.backend.tag} ...")
+    goal = ", ".join(plan.choices.tags) if plan.choices else survey.selection.backend.tag
+    tools.say(f"locking for {goal} ...")
     journal = Journal(target, tools.state)
     journal.begin(before, {target: after})
     try:
         replace_file(target, after)
         failure = _lock(uv, project.folder, holds(survey, plan, upgrade=mode.upgrade))
         if failure:
-            msg = f"uv lock failed for {plan.backend.tag}, so nothing was changed; uv said:\n{failure}"
+            msg = f"uv lock failed for {goal}, so nothing was changed; uv said:\n{failure}"
             raise MachineError(msg)
     except BaseException:
         for path, content in before.items():
@@ -144,8 +145,9 @@ def holds(survey: Survey, plan: Plan, *, upgrade: bool) -> tuple[str, ...]:
         locked.setdefault(item.name, []).append(item)
     if upgrade:
         return tuple(locked)
-    wanted = survey.selection.torch if survey.host.system != "darwin" else None
-    urls = routing.owned_urls(survey.project.root.data)
+    decides = plan.choices is None and survey.host.system != "darwin"
+    wanted = survey.selection.torch if decides else None
+    urls = owned.owned_urls(survey.project.root.data)
     moves = wanted is not None and wanted not in _routed_releases(locked["torch"], urls)
     return tuple(
         _hold(name, items, urls, plan.marker)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import Backend
@@ -14,6 +14,7 @@ from torchsel.tables import (
     Build,
     Driver,
     Gpu,
+    Held,
     IndexOnly,
     Package,
     Release,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _FAMILIES = ("cuda", "rocm", "xpu", "cpu", "other")
 
 
+@lru_cache(maxsize=512)
 def release_key(text: str) -> tuple[int, ...]:
     """A dotted release as numbers, so that ``2.10.0`` sorts after ``2.9.1``; any other part counts as 0."""
     return tuple(int(part) if part.isascii() and part.isdigit() else 0 for part in text.split("."))
@@ -41,6 +43,7 @@ class Catalog:
     architectures: tuple[Architecture, ...]
     broken: tuple[Broken, ...]
     index_only: tuple[IndexOnly, ...]
+    held: tuple[Held, ...]
     packages: tuple[Package, ...]
     gpus: tuple[Gpu, ...]
 
@@ -96,14 +99,13 @@ class Catalog:
 
     def index_only_packages(self, backend: str, torch: str | None = None) -> tuple[str, ...]:
         """Packages that torch needs there and only the backend's own index has; None: the newest torch."""
-        release = release_key(torch or self.releases[0])
         return tuple(
-            row.package
-            for row in self.index_only
-            if _matches(row.backends, backend)
-            and release_key(row.torch_from) <= release
-            and (not row.torch_until or release < release_key(row.torch_until))
+            row.package for row in self.index_only if _is_for(row, backend, torch or self.releases[0])
         )
+
+    def held_back(self, backend: str, torch: str) -> str:
+        """Why this build is not chosen while another runs, empty for nearly all."""
+        return next((row.reason for row in self.held if _is_for(row, backend, torch)), "")
 
     def has_package(self, backend: str, package: str) -> bool:
         """Whether the backend's index is known to have the package; an index answers 403 for any other."""
@@ -172,6 +174,7 @@ def load_catalog() -> Catalog:
         architectures=read_table("architectures", Architecture),
         broken=read_table("broken", Broken),
         index_only=read_table("index_only", IndexOnly),
+        held=read_table("held", Held),
         packages=read_table("packages", Package),
         gpus=read_table("gpus", Gpu),
     )
@@ -182,6 +185,12 @@ def _preference(build: Build) -> tuple[object, ...]:
     newest_first = tuple(-part for part in release_key(build.torch))
     newest_backend = tuple(-part for part in (*backend.release, 0, 0, 0)[:3])
     return (newest_first, _FAMILIES.index(backend.family), newest_backend, build.platform)
+
+
+def _is_for(row: Held | IndexOnly, backend: str, torch: str) -> bool:
+    release = release_key(torch)
+    is_before_end = not row.torch_until or release < release_key(row.torch_until)
+    return _matches(row.backends, backend) and release_key(row.torch_from) <= release and is_before_end
 
 
 def _matches(patterns: tuple[str, ...], tag: str) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.owned import routed_backend
 from torchsel.plan import make_plan
-from torchsel.routing import routed_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Verdict:
     """``drift`` says what differs, nothing when in sync; ``notes`` name entries that are the user's."""
 
-    backend: str | None
+    backends: tuple[str, ...]
     drift: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -37,15 +37,13 @@ def check(project: Project, config: Config, request: Request, catalog: Catalog) 
     routed = routed_backend(project.root.data)
     where = project.root.path.name
     plan = make_plan(project, config, Backend.parse(routed or "cpu"), catalog)
-    notes = plan.changes.left_alone
-    if routed is None:
-        missing = () if plan.is_in_sync else (f"{where}: torch is not routed yet",)
-        return Verdict(backend=None, drift=missing, notes=notes)
-    drift = (
-        *(f"{where}: {reason}" for reason in _forbidden(routed, config, request)),
-        *(f"{where}: {_describe(edit)}" for edit in plan.changes.edits),
-    )
-    return Verdict(backend=routed, drift=drift, notes=notes)
+    drift = [f"{where}: {_describe(edit)}" for edit in plan.changes.edits]
+    if plan.choices is None and routed is None:
+        drift = [f"{where}: torch is not routed yet"] if drift else []
+    elif plan.choices is None:
+        drift = [*(f"{where}: {reason}" for reason in _forbidden(str(routed), config, request)), *drift]
+    tags = plan.choices.tags if plan.choices else (routed,) if routed else ()
+    return Verdict(backends=tags, drift=tuple(drift), notes=plan.changes.left_alone)
 
 
 def _forbidden(routed: str, config: Config, request: Request) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torchsel.errors import EXIT_DRIFT, EXIT_OK
@@ -70,7 +71,7 @@ def run_check(arguments: Arguments, console: Console, environ: Mapping[str, str]
     if verdict.drift:
         console.say("run 'torchsel' to bring it in sync")
         return EXIT_DRIFT
-    console.detail(f"in sync, routed to {verdict.backend}")
+    console.detail(f"in sync, routed to {', '.join(verdict.backends)}")
     return EXIT_OK
 
 
@@ -113,9 +114,9 @@ def run_uv(arguments: Arguments, console: Console, environ: Mapping[str, str]) -
     from torchsel.wrapper import Wrapper  # noqa: PLC0415 - start-up time
 
     own = ("--project", arguments.project) if arguments.project else ()
+    words = (*own, *arguments.uv_arguments)
     wrapper = Wrapper(
-        call=read_uv_call(arguments.uv_arguments, arguments.folder),
-        words=(*own, *arguments.uv_arguments),
+        call=read_uv_call(words, Path.cwd(), environ=environ),
         options=arguments.options,
         console=console,
         environ=environ,

@@ -67,9 +67,12 @@ def devices_of(host: Host, vendor: Vendor, catalog: Catalog) -> tuple[Device, ..
             device = _device(accelerator, catalog)
             key = (device.target, device.fault, device.torch_from)
             before = found.get(key)
-            together = (*before.accelerators, accelerator) if before else (accelerator,)
-            found[key] = replace(device, accelerators=together)
+            found[key] = _together(before, device) if before else device
     return tuple(sorted(found.values(), key=lambda item: item.rank, reverse=True))
+
+
+def _together(one: Device, other: Device) -> Device:
+    return replace(one, accelerators=(*one.accelerators, *other.accelerators))
 
 
 def deciding(devices: tuple[Device, ...]) -> tuple[Device, ...]:

@@ -56,7 +56,7 @@ class Host:
 
     @property
     def platform(self) -> str:
-        """The catalog's platform name: ``linux_x86_64``, ``linux_aarch64``, ``win_amd64``, ``macos_arm64``."""
+        """The catalog's platform name, such as ``linux_x86_64``, ``win_amd64`` or ``macos_arm64``."""
         if self.system == "linux":
             return f"linux_{self.machine}"
         spelling = {"x86_64": "amd64" if self.system == "win32" else "x86_64", "aarch64": "arm64"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from torchsel.catalog import release_key
@@ -50,6 +51,7 @@ def gfx_rank(target: str) -> tuple[int, ...]:
         return ()
 
 
+@lru_cache(maxsize=64)
 def _pair(capability: str) -> tuple[int, int]:
     major, _, minor = capability.partition(".")
     return int(major), int(minor or 0)

@@ -1,4 +1,4 @@
-"""From a backend to the text that a project's pyproject.toml should have; the same on every machine."""
+"""From a backend, or the backends offered, to the text of pyproject.toml; the same on every machine."""
 
 from __future__ import annotations
 
@@ -7,32 +7,35 @@ from typing import TYPE_CHECKING
 
 from torchsel import requirements, routing
 from torchsel.backend import Backend
+from torchsel.changes import find_changes
+from torchsel.choices import offered, shared_release
+from torchsel.errors import ConfigError
+from torchsel.routing import Branch
 from torchsel.survey import torch_demand
 from torchsel.toml_edit import edit_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from torchsel.catalog import Catalog
+    from torchsel.changes import Changes
+    from torchsel.choices import Choices
     from torchsel.config import Config
     from torchsel.project import Project
-    from torchsel.routing import Changes
+    from torchsel.routing import Routing
     from torchsel.select import Demand
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What would be written for a backend.
+    """What would be written.
 
-    ``packages`` are routed because the project names them, ``helpers`` because only the backend's index has
-    them (triton); ``not_there`` are named but not on that index.
+    ``packages`` are routed because the project names them, ``helpers`` because only a backend's index has
+    them (triton); ``marker`` is the platforms' under pin, ``choices`` are None there.
     """
 
-    backend: Backend
     packages: tuple[str, ...]
     helpers: tuple[str, ...]
-    not_there: tuple[str, ...]
     marker: str
+    choices: Choices | None
     changes: Changes
     text: str
 
@@ -43,37 +46,116 @@ class Plan:
 
 
 def make_plan(project: Project, config: Config, backend: Backend, catalog: Catalog) -> Plan:
-    """Work out the routing for ``backend`` and the text with it.
+    """Work out the routing (for ``backend``, under pin) and the text with it.
 
     Raises:
-        ConfigError: a needed index name is taken, or the file has a shape that can't be edited.
+        ConfigError: a needed name is taken, the strategy does not fit the project, or the file has a shape
+            that can't be edited.
     """
-    torch = reference_release(torch_demand(project, None, None), backend, catalog)
-    direct = {item.name for item in requirements.direct_requirements(project)}
-    named = _named_packages(project, config, catalog, direct)
-    routed = [name for name in named if catalog.has_package(backend.tag, name)]
-    only_there = [
-        name for name in catalog.index_only_packages(backend.tag, torch) if name not in config.exclude
-    ]
-    marker = _marker(project, backend, torch, catalog)
-    wanted = routing.pin(
-        backend=backend,
-        url=backend.index_url(config.index_url, config.channel),
-        packages=[*routed, *only_there],
-        anchored={*routed, *only_there} - direct,
-        marker=marker,
+    context = _Context(
+        project=project, config=config, catalog=catalog, demand=torch_demand(project, None, None)
     )
-    ours = (catalog.family_packages | set(named)) - set(config.exclude)
-    found = routing.changes(project.root.data, wanted, ours=ours)
+    choices = offered(config, context.demand, catalog)
+    named = context.named_packages()
+    marker = "" if choices else context.marker(backend)
+    wanted = context.branches(choices, named) if choices else context.pin(backend, named, marker)
+    routed = [name for name in named if name in wanted.sources]
+    found = find_changes(project.root.data, wanted, ours=context.ours(named))
     return Plan(
-        backend=backend,
         packages=tuple(routed),
-        helpers=tuple(only_there),
-        not_there=tuple(name for name in named if name not in routed),
+        helpers=tuple(name for name in wanted.sources if name not in routed),
         marker=marker,
+        choices=choices,
         changes=found,
         text=edit_text(project.root.text, found.edits) if found.edits else project.root.text,
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Context:
+    """What every part of a plan looks at."""
+
+    project: Project
+    config: Config
+    catalog: Catalog
+    demand: Demand
+
+    def pin(self, backend: Backend, named: list[str], marker: str) -> Routing:
+        packages = self.packages_on(backend, named, reference_release(self.demand, backend, self.catalog))
+        direct = {item.name for item in requirements.direct_requirements(self.project)}
+        return routing.pin(
+            backend=backend,
+            url=backend.index_url(self.config.index_url, self.config.channel),
+            packages=packages,
+            anchored=set(packages) - direct,
+            marker=marker,
+        )
+
+    def branches(self, choices: Choices, named: list[str]) -> Routing:
+        bound = self._bound(choices)
+        listed = [self._branch(name, Backend.parse(tag), named, bound) for name, tag in choices.names.items()]
+        default = self.config.default_backend
+        defaults = tuple(choices.names) if default == "none" else ()
+        if default not in ("none", "pypi"):
+            chosen = choices.name_of(default)
+            if chosen is None:
+                msg = f"tool.torchsel.default-backend: {default!r} is not among tool.torchsel.backends"
+                raise ConfigError(msg)
+            defaults = (chosen,)
+        keeps = bool(self.config.names) and not bound
+        return routing.branches(listed, scope=choices.scope, defaults=defaults, keeps_bounds=keeps)
+
+    def packages_on(self, backend: Backend, named: list[str], torch: str | None) -> tuple[str, ...]:
+        """The named packages that the backend's index has, and those that torch needs from there."""
+        there = [name for name in named if self.catalog.has_package(backend.tag, name)]
+        only_there = self.catalog.index_only_packages(backend.tag, torch)
+        return (*there, *(name for name in only_there if name not in self.config.exclude))
+
+    def marker(self, backend: Backend) -> str:
+        """The platforms to route; all where ``torch==2.8.0+cu126`` is pinned: only one index has it."""
+        pinned = requirements.pinned_local(self.project, "torch")
+        if pinned and pinned[0] == backend.tag:
+            return ""
+        torch = reference_release(self.demand, backend, self.catalog)
+        return routing.platform_marker(_platforms(backend, torch, self.catalog))
+
+    def named_packages(self) -> list[str]:
+        """torch, and the packages to route beside it, sorted."""
+        routable = self.catalog.routable_packages
+        if self.config.packages is not None:
+            named = set(self.config.packages)
+        else:
+            direct = requirements.direct_requirements(self.project)
+            locked = requirements.locked_packages(self.project.lock, routable)
+            named = {*(item.name for item in direct), *(item.name for item in locked)} & routable
+        return ["torch", *sorted(named - {"torch", *self.config.exclude})]
+
+    def ours(self, named: list[str]) -> set[str]:
+        """Packages whose stale sources may go."""
+        return {*self.catalog.family_packages, *named} - set(self.config.exclude)
+
+    def _branch(self, name: str, backend: Backend, named: list[str], bound: str) -> Branch:
+        torch = bound.removeprefix("==") or reference_release(self.demand, backend, self.catalog)
+        return Branch(
+            name=name,
+            backend=backend,
+            url=backend.index_url(self.config.index_url, self.config.channel),
+            packages=self.packages_on(backend, named, torch),
+            bounds={"torch": bound} if bound else {},
+        )
+
+    def _bound(self, choices: Choices) -> str:
+        """``==2.14.1`` where all backends shall have one torch."""
+        if not self.config.same_torch:
+            return ""
+        shared = shared_release(choices, self.demand, self.catalog)
+        if shared is None:
+            msg = (
+                "tool.torchsel.same-torch: no torch that the project allows has a build for each of"
+                f" {', '.join(choices.tags)}; leave out a backend, or same-torch"
+            )
+            raise ConfigError(msg)
+        return f"=={shared}"
 
 
 def reference_release(demand: Demand, backend: Backend, catalog: Catalog) -> str | None:
@@ -89,14 +171,6 @@ def reference_release(demand: Demand, backend: Backend, catalog: Catalog) -> str
     return next(iter([*locked, *allowed.filter(there)]), None)
 
 
-def _marker(project: Project, backend: Backend, torch: str | None, catalog: Catalog) -> str:
-    """The platforms to route; all of them where ``torch==2.8.0+cu126`` is pinned: only one index has it."""
-    pinned = requirements.pinned_local(project, "torch")
-    if pinned and pinned[0] == backend.tag:
-        return ""
-    return routing.platform_marker(_platforms(backend, torch, catalog))
-
-
 def _platforms(backend: Backend, torch: str | None, catalog: Catalog) -> frozenset[str]:
     """Where the build exists; for a backend the catalog doesn't know, where its family's newest one does."""
     found = catalog.platforms_of(backend.tag, torch)
@@ -104,13 +178,3 @@ def _platforms(backend: Backend, torch: str | None, catalog: Catalog) -> frozens
         return found
     kin = [build for build in catalog.all_builds if Backend.parse(build.backend).family == backend.family]
     return catalog.platforms_of(kin[0].backend if kin else "cpu", None)
-
-
-def _named_packages(project: Project, config: Config, catalog: Catalog, direct: Iterable[str]) -> list[str]:
-    """torch, and the packages to route beside it, sorted."""
-    if config.packages is not None:
-        named = set(config.packages)
-    else:
-        locked = requirements.locked_packages(project.lock, catalog.routable_packages)
-        named = {*direct, *(item.name for item in locked)} & catalog.routable_packages
-    return ["torch", *sorted(named - {"torch", *config.exclude})]

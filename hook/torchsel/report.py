@@ -15,12 +15,20 @@ if TYPE_CHECKING:
 
 def tell(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
     """Say what was left alone, what to mind, and in one line what was done."""
-    for warning in (*outcome.plan.changes.left_alone, *outcome.survey.selection.warnings):
-        console.warn(warning)
+    for note in outcome.plan.changes.left_alone:
+        console.warn(note)
+    if outcome.plan.choices is None:
+        warn(outcome.survey, console)
     if outcome.changed:
         console.say(change(outcome, dry=dry))
     else:
         console.detail(f"in sync: {route(outcome)}")
+
+
+def warn(survey: Survey, console: Console) -> None:
+    """Say what to mind about the selection."""
+    for warning in survey.selection.warnings:
+        console.warn(warning)
 
 
 def change(outcome: Outcome, *, dry: bool) -> str:
@@ -32,7 +40,10 @@ def change(outcome: Outcome, *, dry: bool) -> str:
 
 def route(outcome: Outcome) -> str:
     """``torch, torchvision → cu126 (GTX 1080 Ti, driver 580.65.06)``."""
-    return f"{', '.join(outcome.plan.packages)} → {outcome.plan.backend.tag} ({reason(outcome.survey)})"
+    packages, choices = ", ".join(outcome.plan.packages), outcome.plan.choices
+    if choices:
+        return f"{packages} → {', '.join(choices.tags)}, by {choices.scope}"
+    return f"{packages} → {outcome.survey.selection.backend.tag} ({reason(outcome.survey)})"
 
 
 def reason(survey: Survey) -> str:

@@ -172,9 +172,9 @@ def _obeyed(backend: Backend, fits: Sequence[Fit], case: Case) -> Selection:
         text = f"{tag} is not in torchsel's catalog: routed as it is, its builds and platforms unknown"
         return Selection(backend=backend, torch=None, reasons=(f"{tag} was asked for",), warnings=(text,))
     torch = best_release(case.demand, tag, case.config, case.catalog)
-    mine = [fit for fit in fits if fit.build.backend == tag]
+    mine = [_as_asked(fit) for fit in fits if fit.build.backend == tag]
     chosen = _without_faults(mine, case)
-    pick = choose([_as_asked(chosen)], case.devices_for(backend), case) if chosen else None
+    pick = choose([chosen], case.devices_for(backend), case) if chosen else None
     moved_from = _moved_from(chosen.build.torch, case) if chosen else None
     warnings = [not_in_backends(tag, case), obeyed_trouble(backend, torch, chosen, pick, case)]
     if chosen:
@@ -201,8 +201,8 @@ def _without_faults(fits: Sequence[Fit], case: Case) -> Fit | None:
 
 
 def _as_asked(fit: Fit) -> Fit:
-    """The same build without what only the configuration has against it."""
-    kept = tuple(fault for fault in fit.faults if fault.kind not in ("backends", "max-cuda"))
+    """The same build without what speaks only against choosing it unasked."""
+    kept = tuple(fault for fault in fit.faults if fault.kind not in ("backends", "max-cuda", "held"))
     return replace(fit, faults=kept)
 
 

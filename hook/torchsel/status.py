@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from torchsel import report
 from torchsel.errors import TorchselError
 from torchsel.installed import installed_version
+from torchsel.owned import routed_backend
 from torchsel.plan import make_plan
 from torchsel.requirements import locked_here, locked_packages
-from torchsel.routing import routed_backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from torchsel import requirements
 from torchsel.catalog import load_catalog
+from torchsel.choices import offered
 from torchsel.config import Config, check_index_url, parse_config
 from torchsel.errors import ConfigError
+from torchsel.owned import owned_urls
 from torchsel.project import load_project
 from torchsel.request import Request, resolve_host, resolve_request
 from torchsel.select import Demand, select
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torchsel.catalog import Catalog
+    from torchsel.choices import Choices
     from torchsel.host import Host
     from torchsel.probes.reading import Finding
     from torchsel.project import Project
@@ -44,6 +47,7 @@ class Survey:
     host: Host
     findings: tuple[Finding, ...]
     python: str | None
+    choices: Choices | None
     selection: Selection
     catalog: Catalog
 
@@ -76,9 +80,13 @@ def decide(
     python = requirements.project_python(project.folder)
     demand = torch_demand(project, host, python, upgrade=upgrade)
     try:
-        selection = select(
-            host=host, requested=request.backend, demand=demand, config=config, catalog=catalog
-        )
+        choices = offered(config, torch_demand(project, None, None), catalog)
+        if choices:
+            selection = select_offered(project, config, request, host, demand, choices)
+        else:
+            selection = select(
+                host=host, requested=request.backend, demand=demand, config=config, catalog=catalog
+            )
     except ConfigError as error:
         places = ", ".join(requirements.places_of(project, "torch")) or "torch"
         msg = f"{project.root.path}: {places}: {error}"
@@ -90,9 +98,44 @@ def decide(
         host=host,
         findings=findings,
         python=python,
+        choices=choices,
         selection=selection,
         catalog=catalog,
     )
+
+
+def select_offered(
+    project: Project, config: Config, request: Request, host: Host, demand: Demand, choices: Choices
+) -> Selection:
+    """Select among what the project's groups or extras offer, at the releases that uv.lock has of each.
+
+    Raises:
+        ConfigError: a backend was asked for that is not offered.
+    """
+    if request.backend not in ("auto", *choices.tags):
+        listed = ", ".join(choices.tags)
+        msg = f"{request.source} asks for {request.backend}, which is not among this project's: {listed}"
+        raise ConfigError(msg)
+    catalog = _as_locked(load_catalog(), project, choices)
+    return select(
+        host=host,
+        requested=request.backend,
+        demand=replace(demand, locked=()),
+        config=replace(config, backends=choices.tags),
+        catalog=catalog,
+    )
+
+
+def _as_locked(catalog: Catalog, project: Project, choices: Choices) -> Catalog:
+    """The catalog with only the locked release of each backend that uv.lock has from its index."""
+    urls = owned_urls(project.root.data)
+    locked: dict[str, set[str]] = {}
+    for item in requirements.locked_packages(project.lock, ["torch"]):
+        if item.registry in urls:
+            locked.setdefault(urls[item.registry], set()).add(item.public)
+    known = {tag: releases for tag, releases in locked.items() if releases & set(catalog.releases)}
+    kept = (build for build in catalog.all_builds if build.torch in known.get(build.backend, {build.torch}))
+    return replace(catalog, all_builds=tuple(kept)) if known.keys() & set(choices.tags) else catalog
 
 
 def read_config(project: Project, environ: Mapping[str, str]) -> Config:

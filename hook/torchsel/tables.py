@@ -101,6 +101,17 @@ class IndexOnly:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """Builds of torch in ``[from, until)`` chosen only where nothing else runs, or asked for."""
+
+    backends: tuple[str, ...]
+    torch_from: str
+    torch_until: str
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Package:
     """A package with builds by backend, and the backends whose index is known to have it."""
 

@@ -57,13 +57,16 @@ _RUN_VALUES = frozenset(
 class UvCall:
     """A uv command line as far as torchsel has to understand it.
 
-    ``command`` is None where there is none (``uv --version``). ``options`` are uv's own, without what
-    ``uv run`` passes on to the program it starts.
+    ``command`` is None where there is none (``uv --version``), else ``arguments[position - 1]``. ``options``
+    are uv's own, without what ``uv run`` passes on to the program it starts; ``values`` those with a value.
     """
 
     command: str | None
     options: tuple[str, ...]
     folder: Path
+    arguments: tuple[str, ...] = ()
+    position: int = 0
+    values: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_for_project(self) -> bool:
@@ -75,6 +78,14 @@ class UvCall:
         """Whether the user asked that files stay as they are."""
         implied = self.command == "run" and "--no-sync" in self.options  # uv's help: implies --frozen
         return implied or bool(KEEPS_LOCK.intersection(self.options))
+
+    def values_of(self, *names: str) -> tuple[str, ...]:
+        """Every value given to an option of these names."""
+        return tuple(value for name, value in self.values if name in names)
+
+    def with_flags(self, *flags: str) -> tuple[str, ...]:
+        """The arguments with ``flags`` right behind the command."""
+        return (*self.arguments[: self.position], *flags, *self.arguments[self.position :])
 
 
 def read_uv_call(
@@ -88,8 +99,8 @@ def read_uv_call(
     command: str | None = None
     options = [flag for name, flag in FLAG_VARIABLES.items() if variables.get(name, "").lower() in _TRUE]
     places = {"--directory": variables.get("UV_WORKING_DIR"), "--project": variables.get("UV_PROJECT")}
-    values = {option: value for option, value in places.items() if value}
-    position = 0
+    values = [(option, value) for option, value in places.items() if value]
+    position = behind = 0
     while position < len(arguments):
         word = arguments[position]
         position += 1
@@ -98,7 +109,8 @@ def read_uv_call(
         if not word.startswith("-") or word == "-":
             if command is not None and command == "run":
                 break
-            command = command or word
+            if command is None:
+                command, behind = word, position
             continue
         name, equals, value = word.partition("=")
         options.append(name)
@@ -106,10 +118,13 @@ def read_uv_call(
             if not equals and position < len(arguments):
                 value = arguments[position]
                 position += 1
-            values[name] = value
-    base = folder / values["--directory"] if "--directory" in values else folder
+            values.append((name, value))
+    last = dict(values)
     return UvCall(
         command=command,
         options=tuple(options),
-        folder=base / values["--project"] if "--project" in values else base,
+        folder=folder / last.get("--directory", "") / last.get("--project", ""),
+        arguments=tuple(arguments),
+        position=behind,
+        values=tuple(values),
     )

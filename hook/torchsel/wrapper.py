@@ -1,4 +1,4 @@
-"""``torchsel uv ARGS``: bring the project in sync, then become uv."""
+"""``torchsel uv ARGS``: bring the project in sync, then become uv with this machine's group or extra."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from torchsel.errors import ConfigError
 from torchsel.project import Project, find_pyproject, load_project
 from torchsel.survey import Options, Survey, survey
 from torchsel.uvcall import CHANGES_LOCK, UvCall
+from torchsel.uvflags import SYNCS_AFTER, TAKES_FLAGS, choosing_flags
 from torchsel.uvtool import Uv, find_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from torchsel.console import Console
+
+_PASSED_ON = ("--project", "--directory", "--package", "--python", "-p", "--cache-dir", "--config-file")
+_PASSED_ON_FLAGS = frozenset({"--offline", "--active", "-q", "--quiet", "--no-cache", "-n", "--no-progress"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +28,6 @@ class Wrapper:
     """One wrapped call of uv."""
 
     call: UvCall
-    words: Sequence[str]
     options: Options
     console: Console
     environ: Mapping[str, str]
@@ -37,27 +40,61 @@ class Wrapper:
             MachineError: uv is missing, or routing and lock could not be brought in sync.
         """
         project = self._project()
-        if project is None or not project.is_configured:
-            self._uv(project).replace_process(self.words)
-        self._before(project)
         uv = self._uv(project)
+        if project is None or not project.is_configured:
+            uv.replace_process(self.call.arguments)
+        found = self._before(project, uv)
+        if found.choices:
+            return self._run_choosing(found, uv)
         if self.call.command not in CHANGES_LOCK or self.call.keeps_lock:
-            uv.replace_process(self.words)
-        code = uv.run(self.words)
+            uv.replace_process(self.call.arguments)
+        code = uv.run(self.call.arguments)
         if code == 0 and self._apply(write=True).relocked and self.call.command != "lock":
             uv.replace_process(["sync", "--project", str(project.folder)])
         return code
 
-    def _before(self, project: Project) -> None:
+    def _run_choosing(self, found: Survey, uv: Uv) -> int:
+        """Run uv with the flags that choose this machine's group or extra."""
+        flags = self._flags(found)
+        if self.call.command in TAKES_FLAGS:
+            uv.replace_process(self.call.with_flags(*flags))
+        stays = "--no-sync" in self.call.options or "--frozen" in self.call.options
+        if self.call.command not in SYNCS_AFTER or stays:
+            uv.replace_process(self.call.arguments)
+        code = uv.run(self.call.with_flags("--no-sync"))
+        if code == 0:
+            self._apply(write=True)
+            exact = () if self.call.command == "remove" else ("--inexact",)
+            uv.replace_process(["sync", *self._passed_on(), *exact, *flags])
+        return code
+
+    def _flags(self, found: Survey) -> tuple[str, ...]:
+        if found.choices is None:
+            return ()
+        tag = found.selection.backend.tag
+        name = found.choices.name_of(tag)
+        report.warn(found, self.console)
+        if name is None:
+            self.console.warn(f"this machine needs {tag}, which is not among {', '.join(found.choices.tags)}")
+        self.console.detail(f"{found.choices.scope} {name}: {tag} ({report.reason(found)})")
+        return choosing_flags(found.choices, tag, self.call)
+
+    def _passed_on(self) -> list[str]:
+        """Options of a call that its second half, a ``uv sync``, needs as well."""
+        valued = [part for name, value in self.call.values if name in _PASSED_ON for part in (name, value)]
+        return [*valued, *(name for name in self.call.options if name in _PASSED_ON_FLAGS)]
+
+    def _before(self, project: Project, uv: Uv) -> Survey:
         """Route, and route again what a lock made for the occasion names."""
         outcome = self._apply(write=not self.call.keeps_lock)
         if self.call.keeps_lock:
             if outcome.changed:
                 self._say_kept(outcome)
-            return
+            return outcome.survey
         will_lock = not outcome.relocked and self.call.command not in CHANGES_LOCK and _is_lock_stale(project)
-        if will_lock and not self._uv(project).lock(project.folder, upgrade=_first_hold(outcome.survey)):
-            self._apply(write=True)
+        if will_lock and not uv.lock(project.folder, upgrade=_first_hold(outcome.survey)):
+            return self._apply(write=True).survey
+        return outcome.survey
 
     def _apply(self, *, write: bool) -> Outcome:
         options = replace(self.options, folder=self.call.folder)
@@ -100,7 +137,7 @@ def _is_lock_stale(project: Project) -> bool:
 def _first_hold(found: Survey) -> tuple[str, ...]:
     """A bound for the first lock, where the index has a newer torch than the one that runs here."""
     selection = found.selection
-    if found.project.lock or selection.torch is None:
+    if found.project.lock or found.choices or selection.torch is None:
         return ()
     newest = found.catalog.builds(backend=selection.backend.tag, platform=found.host.platform)
     return (f"torch<={selection.torch}",) if newest and newest[0].torch != selection.torch else ()

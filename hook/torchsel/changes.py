@@ -1,0 +1,266 @@
+"""What has to change for a routing to stand in a pyproject.toml, as edits; everything else is the user's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torchsel import owned
+from torchsel.edits import Append, Delete, Edit, SetValue
+from torchsel.errors import ConfigError
+from torchsel.owned import INDEXES, SOURCES
+from torchsel.requirements import ANCHOR_GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from torchsel.edits import Path
+    from torchsel.routing import Routing
+
+GROUPS = ("dependency-groups",)
+EXTRAS = ("project", "optional-dependencies")
+CONFLICTS = ("tool", "uv", "conflicts")
+DEFAULT_GROUPS = ("tool", "uv", "default-groups")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """Edits that bring a file in line, and sentences on entries that are the user's and were left alone."""
+
+    edits: tuple[Edit, ...]
+    left_alone: tuple[str, ...] = ()
+
+
+def find_changes(data: Mapping[str, Any], routing: Routing, *, ours: Collection[str]) -> Changes:
+    """Compare a pyproject.toml with ``routing``.
+
+    ``ours`` are the packages whose stale owned sources may go. Nothing changes while torch itself has a
+    source that is the user's, as a family split over two builds can't work.
+
+    Raises:
+        ConfigError: a name that is needed stands for something of the user's own.
+    """
+    kept = owned.owned_indexes(data)
+    keys = {owned.canonical(name): name for name in owned.sources(data)}
+    foreign = {
+        package: keys[package]
+        for package in routing.sources
+        if package in keys and not owned.is_owned_source(owned.sources(data)[keys[package]], kept)
+    }
+    notes = tuple(_foreign_note(name, owned.sources(data)[name]) for name in foreign.values())
+    if "torch" in foreign:
+        return Changes(edits=(), left_alone=notes)
+    sources = {package: value for package, value in routing.sources.items() if package not in foreign}
+    stale = [name for package, name in keys.items() if package in ours and package not in routing.sources]
+    stale = [name for name in stale if owned.is_owned_source(owned.sources(data)[name], kept)]
+    known, keeps = {*ours, *routing.sources, *keys}, routing.keeps_bounds
+    edits = [
+        *_list_edits(data, GROUPS, _without(routing.groups, foreign), known, keeps_bounds=keeps),
+        *_list_edits(data, EXTRAS, _without(routing.extras, foreign), known, keeps_bounds=keeps),
+        *_default_edits(data, routing),
+        *_conflict_edits(data, routing),
+        *_source_edits(data, sources, keys, stale),
+        *_index_edits(data, routing, kept=_still_used(data, {*stale, *(keys.get(p) for p in sources)})),
+    ]
+    return Changes(edits=tuple(edits), left_alone=notes)
+
+
+def _list_edits(
+    data: Mapping[str, Any],
+    path: tuple[str, ...],
+    wanted: Mapping[str, list[str]],
+    known: Collection[str],
+    *,
+    keeps_bounds: bool,
+) -> Iterator[Edit]:
+    """Groups or extras. ``known`` are the packages one of ours can require; another is the user's."""
+    if wanted and path == EXTRAS and "project" not in data:
+        msg = "tool.torchsel.strategy: 'extras' needs a [project] table to hold them; use 'groups' here"
+        raise ConfigError(msg)
+    present = _lists_at(data, path)
+    names = {owned.canonical(name): name for name in present}
+    for name, requirements in wanted.items():
+        key = names.get(owned.canonical(name), name)
+        value = requirements
+        if key in present and keeps_bounds:
+            value = _merged(present[key], requirements, known)
+        elif key in present and not _requires_only(present[key], known):
+            msg = (
+                f"{'.'.join(path)}.{key}: the name is needed for torchsel's own but this one requires other"
+                " packages; give it another name"
+            )
+            raise ConfigError(msg)
+        if present.get(key) != value:
+            yield SetValue(path=(*path, key), value=value)
+    for name in sorted(_owned_names(data, path) - {owned.canonical(name) for name in wanted}):
+        if name in names and _requires_only(present[names[name]], known):
+            yield Delete(path=(*path, names[name]))
+
+
+def _without(lists: Mapping[str, tuple[str, ...]], foreign: Collection[str]) -> dict[str, list[str]]:
+    """The lists without what the user routes."""
+    return {name: [text for text in items if _required(text) not in foreign] for name, items in lists.items()}
+
+
+def _merged(present: object, requirements: list[str], known: Collection[str]) -> list[Any]:
+    """The user's own list, with packages that are no longer routed taken out and missing ones added."""
+    listed = present if isinstance(present, list) else []
+    wanted = {_required(text): text for text in requirements}
+    kept = [item for item in listed if _required(item) in wanted or _required(item) not in known]
+    there = {_required(item) for item in kept}
+    return [*kept, *(text for name, text in wanted.items() if name not in there)]
+
+
+def _owned_names(data: Mapping[str, Any], path: tuple[str, ...]) -> set[str]:
+    """Names of groups or extras that torchsel's own sources are scoped by, in their one spelling."""
+    if path == EXTRAS:
+        return {owned.canonical(name) for name in owned.routed_choices(data, "extra")}
+    return {ANCHOR_GROUP, *(owned.canonical(name) for name in owned.routed_choices(data, "group"))}
+
+
+def _default_edits(data: Mapping[str, Any], routing: Routing) -> Iterator[Edit]:
+    """``default-groups``: the user's own (``dev`` where none are set, as in uv), then the routing's."""
+    groups = {owned.canonical(name) for name in _lists_at(data, GROUPS)}
+    present = owned.uv_table(data).get("default-groups")
+    ours = _owned_names(data, GROUPS) | {owned.canonical(name) for name in routing.groups}
+    if present == "all":
+        if routing.groups and len(routing.defaults) < len(routing.groups) and routing.conflicts:
+            msg = (
+                "tool.uv.default-groups: 'all' would take every torch group at once; name those you want,"
+                " or set tool.torchsel.default-backend = 'none'"
+            )
+            raise ConfigError(msg)
+        return
+    listed = [name for name in present if isinstance(name, str)] if isinstance(present, list) else []
+    base = [name for name in listed if owned.canonical(name) not in ours]
+    has_dev = "dev" in groups or "dev-dependencies" in owned.uv_table(data)
+    if not base and has_dev and (present is None or listed):
+        base = ["dev"]
+    wanted = [*base, *routing.defaults]
+    if wanted == listed or (present is None and not routing.defaults):
+        return
+    is_uvs_default = wanted == (["dev"] if has_dev else [])
+    yield Delete(path=DEFAULT_GROUPS) if is_uvs_default else SetValue(path=DEFAULT_GROUPS, value=wanted)
+
+
+def _conflict_edits(data: Mapping[str, Any], routing: Routing) -> list[Edit]:
+    """Our own conflict set beside the user's; a stale one becomes the new one in place."""
+    found = owned.uv_table(data).get("conflicts")
+    sets = found if isinstance(found, list) else []
+    ours = [at for at, members in enumerate(sets) if _is_owned_set(members, data)]
+    wanted = [dict(member) for member in routing.conflicts]
+    edits: list[Edit] = []
+    if wanted:
+        if not ours:
+            return [Append(path=CONFLICTS, value=wanted)]
+        at = ours.pop(0)
+        if sets[at] != wanted:
+            edits.append(SetValue(path=(*CONFLICTS, at), value=wanted))
+    return [*edits, *(Delete(path=(*CONFLICTS, at)) for at in reversed(ours))]
+
+
+def _is_owned_set(members: object, data: Mapping[str, Any]) -> bool:
+    """Whether a conflict set is between groups, or extras, of torchsel's own alone."""
+    names = {"group": _owned_names(data, GROUPS), "extra": _owned_names(data, EXTRAS)}
+    return (
+        isinstance(members, list)
+        and bool(members)
+        and all(
+            isinstance(member, dict)
+            and len(member) == 1
+            and any(owned.canonical(str(member.get(scope, ""))) in names[scope] for scope in names)
+            for member in members
+        )
+    )
+
+
+def _source_edits(
+    data: Mapping[str, Any],
+    sources: Mapping[str, list[dict[str, str]]],
+    keys: Mapping[str, str],
+    stale: Sequence[str],
+) -> Iterable[Edit]:
+    for package, value in sources.items():
+        name = keys.get(package, package)
+        if owned.items(owned.sources(data).get(name)) != value:
+            yield SetValue(path=(*SOURCES, name), value=value)
+    for name in stale:
+        yield Delete(path=(*SOURCES, name))
+
+
+def _index_edits(data: Mapping[str, Any], routing: Routing, *, kept: Collection[str]) -> list[Edit]:
+    """Correct what is there, turn stale entries into the new ones in place, and only then add or delete."""
+    entries = owned.indexes(data)
+    names = [entry.get("name") for entry in entries]
+    stale = [
+        at
+        for at, entry in enumerate(entries)
+        if owned.is_generated(entry) and entry["name"] not in routing.indexes and entry["name"] not in kept
+    ]
+    edits: list[Edit] = []
+    for name, url in routing.indexes.items():
+        wanted = {"name": name, "url": url, "explicit": True}
+        if name in names:
+            at = names.index(name)
+            _refuse_foreign(entries[at], at)
+        elif stale:
+            at = stale.pop(0)
+        else:
+            edits.append(Append(path=INDEXES, value=wanted))
+            continue
+        edits += [
+            SetValue(path=(*INDEXES, at, key), value=value)
+            for key, value in wanted.items()
+            if entries[at].get(key) != value
+        ]
+    return [*edits, *(Delete(path=(*INDEXES, at)) for at in reversed(stale))]
+
+
+def _refuse_foreign(entry: Mapping[str, Any], at: int) -> None:
+    if not owned.is_owned_index(entry):
+        msg = (
+            f"tool.uv.index[{at}]: the name {entry['name']!r} is needed for torchsel's own index but has"
+            " another URL here; give that index another name"
+        )
+        raise ConfigError(msg)
+
+
+def _still_used(data: Mapping[str, Any], rewritten: Collection[str | None]) -> set[str]:
+    """Index names that sources outside ``rewritten`` point to."""
+    return {
+        item["index"]
+        for name, source in owned.sources(data).items()
+        if name not in rewritten
+        for item in owned.items(source)
+        if isinstance(item.get("index"), str)
+    }
+
+
+def _foreign_note(name: str, source: object) -> str:
+    listed = owned.items(source)
+    kinds = [key for item in listed for key in item if key not in ("marker", "group", "extra")]
+    target = next((str(item["index"]) for item in listed if "index" in item), None)
+    what = f"index {target!r}" if target else f"a {kinds[0]} source" if kinds else "a source of its own"
+    return f"tool.uv.sources.{name}: routed to {what}, which is not torchsel's; left alone"
+
+
+def _lists_at(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    found: Any = data
+    for key in path:
+        found = owned.table(found, str(key))
+    return dict(found)
+
+
+def _requires_only(items: object, known: Collection[str]) -> bool:
+    """Whether a list requires nothing but ``known`` packages, in whatever release."""
+    return isinstance(items, list) and all(_required(item) in known for item in items)
+
+
+def _required(item: object) -> str | None:
+    """Name of the package that a requirement string is for."""
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - start-up time
+
+    try:
+        return owned.canonical(Requirement(item).name) if isinstance(item, str) else None
+    except InvalidRequirement:
+        return None
