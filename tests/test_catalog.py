@@ -20,6 +20,7 @@ TABLES = {
     "architectures": tables.Architecture,
     "broken": tables.Broken,
     "index_only": tables.IndexOnly,
+    "held": tables.Held,
     "packages": tables.Package,
     "gpus": tables.Gpu,
 }
@@ -45,7 +46,7 @@ def test_tables_read_the_same_by_any_csv_reader(name: str) -> None:
 def test_every_source_key_is_explained() -> None:
     text = (DATA / "SOURCES.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
-    for name in ("drivers", "architectures", "broken", "index_only", "packages", "gpus"):
+    for name in ("drivers", "architectures", "broken", "index_only", "held", "packages", "gpus"):
         for line in (DATA / f"{name}.csv").read_text(encoding="utf-8").splitlines()[1:]:
             sources = line.rpartition(",")[2].split()
             assert sources, line
@@ -214,6 +215,13 @@ def test_rocm_7_14_brings_its_own_rocm() -> None:
     assert {"triton-rocm", "rocm", "rocm-sdk-core", "rocm-sdk-libraries"} <= set(packages)
     [build] = CATALOG.builds("2.14.1", "rocm7.14")
     assert {f"rocm-sdk-device-{target}" for target in build.kernels} <= set(packages)
+
+
+def test_held_back() -> None:
+    assert "ROCm SDK" in CATALOG.held_back("rocm7.14", "2.15.0")
+    assert CATALOG.held_back("rocm7.2", "2.14.1") == ""
+    for row in CATALOG.held:
+        assert all(CATALOG.builds(backend=tag) for tag in row.backends)
 
 
 @pytest.mark.parametrize(
