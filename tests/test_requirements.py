@@ -127,11 +127,12 @@ def test_places() -> None:
         "[project.optional-dependencies]\nx = ['b']\n[dependency-groups]\ndev = ['C_c']\ntorchsel = ['d']\n"
         "train = ['e']\n[tool.uv]\ndev-dependencies = ['f']\nconstraint-dependencies = ['g']\n"
     )
-    found = direct_requirements(project(text, dependencies("h")), without_groups=["train"])
+    found = direct_requirements(project(text, dependencies("h")))
     assert [(item.place, item.name) for item in found] == [
         ("project.dependencies", "a"),
         ("project.optional-dependencies.x", "b"),
         ("dependency-groups.dev", "c-c"),
+        ("dependency-groups.train", "e"),
         ("tool.uv.dev-dependencies", "f"),
         ("project.dependencies", "h"),
     ]
