@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
-from torchsel.owned import routed_backend
+from torchsel.owned import owned_urls, routed_backend
 from torchsel.plan import make_plan
+from torchsel.requirements import locked_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from torchsel.edits import Edit
     from torchsel.project import Project
     from torchsel.request import Request
+    from torchsel.requirements import Locked
+    from torchsel.survey import Survey
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +47,42 @@ def check(project: Project, config: Config, request: Request, catalog: Catalog) 
         drift = [*(f"{where}: {reason}" for reason in _forbidden(str(routed), config, request)), *drift]
     tags = plan.choices.tags if plan.choices else (routed,) if routed else ()
     return Verdict(backends=tags, drift=tuple(drift), notes=plan.changes.left_alone)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostVerdict:
+    """What one recorded host would get; ``is_served`` is False where the commit has nothing for it."""
+
+    sentence: str
+    is_served: bool
+
+
+def check_host(name: str, survey: Survey) -> HostVerdict:
+    """Say which of the committed backends a host would get, and whether uv.lock has it."""
+    tag = survey.selection.backend.tag
+    locked = [item.version for item in _locked_from(tag, survey)]
+    state = f"uv.lock has torch {', '.join(locked)}" if locked else "uv.lock does not have it"
+    if survey.choices is None:
+        routed = routed_backend(survey.project.root.data)
+        if routed != tag:
+            state = f"routed to {routed} now; 'torchsel' there changes it"
+        return HostVerdict(sentence=f"{name}: {tag}; {state}", is_served=True)
+    choice = survey.choices.name_of(tag)
+    if choice is None:
+        return HostVerdict(
+            sentence=f"{name}: needs {tag}, which is not among {', '.join(survey.choices.tags)}",
+            is_served=False,
+        )
+    is_served = bool(locked) or survey.project.lock is None
+    return HostVerdict(
+        sentence=f"{name}: {tag} ({survey.choices.scope} {choice}); {state}", is_served=is_served
+    )
+
+
+def _locked_from(tag: str, survey: Survey) -> list[Locked]:
+    urls = owned_urls(survey.project.root.data)
+    entries = locked_packages(survey.project.lock, ["torch"])
+    return [item for item in entries if item.registry and urls.get(item.registry) == tag]
 
 
 def _forbidden(routed: str, config: Config, request: Request) -> Iterator[str]:

@@ -38,6 +38,7 @@ class Arguments(argparse.Namespace):
     project: str | None = None
     backend: str | None = None
     host: str | None = None
+    hosts: Sequence[str] = ()
     quiet: bool = False
     verbose: bool = False
     color: ColorChoice = "auto"
@@ -117,27 +118,29 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    _add_common(common)
     parser = _Parser(
         prog="torchsel",
         description="The right PyTorch build for this machine in uv projects.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[common],
         argument_default=argparse.SUPPRESS,
     )
+    _add_common(parser)
+    _add_host(parser)
     parser.add_argument("--version", action="version", version=f"torchsel {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name, help=summary, description=summary, parents=[common], argument_default=argparse.SUPPRESS
+        found = commands.add_parser(
+            name, help=summary, description=summary, argument_default=argparse.SUPPRESS
         )
+        _add_common(found)
+        (_add_hosts if name == "check" else _add_host)(found)
+        return found
 
     _add_writing(parser)
     _add_writing(command("apply", "bring the routing (and uv.lock) in sync with this machine; the default"))
-    command("check", "is the routing what [tool.torchsel] generates? looks at no hardware, writes nothing")
+    command("check", "is the routing what [tool.torchsel] generates? no hardware, no network, no writing")
     command("backend", "print the selected backend, nothing else")
     for name, summary in (("status", "machine, request, candidates, routing and what is wrong"),
                           ("detect", "print the host")):  # fmt: skip
@@ -153,10 +156,24 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend", metavar="TAG", help="'auto' or a torch backend: cpu, cu130, rocm7.2, xpu"
     )
-    parser.add_argument("--host", metavar="FILE", help="a recorded host instead of this machine")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="say what the probes found")
     parser.add_argument("--color", choices=("auto", "always", "never"), help="colours (default: auto)")
+
+
+def _add_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", metavar="FILE", help="a recorded host instead of this machine")
+
+
+def _add_hosts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host",
+        metavar="FILE",
+        nargs="+",
+        action="extend",
+        dest="hosts",
+        help="recorded hosts: say which backend each would get, and whether uv.lock has it",
+    )
 
 
 def _add_writing(parser: argparse.ArgumentParser) -> None:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from torchsel.errors import EXIT_DRIFT, EXIT_OK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from torchsel.cli import Arguments
+    from torchsel.config import Config
     from torchsel.console import Console
+    from torchsel.project import Project
+    from torchsel.request import Request
     from torchsel.survey import Survey
 
     Command = Callable[[Arguments, Console, Mapping[str, str]], int]
@@ -54,15 +57,12 @@ def run_check(arguments: Arguments, console: Console, environ: Mapping[str, str]
     from torchsel.catalog import load_catalog  # noqa: PLC0415 - start-up time
     from torchsel.check import check  # noqa: PLC0415 - start-up time
     from torchsel.project import load_project  # noqa: PLC0415 - start-up time
-    from torchsel.request import resolve_request  # noqa: PLC0415 - start-up time
-    from torchsel.survey import read_config, require_table  # noqa: PLC0415 - start-up time
+    from torchsel.survey import read_config, read_request, require_table  # noqa: PLC0415 - start-up time
 
     project = load_project(arguments.folder)
     require_table(project)
     config = read_config(project, environ)
-    request = resolve_request(
-        option=arguments.backend, environ=environ, config=config, uv_table=project.root.table("tool", "uv")
-    )
+    request = read_request(project, config, arguments.backend, environ)
     verdict = check(project, config, request, load_catalog())
     for note in verdict.notes:
         console.warn(note)
@@ -72,7 +72,22 @@ def run_check(arguments: Arguments, console: Console, environ: Mapping[str, str]
         console.say("run 'torchsel' to bring it in sync")
         return EXIT_DRIFT
     console.detail(f"in sync, routed to {', '.join(verdict.backends)}")
-    return EXIT_OK
+    hosts = arguments.hosts or ([arguments.host] if arguments.host else [])
+    return _check_hosts(hosts, project, config, request)
+
+
+def _check_hosts(files: Sequence[str], project: Project, config: Config, request: Request) -> int:
+    """Host by host, what each would get; drift where the commit has nothing for one."""
+    from torchsel.check import check_host  # noqa: PLC0415 - start-up time
+    from torchsel.request import read_host_file  # noqa: PLC0415 - start-up time
+    from torchsel.survey import decide  # noqa: PLC0415 - start-up time
+
+    verdicts = []
+    for file in files:
+        host = read_host_file(Path(file), source="--host")
+        verdicts.append(check_host(Path(file).stem, decide(project, config, request, host)))
+        print(verdicts[-1].sentence)
+    return EXIT_OK if all(verdict.is_served for verdict in verdicts) else EXIT_DRIFT
 
 
 def run_backend(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:

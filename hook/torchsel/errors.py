@@ -29,6 +29,10 @@ class ConfigError(TorchselError):
         self.problems = problems
 
 
+class DemandError(ConfigError):
+    """What the project requires of torch is malformed, or met by no release."""
+
+
 class NotEditableError(ConfigError):
     """The file has a shape that can't be edited without risk; nothing was written."""
 

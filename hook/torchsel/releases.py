@@ -9,7 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from torchsel.backend import Backend
-from torchsel.errors import ConfigError
+from torchsel.errors import DemandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +58,7 @@ def find_scope(demand: Demand, config: Config, catalog: Catalog) -> Scope:
     """The releases that ``demand`` allows.
 
     Raises:
-        ConfigError: a specifier is malformed, or no release meets them all.
+        DemandError: a specifier is malformed, or no release meets them all.
     """
     specifier = parse_specifiers(demand.specifiers)
     allowed = tuple(row for row in catalog.releases if specifier.contains(row, prereleases=True))
@@ -74,7 +74,7 @@ def find_scope(demand: Demand, config: Config, catalog: Catalog) -> Scope:
     if not allowed:
         known = f"{catalog.releases[-1]} to {newest}"
         msg = f"no PyTorch release from 2.0 on satisfies torch{_text(demand)}; torchsel knows {known}"
-        raise ConfigError(msg)
+        raise DemandError(msg)
     return scope
 
 
@@ -91,7 +91,7 @@ def parse_specifiers(texts: Iterable[str]) -> SpecifierSet:
             found &= SpecifierSet(public)
         except InvalidSpecifier:
             msg = f"torch's requirement {text!r} is not a version specifier"
-            raise ConfigError(msg) from None
+            raise DemandError(msg) from None
     return found
 
 
@@ -107,8 +107,14 @@ def python_matches(python: tuple[str, ...], demand: Demand) -> bool:
         wanted = SpecifierSet(demand.requires_python)
     except InvalidSpecifier:
         msg = f"project.requires-python: {demand.requires_python!r} is not a version specifier"
-        raise ConfigError(msg) from None
+        raise DemandError(msg) from None
     return any(wanted.contains(f"{tag.rstrip('t')}.99") for tag in python)
+
+
+def within_cap(backend: Backend, config: Config) -> bool:
+    """Whether ``max-cuda`` admits the backend; a cap of a major alone admits all its releases."""
+    cap = config.max_cuda
+    return cap is None or backend.family != "cuda" or backend.release[: len(cap)] <= cap
 
 
 def best_release(demand: Demand, tag: str, config: Config, catalog: Catalog) -> str | None:
@@ -156,9 +162,7 @@ def _is_wanted(build: Build, config: Config, only: tuple[str, ...] | None) -> bo
         return build.backend in only
     if config.backends is not None and build.backend not in config.backends:
         return False
-    backend = Backend.parse(build.backend)
-    cap = config.max_cuda
-    return cap is None or backend.family != "cuda" or backend.release[: len(cap)] <= cap
+    return within_cap(Backend.parse(build.backend), config)
 
 
 def _locked_scope(locked: list[Version], allowed: tuple[str, ...], catalog: Catalog) -> Scope:

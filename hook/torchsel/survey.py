@@ -9,7 +9,7 @@ from torchsel import requirements
 from torchsel.catalog import load_catalog
 from torchsel.choices import offered
 from torchsel.config import Config, check_index_url, parse_config
-from torchsel.errors import ConfigError
+from torchsel.errors import ConfigError, DemandError
 from torchsel.owned import owned_urls
 from torchsel.project import load_project
 from torchsel.request import Request, resolve_host, resolve_request
@@ -61,7 +61,7 @@ def survey(options: Options, environ: Mapping[str, str]) -> Survey:
     """
     project = load_project(options.folder)
     config = read_config(project, environ)
-    request = _request(project, config, options, environ)
+    request = read_request(project, config, options.backend, environ)
     host, findings = resolve_host(option=options.host, environ=environ)
     return decide(project, config, request, host, findings, upgrade=options.upgrade)
 
@@ -87,10 +87,10 @@ def decide(
             selection = select(
                 host=host, requested=request.backend, demand=demand, config=config, catalog=catalog
             )
-    except ConfigError as error:
+    except DemandError as error:
         places = ", ".join(requirements.places_of(project, "torch")) or "torch"
         msg = f"{project.root.path}: {places}: {error}"
-        raise ConfigError(msg) from None
+        raise DemandError(msg) from None
     return Survey(
         project=project,
         config=config,
@@ -180,10 +180,14 @@ def torch_demand(project: Project, host: Host | None, python: str | None, *, upg
     )
 
 
-def _request(project: Project, config: Config, options: Options, environ: Mapping[str, str]) -> Request:
-    """The wish, else the backend that a requirement such as ``torch==2.5.1+cu121`` leaves no choice of."""
+def read_request(project: Project, config: Config, option: str | None, environ: Mapping[str, str]) -> Request:
+    """The wish, else the backend that a requirement such as ``torch==2.5.1+cu121`` leaves no choice of.
+
+    Raises:
+        ConfigError: the wish is not ``auto`` or a torch backend.
+    """
     uv_table = project.root.table("tool", "uv")
-    request = resolve_request(option=options.backend, environ=environ, config=config, uv_table=uv_table)
+    request = resolve_request(option=option, environ=environ, config=config, uv_table=uv_table)
     pinned = requirements.pinned_local(project, "torch")
     if request.source == "default" and pinned:
         return Request(backend=pinned[0], source=f"torch's local version in {pinned[1]}")
