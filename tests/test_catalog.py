@@ -275,6 +275,35 @@ def test_gpus() -> None:
     assert not {"gfx942", "gfx1100"} & CATALOG.integrated_targets
 
 
+@pytest.mark.parametrize(
+    ("pci_id", "name", "target"),
+    [
+        ("10de:102d", "Tesla K80", "3.7"),
+        ("10de:1b38", "Tesla P40", "6.1"),
+        ("10de:1db4", "Tesla V100", "7.0"),
+        ("10de:1eb8", "Tesla T4", "7.5"),
+        ("10de:20b2", "A100", "8.0"),
+        ("10de:2204", "GeForce RTX 3090", "8.6"),
+        ("10de:2684", "GeForce RTX 4090", "8.9"),
+        ("10de:2330", "H100", "9.0"),
+        ("10de:2901", "B200", "10.0"),
+        ("10de:3182", "B300", "10.3"),
+        ("10de:2b00", "Jetson AGX Thor", "11.0"),
+        ("10de:2b85", "GeForce RTX 5090", "12.0"),
+        ("10de:2e12", "GB10 (DGX Spark)", "12.1"),
+        ("1002:74a1", "Instinct MI300X", "gfx942"),
+        ("1002:744c", "Radeon RX 7900 XT/XTX/GRE", "gfx1100"),
+        ("1002:7550", "Radeon RX 9070/XT", "gfx1201"),
+        ("8086:0bda", "Data Center GPU Max 1100", "yes"),
+        ("8086:9a49", "Iris Xe", "no"),
+    ],
+)
+def test_a_gpu_of_each_generation(pci_id: str, name: str, target: str) -> None:
+    row = CATALOG.gpu(pci_id)
+    assert row is not None
+    assert (row.name, row.target) == (name, target)
+
+
 def test_known() -> None:
     assert CATALOG.known("cu132")
     assert not CATALOG.known("cu134")

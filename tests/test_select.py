@@ -411,9 +411,9 @@ class TestConfig:
 
     def test_channel_is_said(self) -> None:
         found = pick(linux(H200, driver="580.65.06"), config=Config(channel="test"))
-        assert found.warnings == (
-            "channel 'test' is newer than torchsel's catalog: judged by the builds of torch 2.15.0",
-        )
+        note = "channel 'test' is newer than torchsel's catalog: judged by the builds of torch 2.15.0"
+        assert note in found.reasons
+        assert found.warnings == ()
         pinned = pick(linux(H200, driver="580.65.06"), config=Config(channel="test"), specifiers=("<2.10",))
         assert (pinned.torch, pinned.warnings) == ("2.9.1", ())
 
@@ -553,6 +553,12 @@ class TestMatching:
             "driver 575.51.02 < 575.51.03 (PTX of CUDA 12.9 for 10.0 (B200))"
         )
 
+    @pytest.mark.parametrize(("capability", "runs"), [("10.0", False), ("12.0", True), ("12.1", True)])
+    def test_ptx_reaches_its_own_capability_and_newer_ones(self, capability: str, *, runs: bool) -> None:
+        row = Build(torch="2.20.0", backend="cu130", platform="linux_x86_64", kernels=("9.0",), ptx=("12.0",))
+        host = linux(nvidia("B", capability), driver="580.65.06")
+        assert (pick(host, catalog=CATALOG.with_builds([row])).torch == "2.20.0") is runs
+
     def test_a_row_without_kernels_is_judged_by_the_driver(self) -> None:
         row = Build(torch="2.16.0", backend="cu134", platform="linux_x86_64")
         catalog = CATALOG.with_builds([row])
@@ -584,6 +590,8 @@ class TestMatching:
         assert (needed.backend.tag, needed.usable) == ("rocm7.14", True)
         listed = pick(linux(RX7900), config=Config(backends=("cpu", "rocm7.14")))
         assert listed.backend.tag == "rocm7.14"
+        locked = pick(linux(RX7900), locked=("2.15.0",))
+        assert (locked.backend.tag, locked.torch, locked.moved_from) == ("rocm7.14", "2.15.0", None)
         asked = pick(linux(RX7900), "rocm7.14")
         assert (asked.torch, asked.usable, asked.warnings) == ("2.15.0", True, ())
 

@@ -9,7 +9,7 @@ from torchsel.backend import Backend
 from torchsel.catalog import release_key
 from torchsel.devices import FAMILY_VENDORS, VENDOR_NAMES
 from torchsel.kernels import driver_meets, has_machine_code, has_ptx, span
-from torchsel.releases import python_matches
+from torchsel.releases import python_matches, within_cap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torchsel.tables import Build
 
 Kind = Literal["release", "python", "backends", "max-cuda", "machine", "driver", "kernels", "held"]
-CONFIG_KINDS = frozenset({"release", "python", "backends", "max-cuda"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,9 +140,8 @@ def _config_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault
     held = case.catalog.held_back(build.backend, build.torch)
     if held and build.backend not in (config.backends or ()):
         yield Fault(kind="held", text=f"only where nothing else runs: {held}")
-    cap = config.max_cuda
-    if cap is not None and backend.family == "cuda" and backend.release[: len(cap)] > cap:
-        release, limit = dotted(backend.release), dotted(cap)
+    if not within_cap(backend, config):
+        release, limit = dotted(backend.release), dotted(config.max_cuda or ())
         yield Fault(kind="max-cuda", text=f"CUDA {release} is above max-cuda {limit}")
 
 

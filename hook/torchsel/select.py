@@ -56,7 +56,9 @@ def select(*, host: Host, requested: str, demand: Demand, config: Config, catalo
         selection = _automatic(fits, case)
     else:
         selection = _obeyed(Backend.parse(requested), fits, case)
-    return replace(selection, warnings=tuple(dict.fromkeys((*scope.notes, *selection.warnings))))
+    if config.channel != "stable":
+        return replace(selection, reasons=_said((*selection.reasons, *scope.notes)))
+    return replace(selection, warnings=_said((*scope.notes, *selection.warnings)))
 
 
 def _automatic(fits: Sequence[Fit], case: Case) -> Selection:
@@ -66,8 +68,8 @@ def _automatic(fits: Sequence[Fit], case: Case) -> Selection:
         none = Fault(kind="machine", text="no wheels for this system")
         useless = [replace(fit, faults=(none, *fit.faults)) for fit in fits]
         return _on_cpu(useless, case, warnings=[trouble], usable=False)
-    for judged in (fits, [fit.without("held") for fit in fits]):
-        for rows in (case.scope.locked, case.scope.allowed):
+    for rows in (case.scope.locked, case.scope.allowed):
+        for judged in (fits, [fit.without("held") for fit in fits]):
             pool = [fit for fit in judged if fit.build.torch in rows]
             for vendor in vendors_in_order(case):
                 if pick := choose(of_vendor(pool, vendor), case.devices[vendor], case):
