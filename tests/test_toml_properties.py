@@ -50,7 +50,7 @@ ROUTINGS = (A, B, BARE, NOTHING)
 documents = st.builds(toml_writer.document, st.randoms(use_true_random=False), owned=st.booleans())
 fresh_documents = st.builds(toml_writer.document, st.randoms(use_true_random=False), owned=st.just(False))
 many = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

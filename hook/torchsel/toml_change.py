@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torchsel.toml_data import opcodes, same
 from torchsel.toml_inline import change_value
-from torchsel.toml_place import lead, place_for_array, place_for_table, section_end
-from torchsel.toml_render import Layout, render_key, render_lines, render_pair
+from torchsel.toml_place import lead, place_for_array, place_for_pair, place_for_table, section_end
+from torchsel.toml_render import render_key, render_lines, render_pair
 from torchsel.toml_scan import key_prefix
 
 if TYPE_CHECKING:
@@ -94,33 +94,19 @@ def _add_block(document: Document, index: int, brackets: str, path: Path, table:
 def _add_pair(document: Document, path: Path, value: Any) -> None:
     table, key = path[:-1], str(path[-1])
     header = document.header(table)
+    written = render_key(key)
     pairs = [i for i in document.under(table) if len(document.tables[i]) < len(table)]
     if pairs:  # the table is made of dotted keys, and a header for it would be an error
-        index, written = pairs[-1], f"{_dotted_prefix(document, pairs[-1], table)}.{render_key(key)}"
-    elif header is not None or not table:
-        index, written = _last_pair(document, header), render_key(key)
-    else:
+        written = f"{_dotted_prefix(document, pairs[-1], table)}.{written}"
+    elif header is None and table:
         _add_block(document, place_for_table(document, table), "[{}]", table, {key: value})
         return
-    layout = _layout_after(document, index)
-    pair = render_pair(written, value, layout)
-    document.insert(index + 1, f"{layout.indent}{pair}{layout.newline}")
-
-
-def _last_pair(document: Document, header: int | None) -> int:
-    """The last pair that stands directly under ``header`` (None: before all), else the header or -1."""
-    found = -1 if header is None else header
-    for i in range(found + 1, len(document.segments)):
-        if document.is_header(i):
-            break
-        if document.segments[i].kind == "pair":
-            found = i
-    return found
-
-
-def _layout_after(document: Document, index: int) -> Layout:
-    layout = document.layout(index + 1)
-    return replace(layout, indent=document.segments[index].indent if index >= 0 else "")
+    else:
+        pairs = document.pairs_below(header)
+    index = place_for_pair(document, path, header, pairs)
+    model = index - 1 if index - 1 in pairs or not pairs else pairs[0]
+    layout = replace(document.layout(index), indent=document.segments[model].indent if model >= 0 else "")
+    document.insert(index, f"{layout.indent}{render_pair(written, value, layout)}{layout.newline}")
 
 
 def _dotted_prefix(document: Document, index: int, table: Path) -> str:

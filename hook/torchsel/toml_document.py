@@ -54,6 +54,13 @@ class Document:
         """Where the statement is that gives the value at ``path`` inline."""
         return next((i for i in self.under(path) if not self.is_header(i) and self.paths[i] == path), None)
 
+    def pairs_below(self, header: int | None) -> list[int]:
+        """Where the pairs are between a header, None for the text's beginning, and the next one."""
+        start = 0 if header is None else header + 1
+        headers = (i for i in range(start, len(self.segments)) if self.is_header(i))
+        end = next(headers, len(self.segments))
+        return [i for i in range(start, end) if self.segments[i].kind == "pair"]
+
     def is_header(self, index: int) -> bool:
         """Whether the segment is a header."""
         return self.segments[index].is_header

@@ -134,7 +134,7 @@ def _insert(text: str, position: int, new: str, layout: Layout) -> str:
 
 def _insert_only(text: str, new: str, layout: Layout) -> str:
     if "\n" in text:
-        kept = text[:-1].rstrip()
+        kept = text[:-1].rstrip(" \t\r\n")
         return f"{kept}{layout.newline}{layout.indent}{new},{text[len(kept) :]}"
     return f"{{ {new} }}" if text[0] == "{" else f"[{new}]"
 

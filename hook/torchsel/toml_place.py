@@ -1,12 +1,16 @@
-"""Where a new table goes in a document: next to its kin, never between a header and the comments above it."""
+"""Where new statements go: next to their kin, never between a header and the comments above it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torchsel.edits import Path
     from torchsel.toml_document import Document
+
+_BY_NAME = {("tool", "uv", "sources"), ("dependency-groups",), ("project", "optional-dependencies")}
 
 
 def place_for_table(document: Document, path: Path) -> int:
@@ -23,6 +27,26 @@ def place_for_table(document: Document, path: Path) -> int:
     if plain:
         return section_end(document, plain[-1])
     return lead(document, siblings[0]) if siblings else _after_kin(document, path)
+
+
+def place_for_pair(document: Document, path: Path, header: int | None, pairs: Sequence[int]) -> int:
+    """The index of the segment before which the pair at ``path`` goes, ``pairs`` being those of its table.
+
+    Behind them all; but where keys are names of packages or groups, behind the last that sorts before it, so
+    that the place does not depend on which came first.
+    """
+    table, key = path[:-1], str(path[-1])
+    before = [i for i in pairs if table not in _BY_NAME or _key_below(document, i, table) < key]
+    if before:
+        return before[-1] + 1
+    if header is not None:
+        return header + 1
+    return lead(document, pairs[0]) if pairs else 0
+
+
+def _key_below(document: Document, index: int, table: Path) -> str:
+    path = document.paths[index] or ()
+    return str(path[len(table)])
 
 
 def place_for_array(document: Document, path: Path) -> int:
