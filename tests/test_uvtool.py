@@ -64,9 +64,11 @@ def test_programs_of_the_project_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(project)
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / NAME).symlink_to(own)
-    stand_in(tmp_path / "other")
+    (project / "links").mkdir()
+    (project / "links" / NAME).symlink_to(stand_in(tmp_path / "other"))
     for entry in (
         own.parent,
+        project / "links",
         tmp_path / "link" / ".venv" / "bin",
         tmp_path / "links",
         tmp_path / "other" / ".." / "project" / ".venv" / "bin",
@@ -118,7 +120,16 @@ def test_what_uv_said_comes_back(tmp_path: Path) -> None:
 
 def test_uv_does_not_wait_for_input(tmp_path: Path) -> None:
     uv = Uv(program=stand_in(tmp_path, "read answer && exit 1; exit 0"), environ={})
-    assert uv.lock(tmp_path) is None
+    reader, writer = os.pipe()
+    os.write(writer, b"yes\n")
+    before = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        assert uv.lock(tmp_path) is None
+    finally:
+        os.dup2(before, 0)
+        for descriptor in (before, reader, writer):
+            os.close(descriptor)
 
 
 def test_a_uv_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
