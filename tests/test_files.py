@@ -220,10 +220,10 @@ def test_the_lock_is_given_back_after_a_failure(target: Path, state: Path) -> No
     def fail() -> NoReturn:
         raise OSError(errno.EIO, "not the lock's")
 
-    with pytest.raises(OSError, match="not the lock's") as kept_alive, exclusive(target, state):
+    with pytest.raises(OSError, match="not the lock's"), exclusive(target, state):
         fail()
     with exclusive(target, state, timeout=0):
-        assert kept_alive.tb
+        pass
 
 
 def test_a_lock_that_cant_be_made_is_told(target: Path, state: Path) -> None:
