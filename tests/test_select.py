@@ -591,7 +591,7 @@ class TestMatching:
         listed = pick(linux(RX7900), config=Config(backends=("cpu", "rocm7.14")))
         assert listed.backend.tag == "rocm7.14"
         locked = pick(linux(RX7900), locked=("2.15.0",))
-        assert (locked.backend.tag, locked.torch, locked.moved_from) == ("rocm7.14", "2.15.0", None)
+        assert (locked.backend.tag, locked.torch, locked.moved_from) == ("rocm7.2", "2.14.1", "2.15.0")
         asked = pick(linux(RX7900), "rocm7.14")
         assert (asked.torch, asked.usable, asked.warnings) == ("2.15.0", True, ())
 

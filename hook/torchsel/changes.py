@@ -31,10 +31,17 @@ class Changes:
     left_alone: tuple[str, ...] = ()
 
 
-def find_changes(data: Mapping[str, Any], routing: Routing, *, ours: Collection[str]) -> Changes:
+def find_changes(
+    data: Mapping[str, Any],
+    routing: Routing,
+    *,
+    ours: Collection[str],
+    used: Collection[str] = (),
+) -> Changes:
     """Compare a pyproject.toml with ``routing``.
 
-    ``ours`` are the packages whose stale owned sources may go. Nothing changes while torch itself has a
+    ``ours`` are the packages whose stale owned sources may go, ``used`` the names of indexes that workspace
+    members' own sources point to. Nothing changes while torch itself has a
     source that is the user's, as a family split over two builds can't work.
 
     Raises:
@@ -53,6 +60,7 @@ def find_changes(data: Mapping[str, Any], routing: Routing, *, ours: Collection[
     sources = {package: value for package, value in routing.sources.items() if package not in foreign}
     stale = [name for package, name in keys.items() if package in ours and package not in routing.sources]
     stale = [name for name in stale if owned.is_owned_source(owned.sources(data)[name], kept)]
+    rewritten = {*stale, *(keys.get(package) for package in sources)}
     known, keeps = {*ours, *routing.sources, *keys}, routing.keeps_bounds
     edits = [
         *_list_edits(data, GROUPS, _without(routing.groups, foreign), known, keeps_bounds=keeps),
@@ -60,7 +68,7 @@ def find_changes(data: Mapping[str, Any], routing: Routing, *, ours: Collection[
         *_default_edits(data, routing),
         *_conflict_edits(data, routing),
         *_source_edits(data, sources, keys, stale),
-        *_index_edits(data, routing, kept=_still_used(data, {*stale, *(keys.get(p) for p in sources)})),
+        *_index_edits(data, routing, kept={*used, *_still_used(data, rewritten)}),
     ]
     return Changes(edits=tuple(edits), left_alone=notes)
 
@@ -227,13 +235,7 @@ def _refuse_foreign(entry: Mapping[str, Any], at: int) -> None:
 
 def _still_used(data: Mapping[str, Any], rewritten: Collection[str | None]) -> set[str]:
     """Index names that sources outside ``rewritten`` point to."""
-    return {
-        item["index"]
-        for name, source in owned.sources(data).items()
-        if name not in rewritten
-        for item in owned.items(source)
-        if isinstance(item.get("index"), str)
-    }
+    return owned.index_names(source for name, source in owned.sources(data).items() if name not in rewritten)
 
 
 def _foreign_note(name: str, source: object) -> str:

@@ -179,6 +179,7 @@ class _Reader:
         if not isinstance(value, str):
             self.fault(dotted, f"expected a string, found {type(value).__name__}")
             return None
+        value = "".join(char if char.isprintable() else "?" for char in value)
         if pattern and not _matches(value, pattern):
             self.fault(dotted, f"{value!r} is not {_EXPECTED[pattern]}")
             return None

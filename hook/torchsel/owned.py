@@ -12,7 +12,7 @@ from torchsel.backend import Backend
 from torchsel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 Scope = Literal["group", "extra"]
 
@@ -105,6 +105,11 @@ def items(source: object) -> list[dict[str, Any]]:
     """A source as a list, however it is written."""
     listed = source if isinstance(source, list) else [source]
     return [item for item in listed if isinstance(item, dict)]
+
+
+def index_names(found: Iterable[object]) -> set[str]:
+    """Names of the indexes that sources point to."""
+    return {item["index"] for source in found for item in items(source) if isinstance(item.get("index"), str)}
 
 
 def uv_table(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchsel import requirements, routing
+from torchsel import owned, requirements, routing
 from torchsel.backend import Backend
 from torchsel.changes import find_changes
 from torchsel.choices import offered, shared_release
@@ -60,7 +60,10 @@ def make_plan(project: Project, config: Config, backend: Backend, catalog: Catal
     marker = "" if choices else context.marker(backend)
     wanted = context.branches(choices, named) if choices else context.pin(backend, named, marker)
     routed = [name for name in named if name in wanted.sources]
-    found = find_changes(project.root.data, wanted, ours=context.ours(named))
+    used = owned.index_names(
+        source for file in project.members for source in owned.sources(file.data).values()
+    )
+    found = find_changes(project.root.data, wanted, ours=context.ours(named), used=used)
     return Plan(
         packages=tuple(routed),
         helpers=tuple(name for name in wanted.sources if name not in routed),

@@ -55,6 +55,11 @@ class Project:
         """Whether the root has ``[tool.torchsel]``."""
         return "torchsel" in self.root.table("tool")
 
+    @property
+    def is_managed(self) -> bool:
+        """Whether uv manages the project (``tool.uv.managed``)."""
+        return self.root.table("tool", "uv").get("managed") is not False
+
 
 def load_project(start: Path) -> Project:
     """Read the project that ``start`` (a folder) is in, up to its workspace root, as uv finds it.

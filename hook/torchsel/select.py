@@ -68,8 +68,8 @@ def _automatic(fits: Sequence[Fit], case: Case) -> Selection:
         none = Fault(kind="machine", text="no wheels for this system")
         useless = [replace(fit, faults=(none, *fit.faults)) for fit in fits]
         return _on_cpu(useless, case, warnings=[trouble], usable=False)
-    for rows in (case.scope.locked, case.scope.allowed):
-        for judged in (fits, [fit.without("held") for fit in fits]):
+    for judged in (fits, [fit.without("held") for fit in fits]):
+        for rows in (case.scope.locked, case.scope.allowed):
             pool = [fit for fit in judged if fit.build.torch in rows]
             for vendor in vendors_in_order(case):
                 if pick := choose(of_vendor(pool, vendor), case.devices[vendor], case):

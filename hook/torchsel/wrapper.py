@@ -117,7 +117,8 @@ class Wrapper:
             find_pyproject(self.call.folder)
         except ConfigError:
             return None
-        return load_project(self.call.folder)
+        project = load_project(self.call.folder)
+        return project if project.is_managed else None
 
     def _uv(self, project: Project | None) -> Uv:
         return Uv(
