@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from torchsel.cli import main
-from torchsel.config import KEYS, Config, check_index_url, parse_config
+from torchsel.config import KEYS, Config, parse_config
+from torchsel.config_values import check_index_url
 from torchsel.errors import ConfigError
 
 CORPUS = sorted((Path(__file__).parent / "corpus" / "config").iterdir())

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "hook" / "torchsel"
 LAYERS = {
     "errors": {"torchsel", "errors"},
     "values": {"backend", "host", "edits", "console", "uvcall"},
-    "facts": {"tables", "catalog", "config", "probes", "project", "request"},
+    "facts": {"tables", "catalog", "config", "config_values", "probes", "project", "request"},
     "decisions": {
         *{
             "requirements",

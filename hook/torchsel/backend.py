@@ -13,8 +13,12 @@ Channel = Literal["stable", "test", "nightly"]
 
 DEFAULT_INDEX_URL = "https://download.pytorch.org/whl"
 
-_TAG = re.compile(r"[a-z][a-z0-9]*(\.[0-9]+)*", re.ASCII)
-_VAGUE = frozenset({"amd", "cu", "cuda", "gpu", "hip", "intel", "metal", "mps", "nvidia", "rocm"})
+TAG_PATTERN = r"[a-z][a-z0-9]*(\.[0-9]+)*"
+"""What a tag looks like, of a known family or not."""
+
+VAGUE_TAGS = frozenset({"amd", "cu", "cuda", "gpu", "hip", "intel", "metal", "mps", "nvidia", "rocm"})
+"""Words that look like a tag but name no one backend."""
+
 _CUDA = re.compile(r"cu[0-9]{2,3}", re.ASCII)
 _ROCM = re.compile(r"rocm([0-9]+(?:\.[0-9]+)+)", re.ASCII)
 
@@ -41,10 +45,10 @@ class Backend:
         Raises:
             ConfigError: the tag could not be the last part of an index URL.
         """
-        if not _TAG.fullmatch(tag):
+        if not re.fullmatch(TAG_PATTERN, tag, re.ASCII):
             msg = f"{tag!r} is not a torch backend; expected one such as 'cpu', 'cu130', 'rocm7.2' or 'xpu'"
             raise ConfigError(msg)
-        if tag in _VAGUE:
+        if tag in VAGUE_TAGS:
             msg = f"{tag!r} names no one backend; say which, such as 'cpu', 'cu130', 'rocm7.2' or 'xpu'"
             raise ConfigError(msg)
         if tag in ("cpu", "xpu"):

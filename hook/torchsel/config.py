@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from torchsel.backend import DEFAULT_INDEX_URL, Backend, Channel
+from torchsel import config_values as values
+from torchsel.backend import DEFAULT_INDEX_URL, Channel
 from torchsel.errors import ConfigError
 from torchsel.host import Vendor
 
@@ -54,224 +55,135 @@ def parse_config(table: object, *, where: str) -> Config:
         ConfigError: with every unknown key, wrong type and impossible value, each by its dotted key.
     """
     if not isinstance(table, dict):
-        msg = f"{where}: {TABLE}: expected a table, found {_kind(table)}"
+        msg = f"{where}: {TABLE}: expected a table, found {values.kind(table)}"
         raise ConfigError(msg)
-    values: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     problems: list[str] = []
     for key, value in table.items():
-        problem = _read_key(key, value, values)
+        problem = _read_key(key, value, found)
         if problem:
             problems.append(f"{where}: {TABLE}.{key}: {problem}")
-    problems += (f"{where}: {TABLE}.{problem}" for problem in _contradictions(values))
+    problems += (f"{where}: {TABLE}.{problem}" for problem in _contradictions(found))
     if problems:
         raise ConfigError(*problems)
-    return Config(**values)
+    return Config(**found)
 
 
-def _read_key(key: str, value: object, values: dict[str, Any]) -> str | None:
-    """Put the parsed value into ``values``, or return what is wrong with it."""
-    reader = KEYS.get(key)
-    if reader is None:
-        return f"unknown key{_nearest(key, KEYS)}"
+def _read_key(name: str, value: object, found: dict[str, Any]) -> str | None:
+    """Put the parsed value into ``found``, or return what is wrong with it."""
+    key = KEYS.get(name)
+    if key is None:
+        return f"unknown key{values.nearest(name, KEYS)}"
     try:
-        parsed = reader(value)
+        parsed = key.read(value)
     except (ValueError, ConfigError) as error:
         return str(error)
-    if key == "backends" and isinstance(parsed, dict):
-        values["names"] = MappingProxyType(parsed)
+    if name == "backends" and isinstance(parsed, dict):
+        found["names"] = MappingProxyType(parsed)
         parsed = tuple(dict.fromkeys(parsed.values()))
-    values[key.replace("-", "_")] = parsed
+    found[name.replace("-", "_")] = parsed
     return None
 
 
-def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
+def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:
     """Combinations that can't be meant."""
-    strategy = values.get("strategy", "pin")
-    backends = values.get("backends")
-    default = values.get("default_backend", "pypi")
+    strategy = found.get("strategy", "pin")
+    backends = found.get("backends")
+    default = found.get("default_backend", "pypi")
     if default != "pypi" and strategy != "groups":
         yield f"default-backend: {default!r} needs strategy 'groups'"
     if backends is not None and default not in ("pypi", "none", *backends):
         yield f"default-backend: {default!r} is not among {TABLE}.backends ({', '.join(backends)})"
-    if values.get("same_torch") and strategy == "pin":
+    if found.get("same_torch") and strategy == "pin":
         yield "same-torch: needs strategy 'groups' or 'extras'; with 'pin' there is one backend only"
-    if values.get("names") and strategy == "pin":
+    if found.get("names") and strategy == "pin":
         yield "backends: a table of names is for strategies 'groups' and 'extras'; with 'pin' give a list"
-    request = values.get("backend") or "auto"
+    request = found.get("backend") or "auto"
     if backends is not None and request not in ("auto", *backends):
         yield f"backend: {request!r} is not among {TABLE}.backends ({', '.join(backends)})"
 
 
-def _choice(*choices: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        text = _text(value)
-        if text not in choices:
-            legal = ", ".join(map(repr, choices))
-            raise ValueError(f"{text!r} is not one of {legal}{_nearest(text, choices)}")
-        return text
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """One key: how its value is read, and what people and editors are told of it.
 
-    return read
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"expected a string, found {_kind(value)}")
-    return value
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError(f"expected a list of strings, found {_kind(value)}")
-    for at, item in enumerate(value):
-        if not isinstance(item, str):
-            raise ValueError(f"item {at + 1}: expected a string, found {_kind(item)}")
-    return tuple(dict.fromkeys(value))
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"expected true or false, found {_kind(value)}")
-    return value
-
-
-def _tag(value: object) -> str:
-    if value in ("auto", "none", "pypi"):
-        raise ValueError(f"{value!r} is not a backend; expected one such as 'cpu', 'cu130' or 'rocm7.2'")
-    return Backend.parse(_text(value)).tag
-
-
-def _request(value: object) -> str:
-    return "auto" if value == "auto" else _tag(value)
-
-
-def _default_backend(value: object) -> str:
-    return str(value) if value in ("pypi", "none") else _tag(value)
-
-
-def _backends(value: object) -> tuple[str, ...] | dict[str, str]:
-    if isinstance(value, dict):
-        if not value:
-            raise ValueError("an empty table allows no backend; leave the key out to allow all")
-        return {_name(name): _tag(tag) for name, tag in value.items()}
-    tags = tuple(_tag(tag) for tag in _texts(value))
-    if not tags:
-        raise ValueError("an empty list allows no backend; leave the key out to allow all")
-    return tags
-
-
-def _name(name: str) -> str:
-    """A dependency group or extra name (PEP 735, PEP 621), as written."""
-    from packaging.utils import is_normalized_name  # noqa: PLC0415 - start-up time
-
-    if not is_normalized_name(name.lower().replace("_", "-").replace(".", "-")):
-        raise ValueError(f"{name!r} can't be the name of a group or extra")
-    return name
-
-
-def _packages(value: object) -> tuple[str, ...]:
-    from packaging.utils import InvalidName, canonicalize_name  # noqa: PLC0415 - start-up time
-
-    found: dict[str, None] = {}
-    for name in _texts(value):
-        try:
-            found[canonicalize_name(name, validate=True)] = None
-        except InvalidName:
-            raise ValueError(f"{name!r} is not a package name") from None
-    return tuple(found)
-
-
-def _vendors(value: object) -> tuple[str, ...]:
-    vendors = _texts(value)
-    for vendor in vendors:
-        _choice(*get_args(Vendor))(vendor)
-    if not vendors:
-        raise ValueError("an empty list allows no vendor; use backend = 'cpu' for a CPU build")
-    return vendors
-
-
-def _index_url(value: object) -> str:
-    return check_index_url(_text(value))
-
-
-def check_index_url(url: str) -> str:
-    """Return ``url`` without a trailing slash.
-
-    Raises:
-        ValueError: it is not an http(s) URL with a host, plain http beyond this machine, or it holds
-            credentials, which do not belong in a committed file. The message never repeats the URL then.
+    ``read`` returns the parsed value or raises ValueError with what is wrong; ``choices`` are the legal words
+    where it takes one of a few; ``default`` stands for a missing key, None where no one value does.
     """
-    from urllib.parse import urlsplit  # noqa: PLC0415 - start-up time
 
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("not a URL; expected one such as 'https://mirror.example/whl'") from None
-    if parts.username is not None or parts.password is not None:
-        raise ValueError(
-            "credentials don't belong here; give them to uv as UV_INDEX_<NAME>_USERNAME and _PASSWORD"
-            " or with 'uv auth login'"
-        )
-    if parts.scheme not in ("https", "http") or not host or any(c.isspace() or ord(c) < 32 for c in url):
-        raise ValueError("expected an https URL such as 'https://mirror.example/whl'")
-    if parts.query or parts.fragment:
-        raise ValueError("a base URL has no '?' or '#'")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise ValueError("plain http is only for this machine (loopback); use https")
-    return url.rstrip("/")
+    read: Callable[[object], Any]
+    doc: str
+    default: str | bool | tuple[str, ...] | None = None
+    choices: tuple[str, ...] = ()
 
 
-def _is_loopback(host: str) -> bool:
-    from ipaddress import ip_address  # noqa: PLC0415 - start-up time
-
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _one_of(doc: str, *choices: str) -> Key:
+    """A key whose first choice is its default."""
+    return Key(read=values.choice_of(*choices), doc=doc, default=choices[0], choices=choices)
 
 
-def _max_cuda(value: object) -> tuple[int, ...]:
-    parts = _text(value).split(".")
-    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise ValueError(f"{value!r} is not a CUDA release such as '12.9' or '12'")
-    return tuple(map(int, parts))
-
-
-def _kind(value: object) -> str:
-    names = {
-        bool: "a boolean",
-        int: "a number",
-        float: "a number",
-        str: "a string",
-        list: "a list",
-        dict: "a table",
-    }
-    return names.get(type(value), f"a {type(value).__name__}")
-
-
-def _nearest(word: str, legal: Mapping[str, object] | tuple[str, ...]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for an error
-
-    match = get_close_matches(word.lower(), list(legal), n=1, cutoff=0.5)
-    return f"; did you mean {match[0]!r}?" if match else ""
-
-
-KEYS: Mapping[str, Callable[[object], Any]] = MappingProxyType(
+KEYS: Mapping[str, Key] = MappingProxyType(
     {
-        "backend": _request,
-        "strategy": _choice(*get_args(Strategy)),
-        "backends": _backends,
-        "packages": _packages,
-        "exclude": _packages,
-        "index-url": _index_url,
-        "channel": _choice(*get_args(Channel)),
-        "cuda-compat": _choice(*get_args(CudaCompat)),
-        "gpus": _choice(*get_args(Gpus)),
-        "vendors": _vendors,
-        "fallback": _choice(*get_args(Fallback)),
-        "max-cuda": _max_cuda,
-        "default-backend": _default_backend,
-        "same-torch": _flag,
+        "backend": Key(
+            read=values.read_request,
+            doc="the backend asked for: `auto`, or one such as `cpu`, `cu130`, `rocm7.2`, `xpu`",
+            default="auto",
+        ),
+        "strategy": _one_of(
+            "`pin` routes to this machine's backend; `groups` and `extras` route to all of them, committed"
+            " once, and choose by machine",
+            *get_args(Strategy),
+        ),
+        "backends": Key(
+            read=values.read_backends,
+            doc="the backends allowed (`pin`) or offered (`groups`, `extras`); there also a table of names,"
+            ' `{ cpu = "cpu", gpu = "cu130" }`; without it, all that fit the project\'s torch',
+        ),
+        "packages": Key(
+            read=values.read_packages,
+            doc="the packages to route; without it, torch and every PyTorch-family package that the project"
+            " or its lock names",
+        ),
+        "exclude": Key(read=values.read_packages, doc="packages never routed", default=()),
+        "index-url": Key(
+            read=values.read_index_url,
+            doc="base of the indexes, `{index-url}/{backend}`; a mirror goes here",
+            default=DEFAULT_INDEX_URL,
+        ),
+        "channel": _one_of("which of PyTorch's indexes: `stable`, `test`, `nightly`", *get_args(Channel)),
+        "cuda-compat": _one_of(
+            "`minor`: the driver meets the minimum of the CUDA major release; `strict`: it is as new as the"
+            " one that came with that CUDA release",
+            *get_args(CudaCompat),
+        ),
+        "gpus": _one_of(
+            "`all`: every GPU of the chosen family needs kernels, where any build offers that; `best`: the"
+            " most capable one",
+            *get_args(Gpus),
+        ),
+        "vendors": Key(
+            read=values.read_vendors,
+            doc="order of preference where a machine has several; a vendor left out is not used",
+            default=get_args(Vendor),
+        ),
+        "fallback": _one_of(
+            "without a usable accelerator: take `cpu`, or stop with an error", *get_args(Fallback)
+        ),
+        "max-cuda": Key(
+            read=values.read_max_cuda,
+            doc='newest CUDA release to take, `"12.9"` or `"12"`, for other wheels built against one CUDA',
+        ),
+        "default-backend": Key(
+            read=values.read_default_backend,
+            doc="with `groups`, what plain uv gets: `pypi` (uv's own default), a backend, or `none` (uv"
+            " refuses until one is chosen)",
+            default="pypi",
+        ),
+        "same-torch": Key(
+            read=values.read_flag,
+            doc="with `groups` and `extras`: lock every backend at one torch release, the newest they share",
+            default=False,
+        ),
     }
 )
-"""Every legal key with its reader, which returns the parsed value or raises ValueError with what is wrong."""
+"""Every legal key; the schema and the README's reference are made from this list."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from torchsel import requirements
 from torchsel.catalog import load_catalog
 from torchsel.choices import offered
-from torchsel.config import Config, check_index_url, parse_config
+from torchsel.config import Config, parse_config
+from torchsel.config_values import check_index_url
 from torchsel.errors import ConfigError, DemandError
 from torchsel.owned import owned_urls
 from torchsel.project import load_project
