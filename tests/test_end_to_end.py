@@ -53,7 +53,7 @@ def test_torchsel_then_plain_uv(
     routed = demo.text()
     demo.torchsel()
     assert demo.text() == routed
-    demo.torchsel("check", "--host", "/nonexistent")
+    demo.torchsel("check")
     demo.uv("lock", "--check")
 
 

@@ -121,8 +121,8 @@ PINS: dict[str, tuple[str, Routing, str]] = {
         'tool.uv.sources."Torch" = { index = "pytorch-cpu" }\n'
         'tool.uv.sources."Torch_Audio" = { index = "pytorch-cpu" }\n' + index("cpu"),
         pinned(packages=["torch", "torch-audio"]),
-        'tool.uv.sources."Torch" = [{ index = "pytorch-cu130" }]\n'
-        'tool.uv.sources."Torch_Audio" = [{ index = "pytorch-cu130" }]\n' + index("cu130"),
+        'tool.uv.sources."Torch" = { index = "pytorch-cu130" }\n'
+        'tool.uv.sources."Torch_Audio" = { index = "pytorch-cu130" }\n' + index("cu130"),
     ),
     "a marker": (CU130, pinned(marker=LINUX), source("cu130", marker=LINUX) + index("cu130")),
     "a marker goes": (source("cu130", marker=LINUX) + index("cu130"), pinned(), CU130),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torchsel import owned
-from torchsel.edits import Append, Delete, Edit, SetValue
+from torchsel.edits import Append, Delete, Edit, SetValue, apply_to_data
 from torchsel.errors import ConfigError
 from torchsel.owned import INDEXES, SOURCES
 from torchsel.requirements import ANCHOR_GROUP
@@ -47,7 +47,8 @@ def find_changes(
     Raises:
         ConfigError: a name that is needed stands for something of the user's own.
     """
-    kept = owned.owned_indexes(data)
+    there = {entry.get("name") for entry in owned.indexes(data)}
+    kept = owned.owned_indexes(data) | {name for name in routing.indexes if name not in there}
     keys = {owned.canonical(name): name for name in owned.sources(data)}
     foreign = {
         package: keys[package]
@@ -70,7 +71,17 @@ def find_changes(
         *_source_edits(data, sources, keys, stale),
         *_index_edits(data, routing, kept={*used, *_still_used(data, rewritten)}),
     ]
-    return Changes(edits=tuple(edits), left_alone=notes)
+    return Changes(edits=(*edits, *_emptied(data, edits)), left_alone=notes)
+
+
+def _emptied(data: Mapping[str, Any], edits: Sequence[Edit]) -> Iterator[Edit]:
+    """Take away what ``edits`` leave empty, so that going to another backend and back changes nothing."""
+    if not any(isinstance(edit, Delete) for edit in edits):
+        return
+    after = apply_to_data(dict(data), edits)
+    for path in (GROUPS, EXTRAS, SOURCES, CONFLICTS, INDEXES):
+        if _value_at(data, path) and _value_at(after, path) in ({}, []):
+            yield Delete(path=path)
 
 
 def _list_edits(
@@ -190,8 +201,10 @@ def _source_edits(
 ) -> Iterable[Edit]:
     for package, value in sources.items():
         name = keys.get(package, package)
-        if owned.items(owned.sources(data).get(name)) != value:
-            yield SetValue(path=(*SOURCES, name), value=value)
+        present = owned.sources(data).get(name)
+        if owned.items(present) != value:
+            is_single = isinstance(present, dict) and len(value) == 1
+            yield SetValue(path=(*SOURCES, name), value=value[0] if is_single else value)
     for name in stale:
         yield Delete(path=(*SOURCES, name))
 
@@ -247,10 +260,15 @@ def _foreign_note(name: str, source: object) -> str:
 
 
 def _lists_at(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    found = _value_at(data, path)
+    return found if isinstance(found, dict) else {}
+
+
+def _value_at(data: Mapping[str, Any], path: Path) -> Any:
     found: Any = data
     for key in path:
-        found = owned.table(found, str(key))
-    return dict(found)
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def _requires_only(items: object, known: Collection[str]) -> bool:

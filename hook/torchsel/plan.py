@@ -9,10 +9,9 @@ from torchsel import owned, requirements, routing
 from torchsel.backend import Backend
 from torchsel.changes import find_changes
 from torchsel.choices import offered, shared_release
-from torchsel.errors import ConfigError
+from torchsel.errors import ConfigError, NotEditableError
 from torchsel.routing import Branch
 from torchsel.survey import torch_demand
-from torchsel.toml_edit import edit_text
 
 if TYPE_CHECKING:
     from torchsel.catalog import Catalog
@@ -70,8 +69,20 @@ def make_plan(project: Project, config: Config, backend: Backend, catalog: Catal
         marker=marker,
         choices=choices,
         changes=found,
-        text=edit_text(project.root.text, found.edits) if found.edits else project.root.text,
+        text=_edited(project, found),
     )
+
+
+def _edited(project: Project, found: Changes) -> str:
+    if not found.edits:
+        return project.root.text
+    from torchsel.toml_edit import edit_text  # noqa: PLC0415 - start-up time
+
+    try:
+        return edit_text(project.root.text, found.edits)
+    except NotEditableError as error:
+        msg = f"{project.root.path}: {error}"
+        raise NotEditableError(msg) from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
