@@ -160,7 +160,10 @@ class Catalog:
 
     def with_builds(self, rows: Iterable[Build]) -> Catalog:
         """This catalog with ``rows`` added, each in place of one for the same torch, backend and platform."""
-        builds = {(row.torch, row.backend, row.platform): row for row in (*self.all_builds, *rows)}
+        added = tuple(rows)
+        if not added:
+            return self
+        builds = {(row.torch, row.backend, row.platform): row for row in (*self.all_builds, *added)}
         return replace(self, all_builds=tuple(sorted(builds.values(), key=_preference)))
 
 

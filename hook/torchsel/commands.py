@@ -29,6 +29,10 @@ def run(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> i
         "backend": run_backend,
         "status": run_status,
         "detect": run_detect,
+        "env": run_env,
+        "hook": run_hook,
+        "completion": run_completion,
+        "schema": run_schema,
         "uv": run_uv,
     }
     return commands[arguments.command](arguments, console, environ)
@@ -54,16 +58,20 @@ def run_apply(arguments: Arguments, console: Console, environ: Mapping[str, str]
 
 def run_check(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
     """``torchsel check``: 0 in sync, 1 drift."""
-    from torchsel.catalog import load_catalog  # noqa: PLC0415 - start-up time
     from torchsel.check import check  # noqa: PLC0415 - start-up time
     from torchsel.project import load_project  # noqa: PLC0415 - start-up time
-    from torchsel.survey import read_config, read_request, require_table  # noqa: PLC0415 - start-up time
+    from torchsel.survey import (  # noqa: PLC0415 - start-up time
+        project_catalog,
+        read_config,
+        read_request,
+        require_table,
+    )
 
     project = load_project(arguments.folder)
     require_table(project)
     config = read_config(project, environ)
     request = read_request(project, config, arguments.backend, environ)
-    verdict = check(project, config, request, load_catalog())
+    verdict = check(project, config, request, project_catalog(config))
     for note in verdict.notes:
         console.warn(note)
     for reason in verdict.drift:
@@ -120,6 +128,42 @@ def run_detect(arguments: Arguments, console: Console, environ: Mapping[str, str
     for finding in findings:
         console.detail(report.finding(finding))
     print(host.to_json() if arguments.json else "\n".join(status.host_lines(host)))
+    return EXIT_OK
+
+
+def run_env(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
+    """``torchsel env``: the export line alone on standard output."""
+    from torchsel.shellenv import advise, export  # noqa: PLC0415 - start-up time
+
+    advice = advise(_survey(arguments, console, environ), environ)
+    for notice in advice.notices:
+        console.say(notice)
+    if advice.value is not None:
+        print(export(arguments.shell, advice.value))
+    return EXIT_OK
+
+
+def run_hook(arguments: Arguments, _console: Console, _environ: Mapping[str, str]) -> int:
+    """``torchsel hook``: the shell function ``uv``."""
+    from torchsel.shellhook import hook  # noqa: PLC0415 - start-up time
+
+    sys.stdout.write(hook(arguments.shell))
+    return EXIT_OK
+
+
+def run_completion(arguments: Arguments, _console: Console, _environ: Mapping[str, str]) -> int:
+    """``torchsel completion``: a completion script."""
+    from torchsel.completion import script  # noqa: PLC0415 - start-up time
+
+    sys.stdout.write(script(arguments.parser, arguments.shell))
+    return EXIT_OK
+
+
+def run_schema(_arguments: Arguments, _console: Console, _environ: Mapping[str, str]) -> int:
+    """``torchsel schema``: the JSON Schema."""
+    from torchsel.schema import to_text  # noqa: PLC0415 - start-up time
+
+    sys.stdout.write(to_text())
     return EXIT_OK
 
 

@@ -14,6 +14,8 @@ from torchsel.host import Vendor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from torchsel.tables import Build
+
 Strategy = Literal["pin", "groups", "extras"]
 CudaCompat = Literal["minor", "strict"]
 Gpus = Literal["all", "best"]
@@ -29,6 +31,14 @@ class Config:
     ``backends`` are the allowed tags, None for all the catalog has; ``names`` maps a group or extra name
     to its backend where the table form was used. ``max_cuda`` is a CUDA release, ``(12, 9)`` or ``(12,)``.
     ``backend`` is None where the table does not say, so that ``tool.uv.torch-backend`` is asked next.
+    ``catalog`` are builds that this project adds to torchsel's catalog, or has in place of its rows::
+
+        [[tool.torchsel.catalog.builds]]
+        torch = "2.16.0"
+        backend = "cu134"
+        platform = "linux_x86_64"
+        python = ["3.12", "3.13"]        # any, where left out
+        kernels = ["9.0", "10.0"]        # compute capabilities or gfx targets; unknown, where left out
     """
 
     backend: str | None = None
@@ -46,6 +56,7 @@ class Config:
     max_cuda: tuple[int, ...] | None = None
     default_backend: str = "pypi"
     same_torch: bool = False
+    catalog: tuple[Build, ...] = ()
 
 
 def parse_config(table: object, *, where: str) -> Config:
@@ -60,29 +71,29 @@ def parse_config(table: object, *, where: str) -> Config:
     found: dict[str, Any] = {}
     problems: list[str] = []
     for key, value in table.items():
-        problem = _read_key(key, value, found)
-        if problem:
-            problems.append(f"{where}: {TABLE}.{key}: {problem}")
+        problems += (f"{where}: {TABLE}.{key}{problem}" for problem in _read_key(key, value, found))
     problems += (f"{where}: {TABLE}.{problem}" for problem in _contradictions(found))
     if problems:
         raise ConfigError(*problems)
     return Config(**found)
 
 
-def _read_key(name: str, value: object, found: dict[str, Any]) -> str | None:
-    """Put the parsed value into ``found``, or return what is wrong with it."""
+def _read_key(name: str, value: object, found: dict[str, Any]) -> tuple[str, ...]:
+    """Put the parsed value into ``found``, or say what is wrong, each after its place."""
     key = KEYS.get(name)
     if key is None:
-        return f"unknown key{values.nearest(name, KEYS)}"
+        return (f": unknown key{values.nearest(name, KEYS)}",)
     try:
         parsed = key.read(value)
+    except values.InsideError as error:
+        return error.faults
     except (ValueError, ConfigError) as error:
-        return str(error)
+        return (f": {error}",)
     if name == "backends" and isinstance(parsed, dict):
         found["names"] = MappingProxyType(parsed)
         parsed = tuple(dict.fromkeys(parsed.values()))
     found[name.replace("-", "_")] = parsed
-    return None
+    return ()
 
 
 def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:
@@ -183,6 +194,11 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             read=values.read_flag,
             doc="with `groups` and `extras`: lock every backend at one torch release, the newest they share",
             default=False,
+        ),
+        "catalog": Key(
+            read=values.read_catalog,
+            doc="builds that torchsel's catalog lacks or has wrong: tables in `catalog.builds`, with the"
+            " fields of its own rows",
         ),
     }
 )

@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from torchsel.backend import Backend
+from torchsel.errors import ConfigError
 from torchsel.host import Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from torchsel.tables import Build
+
+
+class InsideError(ValueError):
+    """Faults inside a value; each begins with its place below the key, ``.builds[0].torch: …``."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
 
 
 def choice_of(*choices: str) -> Callable[[object], str]:
@@ -154,6 +165,40 @@ def read_max_cuda(value: object) -> tuple[int, ...]:
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
         raise ValueError(f"{value!r} is not a CUDA release such as '12.9' or '12'")
     return tuple(map(int, parts))
+
+
+def read_catalog(value: object) -> tuple[Build, ...]:
+    """Builds as tables: a list of them, or a table that has the list as ``builds``.
+
+    Raises:
+        InsideError: with every fault of every row.
+    """
+    place, rows = "", value
+    if isinstance(value, dict):
+        if unknown := [f".{key}: unknown key; there is only 'builds'" for key in value if key != "builds"]:
+            raise InsideError(*unknown)
+        place, rows = ".builds", value.get("builds", [])
+    if not isinstance(rows, list):
+        raise InsideError(f"{place}: expected a list of tables, found {kind(rows)}")
+    builds: list[Build] = []
+    faults: list[str] = []
+    for at, row in enumerate(rows):
+        try:
+            builds.append(_build(row, f"{place}[{at}]"))
+        except ConfigError as error:
+            faults += error.problems
+    if faults:
+        raise InsideError(*faults)
+    return tuple(builds)
+
+
+def _build(row: object, where: str) -> Build:
+    from torchsel.tables import build_from_row  # noqa: PLC0415 - seldom needed
+
+    if not isinstance(row, dict):
+        msg = f"{where}: expected a table, found {kind(row)}"
+        raise ConfigError(msg)
+    return build_from_row(row, where=where)
 
 
 def kind(value: object) -> str:

@@ -77,7 +77,7 @@ def decide(
     upgrade: bool = False,
 ) -> Survey:
     """Select for what has been read."""
-    catalog = load_catalog()
+    catalog = project_catalog(config)
     python = requirements.project_python(project.folder)
     demand = torch_demand(project, host, python, upgrade=upgrade)
     try:
@@ -105,6 +105,25 @@ def decide(
     )
 
 
+def again(found: Survey, environ: Mapping[str, str]) -> Survey:
+    """The survey for the project's files as they are now, on the same machine.
+
+    Raises:
+        ConfigError: a file, key or variable is wrong.
+        MachineError: a file can't be read.
+    """
+    project = load_project(found.project.folder)
+    config, request = read_config(project, environ), found.request
+    if request.source != "--backend":
+        request = _request(project, config, Options(folder=project.folder), environ)
+    return decide(project, config, request, found.host, found.findings)
+
+
+def project_catalog(config: Config) -> Catalog:
+    """The catalog with the builds that the project adds to it."""
+    return load_catalog().with_builds(config.catalog)
+
+
 def select_offered(
     project: Project, config: Config, request: Request, host: Host, demand: Demand, choices: Choices
 ) -> Selection:
@@ -117,7 +136,7 @@ def select_offered(
         listed = ", ".join(choices.tags)
         msg = f"{request.source} asks for {request.backend}, which is not among this project's: {listed}"
         raise ConfigError(msg)
-    catalog = _as_locked(load_catalog(), project, choices)
+    catalog = _as_locked(project_catalog(config), project, choices)
     return select(
         host=host,
         requested=request.backend,

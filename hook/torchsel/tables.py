@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from re import ASCII, fullmatch
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 DATA = Path(__file__).parent / "data"
 
@@ -150,25 +151,40 @@ def build_from_row(row: Mapping[str, object], *, where: str) -> Build:
     ``where`` names the row in errors.
 
     Raises:
-        ConfigError: a field is missing, unknown or of the wrong kind; all faults at once.
+        ConfigError: a field is missing, unknown, of the wrong kind or malformed; all faults at once.
     """
     legal = [field.name for field in fields(Build)]
     known = ", ".join(legal)
     problems = [f"{where}.{key}: unknown field; the fields are {known}" for key in row if key not in legal]
     problems += [f"{where}.{key}: is missing" for key in ("torch", "backend", "platform") if not row.get(key)]
     problems += [f"{where}.{key}: expected text" for key, value in row.items() if not _is_text(value)]
+    text = {key: value if isinstance(value, str) else " ".join(_texts(value)) for key, value in row.items()}
+    if not problems:
+        problems = [f"{where}.{problem}" for problem in _malformed(text)]
     if problems:
         raise ConfigError(*problems)
-    if not all(part.isascii() and part.isdigit() for part in str(row["torch"]).split(".")):
-        msg = f"{where}.torch: {row['torch']!r} is not a release such as '2.16.0'"
-        raise ConfigError(msg)
-    try:
-        Backend.parse(str(row["backend"]))
-    except ConfigError as error:
-        msg = f"{where}.backend: {error}"
-        raise ConfigError(msg) from None
-    text = {key: value if isinstance(value, str) else " ".join(_texts(value)) for key, value in row.items()}
     return Build(**_values(list(text), list(text.values()), _list_fields(Build)))
+
+
+def _malformed(row: Mapping[str, str]) -> Iterator[str]:
+    """Every field of a row that does not look like what it names, as ``field: what is wrong``."""
+    if not fullmatch(r"\d+\.\d+\.\d+", row["torch"], ASCII):
+        yield f"torch: {row['torch']!r} is not a release such as '2.16.0'"
+    if not fullmatch(r"(linux|macos|win)_[a-z0-9_]+", row["platform"], ASCII):
+        yield f"platform: {row['platform']!r} is not a platform such as 'linux_x86_64' or 'win_amd64'"
+    for python in row.get("python", "").split():
+        if not fullmatch(r"3\.\d+t?", python, ASCII):
+            yield f"python: {python!r} is not a Python release such as '3.13' or '3.13t'"
+    try:
+        family = Backend.parse(row["backend"]).family
+    except ConfigError as error:
+        yield f"backend: {error}"
+        return
+    pattern, example = (r"gfx[0-9a-f]+", "gfx942") if family == "rocm" else (r"\d+\.\d+", "9.0")
+    for key in ("kernels", "ptx"):
+        for kernel in row.get(key, "").split():
+            if not fullmatch(pattern, kernel, ASCII):
+                yield f"{key}: {kernel!r} is not what {row['backend']} builds have, such as {example!r}"
 
 
 def _list_fields(row: type[Any]) -> frozenset[str]:
