@@ -17,7 +17,8 @@ import pytest
 
 from torchsel import files
 from torchsel.errors import MachineError
-from torchsel.files import Journal, digest, exclusive, replace_file, state_folder
+from torchsel.files import digest, exclusive, replace_file, state_folder
+from torchsel.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,7 +206,7 @@ def test_another_process_is_waited_for_and_named(target: Path, state: Path, tmp_
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(MachineError, match=r"pyproject\.toml: another torchsel .* \(lock: .*\.lock\)$"),
+            pytest.raises(MachineError, match=r"pyproject\.toml: another torchsel.* \(lock: .*\.lock\)$"),
             exclusive(target, state, timeout=0.2),
         ):
             pytest.fail("two hold the lock")

@@ -7,22 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel import owned, requirements
-from torchsel.errors import MachineError
-from torchsel.files import Journal, digest, exclusive, replace_file, state_folder
+from torchsel.files import ChangedError
 from torchsel.plan import Plan, make_plan
-from torchsel.project import load_project
-from torchsel.survey import Survey, decide
-from torchsel.uvtool import Uv, find_uv
+from torchsel.survey import Survey, again
+from torchsel.transaction import Workplace, is_repair_due, locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-    from torchsel.project import Project
     from torchsel.requirements import Locked
+    from torchsel.uvtool import Uv
 
-ROUNDS = 3
-"""A new lock can name further packages to route (torchvision through another package); then once more."""
+ROUNDS = 5
+"""A new lock can name further packages to route (torchvision through another package), and another program
+can change a file while it is looked at; then once more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,62 +64,46 @@ def apply(survey: Survey, mode: Mode, environ: Mapping[str, str], *, say: Callab
     if not mode.write:
         return outcome
     target = survey.project.root.path
-    if plan.is_in_sync and not _may_have_crashed(target, environ):
+    if plan.is_in_sync and not is_repair_due(target, environ):
         return outcome
-    state = state_folder(environ)
-    with exclusive(target, state):
-        Journal(target, state).recover()
-        return _write(_again(survey), mode, _Tools(state=state, environ=environ, say=say))
+    with locked(target, environ) as place:
+        return _write(again(survey, environ), mode, place, say)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Tools:
-    state: Path
-    environ: Mapping[str, str]
-    say: Callable[[str], None]
-
-
-def _write(survey: Survey, mode: Mode, tools: _Tools) -> Outcome:
+def _write(survey: Survey, mode: Mode, place: Workplace, say: Callable[[str], None]) -> Outcome:
     """With the project locked: write until nothing is left to change."""
-    first, relocked = survey, False
-    for _ in range(ROUNDS):
+    first, relocked, tries = survey, False, ROUNDS
+    while True:
         plan = make_plan(survey.project, survey.config, survey.selection.backend, survey.catalog)
-        if plan.is_in_sync:
+        if plan.is_in_sync or not tries:
             break
-        if survey.project.lock and mode.lock:
-            _write_and_lock(survey, plan, mode, tools)
-            relocked = True
-        else:
-            replace_file(survey.project.root.path, plan.text.encode())
-        survey = _again(survey)
+        tries -= 1
+        try:
+            relocked = _write_once(survey, plan, mode, place, say) or relocked
+        except ChangedError:
+            if not tries:
+                raise
+        survey = again(survey, place.environ)
     texts = (first.project.root.text, survey.project.root.text)
     return Outcome(survey=first, plan=plan, before=texts[0], after=texts[1], relocked=relocked)
 
 
-def _write_and_lock(survey: Survey, plan: Plan, mode: Mode, tools: _Tools) -> None:
-    """One transaction over pyproject.toml and uv.lock."""
+def _write_once(survey: Survey, plan: Plan, mode: Mode, place: Workplace, say: Callable[[str], None]) -> bool:
+    """Write what is planned; returns whether uv.lock came along."""
     project = survey.project
-    target, lock = project.root.path, project.folder / "uv.lock"
-    before = {target: project.root.text.encode(), lock: lock.read_bytes()}
-    after = plan.text.encode()
-    uv = Uv(program=find_uv(tools.environ, outside=project.folder), environ=tools.environ)
+    if project.lock is None or not mode.lock:
+        place.write(project.root.text, plan.text)
+        return False
     goal = ", ".join(plan.choices.tags) if plan.choices else survey.selection.backend.tag
-    tools.say(f"locking for {goal} ...")
-    journal = Journal(target, tools.state)
-    journal.begin(before, {target: after})
-    try:
-        replace_file(target, after)
-        failure = _lock(uv, project.folder, holds(survey, plan, upgrade=mode.upgrade))
-        if failure:
-            msg = f"uv lock failed for {goal}, so nothing was changed; uv said:\n{failure}"
-            raise MachineError(msg)
-    except BaseException:
-        for path, content in before.items():
-            if path.read_bytes() != content:
-                replace_file(path, content)
-        raise
-    finally:
-        journal.end()
+    say(f"locking for {goal} ...")
+    held = holds(survey, plan, upgrade=mode.upgrade)
+
+    def lock(uv: Uv) -> str | None:
+        said = _lock(uv, project.folder, held)
+        return said and f"uv lock failed for {goal}, so nothing was changed; uv said:\n{said}"
+
+    place.write_and_lock((project.root.text, project.lock.text), plan.text, lock)
+    return True
 
 
 def _lock(uv: Uv, folder: Path, held: tuple[str, ...]) -> str | None:
@@ -172,13 +155,3 @@ def _hold(name: str, items: list[Locked], urls: Collection[str], marker: str) ->
 def _routed_releases(items: list[Locked], urls: Collection[str]) -> set[str]:
     """Public releases locked from torchsel's indexes; where there are none, from any."""
     return {item.public for item in items if item.registry in urls} or {item.public for item in items}
-
-
-def _again(survey: Survey) -> Survey:
-    """The same request and host on the project as its files are now."""
-    project: Project = load_project(survey.project.folder)
-    return decide(project, survey.config, survey.request, survey.host, survey.findings, upgrade=False)
-
-
-def _may_have_crashed(target: Path, environ: Mapping[str, str]) -> bool:
-    return (state_folder(environ) / f"{digest(target)}.journal").exists()

@@ -1,9 +1,9 @@
-"""Files: mutual exclusion, whole-file replacement, and taking a half-done change back after a crash."""
+"""Files: where state is kept, mutual exclusion, and whole-file replacement that overwrites nobody's work."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import errno
 import os
 import stat
 import sys
@@ -25,31 +25,55 @@ REPLACE_TRIES = 5
 """Attempts at a rename that Windows refuses while another program has the file open."""
 
 
+class ChangedError(MachineError):
+    """Another program changed the file at ``path`` after it was read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: was changed by another program just now; it is left alone; run torchsel again"
+        )
+        self.path = path
+
+
 def state_folder(environ: Mapping[str, str]) -> Path:
     """The folder for locks and records, outside every project, made with mode 0700 where missing.
 
     ``TORCHSEL_CACHE_DIR``, else the platform's cache folder, else one named by the user in the temp folder.
 
     Raises:
-        MachineError: it can't be made, or the one in the temp folder is somebody else's.
+        MachineError: it can't be made, is somebody else's, or others can write in it: who could put a record
+            there would choose what is written to the project.
     """
-    folder = _cache_folder(environ) or Path(tempfile.gettempdir()) / f"torchsel-{_user()}"
+    folder = state_path(environ)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
         if folder.parent == Path(tempfile.gettempdir()):
             found = folder.lstat()
     except OSError as error:
-        raise _unusable(folder, error) from None
-    if sys.platform != "win32" and (found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode)):
+        raise unusable(folder, error) from None
+    if sys.platform == "win32":
+        return folder
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
         msg = f"{folder}: belongs to another user; set TORCHSEL_CACHE_DIR to a folder of yours"
+        raise MachineError(msg)
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        msg = f"{folder}: others can write in it; chmod go-w it, or set TORCHSEL_CACHE_DIR to another folder"
         raise MachineError(msg)
     return folder
 
 
+def state_path(environ: Mapping[str, str]) -> Path:
+    """Where `state_folder` is or would be."""
+    return _cache_folder(environ) or Path(tempfile.gettempdir()) / f"torchsel-{_user()}"
+
+
 @contextlib.contextmanager
-def exclusive(target: Path, state: Path, *, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Hold the lock for ``target`` (its resolved path) for at most ``timeout`` seconds of waiting.
+def exclusive(target: Path, state: Path, *, timeout: float = LOCK_TIMEOUT) -> Iterator[int | None]:
+    """Hold the lock for ``target`` (its resolved path) after at most ``timeout`` seconds of waiting.
+
+    Gives the lock's descriptor, where it has one: a process that inherits it holds the lock as well, even
+    when this one has been killed.
 
     Raises:
         MachineError: another process holds it for longer, or the lock file can't be made.
@@ -62,19 +86,20 @@ def exclusive(target: Path, state: Path, *, timeout: float = LOCK_TIMEOUT) -> It
         lock.acquire(timeout=timeout)
     except Timeout:
         msg = (
-            f"{target}: another torchsel has been at work on it for more than {timeout:.0f} s;"
-            f" wait for it, or end it (lock: {path})"
+            f"{target}: another torchsel, or the uv it started, has been at work on it for more than"
+            f" {timeout:.0f} s; wait for it, or end it (lock: {path})"
         )
         raise MachineError(msg) from None
     except (OSError, NotImplementedError) as error:
-        raise _unusable(path, error) from None
+        raise unusable(path, error) from None
     try:
-        yield
+        yield getattr(getattr(lock, "_context", None), "lock_file_fd", None)
     finally:
         lock.release()
 
 
-def _unusable(path: Path, error: Exception) -> MachineError:
+def unusable(path: Path, error: Exception) -> MachineError:
+    """The error for a file of torchsel's own state."""
     why = getattr(error, "strerror", None) or error
     return MachineError(f"{path}: can't be used: {why}; set TORCHSEL_CACHE_DIR to a folder of yours")
 
@@ -84,25 +109,27 @@ def digest(path: Path) -> str:
     return sha256(os.fsencode(path.resolve())).hexdigest()[:32]
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace the file at ``path`` (through a symbolic link) as a whole; mode and owner stay.
+def replace_file(path: Path, content: bytes, *, expected: bytes | None = None) -> None:
+    """Replace the file at ``path`` (through a symbolic link) as a whole; mode, owner and attributes stay.
 
     The new file is written beside the real one, synced and renamed over it, so a reader sees the old or
-    the new content and never a part.
+    the new content and never a part. With ``expected`` the file must hold that when it is replaced.
 
     Raises:
+        ChangedError: it holds something else than ``expected``, which is still there.
         MachineError: the folder or the file can't be written; the old content is then still there.
     """
     real = path.resolve()
-    temporary = real.with_name(f".{real.name}.torchsel")
+    temporary = temporary_of(real)
     try:
         before = real.stat()
-        if not os.access(real, os.W_OK):
-            msg = f"{path}: is read-only; make it writable (chmod u+w {real.name})"
-            raise MachineError(msg)
+        _check_replaceable(path, before)
         temporary.unlink(missing_ok=True)
-        _write_synced(temporary, content, before)
-        _rename(temporary, real)
+        write_synced(temporary, content, real)
+        if expected is None:
+            _rename(temporary, real)
+        elif not _rename_over(temporary, real, expected):
+            raise ChangedError(path)
         _sync_folder(real.parent)
     except OSError as error:
         msg = f"{path}: can't be written: {error.strerror}; nothing was changed"
@@ -112,82 +139,101 @@ def replace_file(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-class Journal:
-    """The content of files before a change that takes several steps, so that a crash can be undone.
-
-    It lies in the state folder. Whoever holds the project's lock calls `recover` first.
-    """
-
-    def __init__(self, target: Path, state: Path) -> None:
-        self.path = state / f"{digest(target)}.journal"
-
-    def begin(self, before: Mapping[Path, bytes], planned: Mapping[Path, bytes]) -> None:
-        """Record the present content of files, and what is planned for those torchsel writes itself.
-
-        Raises:
-            MachineError: the record can't be written.
-        """
-        record = {
-            "before": {str(path): content.decode("utf-8") for path, content in before.items()},
-            "planned": {str(path): content.decode("utf-8") for path, content in planned.items()},
-        }
-        temporary = self.path.with_suffix(".tmp")
-        try:
-            temporary.unlink(missing_ok=True)
-            _write_synced(temporary, json.dumps(record).encode(), None)
-            temporary.replace(self.path)
-        except OSError as error:
-            raise _unusable(self.path, error) from None
-
-    def end(self) -> None:
-        """Forget the record: the change is complete or taken back."""
-        self.path.unlink(missing_ok=True)
-
-    def recover(self) -> bool:
-        """Undo what a crashed run left; files that somebody changed or deleted since are left as they are.
-
-        Returns whether there was something to undo.
-
-        Raises:
-            MachineError: the record can't be read, or a file can't be written.
-        """
-        try:
-            record = json.loads(self.path.read_bytes())
-            before, planned = record["before"], record["planned"]
-        except FileNotFoundError:
-            return False
-        except (ValueError, KeyError, TypeError):
-            self.end()
-            return False
-        except OSError as error:
-            raise _unusable(self.path, error) from None
-        untouched = all(_holds(Path(path), text) for path, text in planned.items())
-        if untouched:
-            for path, text in before.items():
-                if Path(path).exists() and not _holds(Path(path), text):
-                    replace_file(Path(path), text.encode())
-        self.end()
-        return untouched
+def temporary_of(path: Path) -> Path:
+    """Where the next content of ``path`` is written; only a killed run leaves it behind."""
+    real = path.resolve()
+    return real.with_name(f".{real.name}.torchsel")
 
 
-def _holds(path: Path, text: str) -> bool:
+def holds(path: Path, content: bytes) -> bool:
+    """Whether the file at ``path`` can be read and has exactly this content."""
     try:
-        return path.read_bytes() == text.encode()
+        return path.read_bytes() == content
     except OSError:
         return False
 
 
-def _write_synced(path: Path, content: bytes, like: os.stat_result | None) -> None:
+def write_synced(path: Path, content: bytes, like: Path | None) -> None:
+    """Make a new file and have it on the disk; for this user alone, or with owner and mode as ``like`` has.
+
+    Raises:
+        OSError: as the system gives it.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor
         if like is not None and sys.platform != "win32":
-            if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
-                with contextlib.suppress(OSError):
-                    os.fchown(file.fileno(), like.st_uid, like.st_gid)
-            os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode))
+            _copy_attributes(like, file.fileno())
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _check_replaceable(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        msg = f"{path}: is not a regular file; nothing was changed"
+    elif found.st_nlink > 1:
+        msg = (
+            f"{path}: has {found.st_nlink} names (hard links), and replacing it would part them; nothing was"
+            " changed; make it a file of its own or a symbolic link"
+        )
+    elif not os.access(path, os.W_OK):
+        msg = f"{path}: is read-only; make it writable (chmod u+w {path.name})"
+    else:
+        return
+    raise MachineError(msg)
+
+
+def _copy_attributes(source: Path, descriptor: int) -> None:
+    """Owner, group and extended attributes (ACLs are such) as far as this user may, then the mode."""
+    like = source.stat()
+    for owner in (like.st_uid, -1):
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, owner, like.st_gid)
+            break
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            for name in os.listxattr(source):
+                os.setxattr(descriptor, name, os.getxattr(source, name))
+    os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+
+
+def _rename_over(source: Path, target: Path, expected: bytes) -> bool:
+    """Rename where ``target`` still holds ``expected``.
+
+    Where the system can swap two files, what was replaced is looked at once more: another program may have
+    written it between the look and the rename, or hold it open to write; then it is put back.
+    """
+    if not holds(target, expected):
+        return False
+    if not swap(source, target):
+        _rename(source, target)
+    elif not holds(source, expected):
+        swap(source, target)
+        return False
+    return True
+
+
+def swap(first: Path, second: Path) -> bool:
+    """Exchange two files in one step; False where the system or the file system can't (renameat2(2)).
+
+    Raises:
+        OSError: it can, but not these.
+    """
+    if sys.platform != "linux":
+        return False
+    import ctypes  # noqa: PLC0415 - only when something is written
+
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    if renameat2(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM):
+        return False
+    raise OSError(code, os.strerror(code))
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -115,7 +115,7 @@ def again(found: Survey, environ: Mapping[str, str]) -> Survey:
     project = load_project(found.project.folder)
     config, request = read_config(project, environ), found.request
     if request.source != "--backend":
-        request = _request(project, config, Options(folder=project.folder), environ)
+        request = read_request(project, config, None, environ)
     return decide(project, config, request, found.host, found.findings)
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchsel.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    import subprocess
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 LOCK_LIMIT = 1800.0
 """Seconds after which a ``uv lock`` is given up; resolving a large project over a slow line takes minutes."""
+
+LAST_WAIT = 3.0
+"""Seconds that a uv which was told to end has for it."""
 
 _KEEP_LOCK = frozenset({"UV_FROZEN", "UV_LOCKED"})
 """Variables that would keep ``uv lock`` from bringing uv.lock along with pyproject.toml."""
@@ -22,15 +27,20 @@ _KEEP_LOCK = frozenset({"UV_FROZEN", "UV_LOCKED"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Uv:
-    """A uv executable and the environment it is started in."""
+    """A uv executable and the environment it is started in.
+
+    ``descriptor`` is handed on to ``uv lock``: a lock that lasts while uv is at work, whatever becomes of us.
+    """
 
     program: Path
     environ: Mapping[str, str]
+    descriptor: int | None = None
 
-    def lock(self, folder: Path, *, upgrade: Iterable[str] = ()) -> str | None:
+    def lock(self, folder: Path, *, upgrade: Iterable[str] = (), only_check: bool = False) -> str | None:
         """Run ``uv lock``, each of ``upgrade`` (PEP 508) passed as ``--upgrade-package``.
 
-        Returns None when it worked, else what uv said.
+        With ``only_check`` it writes nothing, and works where uv.lock is what the project asks for. Returns
+        None when it worked, else what uv said. An exception while uv is at work ends uv.
 
         Raises:
             MachineError: uv could not be started or did not end in time.
@@ -40,38 +50,84 @@ class Uv:
         chosen = [part for requirement in upgrade for part in ("--upgrade-package", requirement)]
         command = [str(self.program), "lock", "--project", str(folder), *chosen]
         try:
-            done = subprocess.run(  # noqa: S603 - an absolute path, no shell
-                command,
+            with subprocess.Popen(  # noqa: S603 - an absolute path, no shell
+                [*command, "--check"] if only_check else command,
                 cwd=folder,
                 env={name: value for name, value in self.environ.items() if name not in _KEEP_LOCK},
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                timeout=LOCK_LIMIT,
-                check=False,
-            )
+                pass_fds=() if self.descriptor is None or sys.platform == "win32" else (self.descriptor,),
+            ) as process:
+                said = _wait(process)
         except subprocess.TimeoutExpired:
             msg = f"uv lock did not end within {LOCK_LIMIT:.0f} s; nothing was changed"
             raise MachineError(msg) from None
         except OSError as error:
             raise self._not_started(error) from None
-        return None if done.returncode == 0 else done.stderr.strip()
+        if process.returncode == 0:
+            return None
+        return said.strip() or f"nothing; it ended with exit code {process.returncode}"
+
+    def version(self) -> tuple[int, ...]:
+        """Release of uv, ``(0, 13, 9)``; empty where it does not say.
+
+        Raises:
+            MachineError: uv could not be started or did not end in time.
+        """
+        import subprocess  # noqa: PLC0415 - start-up time
+
+        command = [str(self.program), "--version"]
+        try:
+            done = subprocess.run(  # noqa: S603 - an absolute path, no shell
+                command, env=dict(self.environ), capture_output=True, text=True, timeout=10, check=False
+            )
+        except subprocess.TimeoutExpired:
+            msg = f"{self.program}: --version did not end within 10 s"
+            raise MachineError(msg) from None
+        except OSError as error:
+            raise self._not_started(error) from None
+        words = done.stdout.split()
+        numbers = words[1].split(".") if len(words) > 1 else []
+        return tuple(int(number) for number in numbers if number.isdecimal())
+
+    def check(self, arguments: Sequence[str]) -> str:
+        """Run uv for what it prints.
+
+        Raises:
+            MachineError: it could not be started or failed; with what it said.
+        """
+        import subprocess  # noqa: PLC0415 - start-up time
+
+        command = [str(self.program), *arguments]
+        try:
+            done = subprocess.run(  # noqa: S603 - an absolute path, no shell
+                command,
+                env=dict(self.environ),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except OSError as error:
+            raise self._not_started(error) from None
+        if done.returncode:
+            msg = f"uv {arguments[0]} failed; uv said:\n{done.stderr.strip()}"
+            raise MachineError(msg)
+        return done.stdout
 
     def run(self, arguments: Sequence[str]) -> int:
-        """Run uv on this terminal and return its exit code; an interrupt is uv's to handle."""
-        import signal  # noqa: PLC0415 - start-up time
+        """Run uv on this terminal and return its exit code; signals are uv's to handle."""
         import subprocess  # noqa: PLC0415 - start-up time
 
         try:
             process = subprocess.Popen([str(self.program), *arguments], env=dict(self.environ))  # noqa: S603
         except OSError as error:
             raise self._not_started(error) from None
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with _signals_to(process):
             return process.wait()
-        finally:
-            signal.signal(signal.SIGINT, handler)
 
     def replace_process(self, arguments: Sequence[str]) -> NoReturn:
         """Become uv, so that signals and the terminal are uv's; on Windows run it and exit with its code."""
@@ -87,6 +143,39 @@ class Uv:
 
     def _not_started(self, error: OSError) -> MachineError:
         return MachineError(f"{self.program}: can't be started: {error.strerror}")
+
+
+def _wait(process: subprocess.Popen[str]) -> str:
+    """What it said on standard error until its end; whatever cuts the wait short ends the process."""
+    import subprocess  # noqa: PLC0415 - start-up time
+
+    try:
+        return process.communicate(timeout=LOCK_LIMIT)[1]
+    except BaseException:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(LAST_WAIT)
+        process.kill()
+        raise
+
+
+@contextlib.contextmanager
+def _signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Pass SIGTERM and SIGHUP on; an interrupt reaches uv from the terminal by itself."""
+    import signal  # noqa: PLC0415 - start-up time
+
+    def pass_on(number: int, _: object) -> None:
+        process.send_signal(number)
+
+    handlers: dict[int, Any] = {signal.SIGINT: signal.SIG_IGN}
+    if sys.platform != "win32":
+        handlers |= {signal.SIGTERM: pass_on, signal.SIGHUP: pass_on}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def find_uv(environ: Mapping[str, str], *, outside: Path | None = None) -> Path:
