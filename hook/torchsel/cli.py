@@ -13,11 +13,13 @@ from torchsel.console import ColorChoice, Console
 from torchsel.errors import EXIT_BUG, EXIT_CONFIG, EXIT_INTERRUPTED, TorchselError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from torchsel.shellhook import Shell
     from torchsel.survey import Options
 
 UV_SHORT_FORMS = ("sync", "lock", "run")
+SHELLS = ("bash", "zsh", "fish", "powershell")
 
 _EXAMPLES = """\
 examples:
@@ -28,6 +30,7 @@ examples:
   torchsel check                for CI and pre-commit: no hardware, no network, writes nothing
   torchsel detect --json > hosts/a100.json
   torchsel --host hosts/a100.json backend
+  eval "$(torchsel hook bash)"  in ~/.bashrc: plain uv takes the right torch
 """
 
 
@@ -43,6 +46,7 @@ class Arguments(argparse.Namespace):
     verbose: bool = False
     color: ColorChoice = "auto"
     json: bool = False
+    shell: Shell = "bash"
     no_lock: bool = False
     dry_run: bool = False
     diff: bool = False
@@ -53,6 +57,11 @@ class Arguments(argparse.Namespace):
     def folder(self) -> Path:
         """Where to look for the project."""
         return Path(self.project) if self.project else Path.cwd()
+
+    @property
+    def parser(self) -> argparse.ArgumentParser:
+        """What these were read by."""
+        return _parser()
 
     @property
     def options(self) -> Options:
@@ -145,10 +154,21 @@ def _parser() -> argparse.ArgumentParser:
     for name, summary in (("status", "machine, request, candidates, routing and what is wrong"),
                           ("detect", "print the host")):  # fmt: skip
         command(name, summary).add_argument("--json", action="store_true", help="for programs")
+    _add_shell_commands(command)
     for name in ("uv", *UV_SHORT_FORMS):
         target = "uv" if name == "uv" else f"uv {name}"
         commands.add_parser(name, add_help=False, help=f"apply, then {target} with all that follows")
     return parser
+
+
+def _add_shell_commands(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    env = command("env", "print the export line by which plain uv takes this machine's group")
+    env.add_argument("--shell", choices=SHELLS, help="whose syntax (default: bash, which zsh reads too)")
+    hook = command("hook", "print a shell function 'uv' that goes through torchsel, to be evaluated")
+    hook.add_argument("shell", choices=SHELLS, help="which shell")
+    completion = command("completion", "print the completion of torchsel's own command line")
+    completion.add_argument("shell", choices=SHELLS, help="which shell")
+    command("schema", "print the JSON Schema of [tool.torchsel], for editors")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

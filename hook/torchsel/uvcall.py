@@ -14,6 +14,9 @@ PROJECT_COMMANDS = frozenset(
 )
 """uv's commands that read a project's sources or lock."""
 
+HOOKED_COMMANDS = ("sync", "lock", "run", "add", "remove", "export", "tree", "build")
+"""uv's commands that the shell function sends through torchsel."""
+
 CHANGES_LOCK = frozenset({"lock", "add", "remove"})
 """Commands after which the lock can name further packages to route."""
 
@@ -36,7 +39,7 @@ _NO_PROJECT = frozenset(
 )
 
 # uv's options that take a value and may stand before or after the command (uv 0.13.9, `uv help`)
-_GLOBAL_VALUES = frozenset(
+GLOBAL_VALUES = frozenset(
     {"--cache-dir", "--python-preference", "--color", "--config-file", "--directory", "--project",
      "--allow-insecure-host", "--trusted-host", "--python-fetch"}
 )  # fmt: skip
@@ -114,7 +117,7 @@ def read_uv_call(
             continue
         name, equals, value = word.partition("=")
         options.append(name)
-        if name in _GLOBAL_VALUES or (command is not None and name in _RUN_VALUES):
+        if name in GLOBAL_VALUES or (command is not None and name in _RUN_VALUES):
             if not equals and position < len(arguments):
                 value = arguments[position]
                 position += 1

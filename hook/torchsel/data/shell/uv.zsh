@@ -1,0 +1,46 @@
+# uv through torchsel, for zsh. In a project whose pyproject.toml speaks of torchsel, the commands that need
+# this machine's torch go through torchsel; all others, and all elsewhere, are uv's own. Off: TORCHSEL_DISABLE=1
+if (( ${+functions[uv]} && ! ${+functions[__torchsel_wanted]} )); then
+    printf '%s\n' "torchsel: your own function 'uv' is left as it is; the hook is not in place" >&2
+else
+
+function __torchsel_wanted {
+    emulate -L zsh
+    local word command= skip= folder=$PWD text
+    case ${TORCHSEL_DISABLE-} in '' | 0 | false) ;; *) return 1 ;; esac
+    for word in "$@"; do
+        if [[ -n $skip ]]; then skip=; continue; fi
+        case $word in
+            @VALUES@) skip=1 ;;
+            -*) ;;
+            *) command=$word; break ;;
+        esac
+    done
+    case $command in
+        @COMMANDS@) ;;
+        *) return 1 ;;
+    esac
+    [[ -z ${UV_PROJECT-}${UV_WORKING_DIR-} ]] || return 0
+    case $* in *--project* | *--directory*) return 0 ;; esac
+    while :; do
+        if [[ -f $folder/pyproject.toml && -r $folder/pyproject.toml ]]; then
+            text=$(<$folder/pyproject.toml)
+            case $text in *torchsel*) return 0 ;; esac
+        fi
+        [[ -n $folder ]] || return 1
+        folder=${folder%/*}
+    done
+}
+
+function uv {
+    if ! __torchsel_wanted "$@"; then
+        command uv "$@"
+    elif command -v torchsel >/dev/null; then
+        command torchsel uv "$@"
+    else
+        printf '%s\n' "torchsel: not on PATH any more; this is plain uv" >&2
+        command uv "$@"
+    fi
+}
+
+fi
