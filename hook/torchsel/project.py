@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +15,14 @@ from torchsel.errors import ConfigError, MachineError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FILE_LIMIT = 32 << 20
-"""Largest pyproject.toml or uv.lock read, in bytes."""
+FILE_LIMIT = 16 << 20
+"""Largest uv.lock read, in bytes: parsing the worst of that size takes 20 s and 1.3 GB."""
+
+TEXT_LIMIT = 2 << 20
+"""Largest pyproject.toml or script read, in bytes; long ones have a tenth of it."""
+
+SETTLE = 0.05
+"""Seconds after which a file that says nothing is read again: uv (0.13.9) empties pyproject.toml to write it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,22 +113,50 @@ def read_toml(path: Path) -> TomlFile:
         ConfigError: too large, not UTF-8 or not TOML, with the place.
         MachineError: it can't be read.
     """
+    text = read_text(path)
     try:
-        with path.open("rb") as file:
-            content = file.read(FILE_LIMIT + 1)
+        data = parse_toml(text, path)
+    except ConfigError:
+        data = {}
+    if not data:
+        time.sleep(SETTLE)
+        text = read_text(path)
+        data = parse_toml(text, path)
+    return TomlFile(path=path, text=text, data=data)
+
+
+def read_text(path: Path) -> str:
+    """Read a file's exact text, newlines and BOM kept.
+
+    Raises:
+        ConfigError: too large or not UTF-8, with the place.
+        MachineError: it can't be read.
+    """
+    limit = FILE_LIMIT if path.suffix == ".lock" else min(FILE_LIMIT, TEXT_LIMIT)
+    try:
+        content = _content(path, limit + 1)
     except OSError as error:
         msg = f"{path}: can't be read: {error.strerror}"
         raise MachineError(msg) from None
-    if len(content) > FILE_LIMIT:
-        msg = f"{path}: larger than {FILE_LIMIT >> 20} MiB; torchsel reads no file that large"
+    if len(content) > limit:
+        msg = f"{path}: larger than {limit >> 20} MiB; torchsel reads no file that large"
         raise ConfigError(msg)
     try:
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         msg = f"{path}: line {line}: not UTF-8; save the file as UTF-8, as TOML asks"
         raise ConfigError(msg) from None
-    return TomlFile(path=path, text=text, data=parse_toml(text, path))
+
+
+def _content(path: Path, most: int) -> bytes:
+    """The first ``most`` bytes of a regular file; a FIFO or a device is refused instead of waited for."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            msg = f"{path}: is not a regular file"
+            raise MachineError(msg)
+        return file.read(most)
 
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:
