@@ -16,6 +16,7 @@ from torchsel.requirements import locked_here, locked_packages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from torchsel.adopted_choice import Adopted
     from torchsel.host import Accelerator, Host
     from torchsel.requirements import Locked
     from torchsel.select import Candidate
@@ -45,6 +46,8 @@ class Status:
 
 def take(survey: Survey, environ: Mapping[str, str]) -> Status:
     """Look at files and environment against the selection; whatever is wrong there becomes a warning."""
+    if survey.adopted:
+        return _take_adopted(survey, survey.adopted, environ)
     selection = survey.selection
     warnings = list(selection.warnings)
     packages: tuple[str, ...] = ()
@@ -70,12 +73,35 @@ def take(survey: Survey, environ: Mapping[str, str]) -> Status:
     )
 
 
+def _take_adopted(survey: Survey, adopted: Adopted, environ: Mapping[str, str]) -> Status:
+    """The same for a project that is routed by extras or groups of its own: those are always in sync."""
+    tag = survey.selection.backend.tag
+    entries = locked_packages(survey.project.lock, ["torch"])
+    fitting = [item for item in entries if item.local == tag]
+    fitting += [item for item in entries if not item.local and item.public == survey.selection.torch]
+    locked = next(iter(fitting), None)
+    installed = installed_version(survey.project.folder, "torch", environ)
+    warnings = [*survey.selection.warnings, *adopted.notes]
+    if locked and installed and installed != locked.version:
+        warnings.append(f".venv has torch {installed}, uv.lock {locked.version}; run 'torchsel sync'")
+    return Status(
+        survey=survey,
+        routed=tag if adopted.name else None,
+        in_sync=True,
+        packages=("torch",),
+        locked=locked,
+        installed=installed,
+        warnings=tuple(warnings),
+    )
+
+
 def to_json(status: Status) -> str:
     """The status for programs; the documented fields and more."""
     survey = status.survey
     record: dict[str, Any] = {
         "project": str(survey.project.folder),
-        "strategy": survey.config.strategy,
+        "strategy": "adopted" if survey.adopted else survey.config.strategy,
+        "choice": _choice(survey),
         "requested": survey.request.backend,
         "requested_by": survey.request.source,
         "backend": survey.selection.backend.tag,
@@ -202,7 +228,17 @@ def _candidate_rows(candidates: tuple[Candidate, ...]) -> list[tuple[str, str, b
     ]
 
 
+def _choice(survey: Survey) -> str | None:
+    """The extra or group that this machine takes, None where there is no choice."""
+    if survey.adopted:
+        return survey.adopted.name
+    return survey.choices.name_of(survey.selection.backend.tag) if survey.choices else None
+
+
 def _routing_line(status: Status, paint: Paint) -> str:
+    if status.survey.adopted and status.survey.choices:
+        kind, name = status.survey.choices.scope, status.survey.adopted.name
+        return f"by this project's own {kind}s; here {name or 'none of them'}"
     if status.routed is None:
         return paint("torch is not routed", "warning")
     state = paint("in sync", "good") if status.in_sync else paint("not in sync", "warning")

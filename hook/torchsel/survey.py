@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from torchsel.adopted_choice import Adopted
     from torchsel.catalog import Catalog
     from torchsel.choices import Choices
     from torchsel.host import Host
     from torchsel.probes.reading import Finding
     from torchsel.project import Project
     from torchsel.select import Selection
+    from torchsel.uvcall import UvCall
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +38,7 @@ class Options:
     backend: str | None = None
     host: str | None = None
     upgrade: bool = False
+    call: UvCall | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +54,7 @@ class Survey:
     choices: Choices | None
     selection: Selection
     catalog: Catalog
+    adopted: Adopted | None = None
 
 
 def survey(options: Options, environ: Mapping[str, str]) -> Survey:
@@ -64,6 +68,8 @@ def survey(options: Options, environ: Mapping[str, str]) -> Survey:
     config = read_config(project, environ)
     request = read_request(project, config, options.backend, environ)
     host, findings = resolve_host(option=options.host, environ=environ)
+    if not project.is_configured and (found := _adopted(project, config, request, host, options)):
+        return replace(found, findings=findings)
     return decide(project, config, request, host, findings, upgrade=options.upgrade)
 
 
@@ -102,6 +108,40 @@ def decide(
         choices=choices,
         selection=selection,
         catalog=catalog,
+    )
+
+
+def _adopted(
+    project: Project, config: Config, request: Request, host: Host, options: Options
+) -> Survey | None:
+    """The survey of a project that routes torch by extras or groups of its own, None for any other."""
+    from torchsel.adopted_choice import Situation, adopt  # noqa: PLC0415 - start-up time
+
+    catalog = project_catalog(config)
+    adopted = adopt(
+        Situation(
+            project=project,
+            folder=options.folder,
+            config=config,
+            request=request,
+            host=host,
+            catalog=catalog,
+            call=options.call,
+        )
+    )
+    if adopted is None:
+        return None
+    return Survey(
+        project=project,
+        config=config,
+        request=request,
+        host=host,
+        findings=(),
+        python=requirements.project_python(project.folder),
+        choices=adopted.choices,
+        selection=adopted.selection,
+        catalog=catalog,
+        adopted=adopted,
     )
 
 

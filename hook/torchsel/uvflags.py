@@ -40,6 +40,8 @@ def choosing_flags(choices: Choices, tag: str, call: UvCall) -> tuple[str, ...]:
 
 
 def _extra_flags(choices: Choices, tag: str, call: UvCall) -> tuple[str, ...]:
+    if call.command == "tree":  # it has no --extra (uv 0.13.9) and shows them all
+        return ()
     chosen = _named(call.values_of("--extra"), choices)
     refused = _named(call.values_of("--no-extra"), choices)
     name = choices.name_of(tag)
