@@ -9,6 +9,10 @@ from typing import IO, Literal
 
 ColorChoice = Literal["auto", "always", "never"]
 
+_CREDENTIALS = r"(?<=://)(?:[^\s/?#]*|[^\s/?#@:]*:(?!\d*[/?#])\S*)@"
+_QUERY = r"(?i)([?&][^=&\s]*(?:token|key|secret|pass|sig|auth)[^=&\s]*=)[^&\s'\"]+"
+_CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+
 _CODES = {"error": "31", "warning": "33", "hint": "36", "good": "32", "bad": "31", "dim": "2", "bold": "1"}
 
 
@@ -23,21 +27,21 @@ class Console:
     def say(self, text: str) -> None:
         """Tell what was done."""
         if not self.quiet:
-            self._write(f"torchsel: {text}")
+            self._write(f"torchsel: {presentable(text)}")
 
     def detail(self, text: str) -> None:
         """Tell what only ``-v`` asks for."""
         if self.verbose:
-            self._write(self.paint(f"torchsel: {text}", "dim", sys.stderr))
+            self._write(self.paint(f"torchsel: {presentable(text)}", "dim", sys.stderr))
 
     def warn(self, text: str) -> None:
         """Tell what may be wrong."""
         if not self.quiet:
-            self._write(f"{self.paint('warning', 'warning', sys.stderr)}: {text}")
+            self._write(f"{self.paint('warning', 'warning', sys.stderr)}: {presentable(text)}")
 
     def error(self, text: str) -> None:
         """Tell what stopped the work."""
-        for line in text.split("\n"):
+        for line in presentable(text).split("\n"):
             self._write(f"{self.paint('error', 'error', sys.stderr)}: {line}" if line else "")
 
     def paint(self, text: str, style: str, stream: IO[str]) -> str:
@@ -57,3 +61,17 @@ class Console:
     def _write(self, text: str) -> None:
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
+
+
+def presentable(text: str) -> str:
+    """`redacted`, with control characters written out: it may hold what stands in a stranger's files."""
+    import re  # noqa: PLC0415 - start-up time
+
+    return re.sub(_CONTROLS, lambda found: ascii(found[0])[1:-1], redacted(text))
+
+
+def redacted(text: str) -> str:
+    """``text`` without user, password and tokens in URLs: it goes to terminals and logs."""
+    import re  # noqa: PLC0415 - start-up time
+
+    return re.sub(_QUERY, r"\1***", re.sub(_CREDENTIALS, "***@", text))

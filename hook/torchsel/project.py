@@ -22,7 +22,7 @@ TEXT_LIMIT = 2 << 20
 """Largest pyproject.toml or script read, in bytes; long ones have a tenth of it."""
 
 SETTLE = 0.05
-"""Seconds after which a file that says nothing is read again: uv (0.13.9) empties pyproject.toml to write it."""
+"""Seconds after which a file that says nothing is read again: uv (0.13.9) empties it before it writes it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
