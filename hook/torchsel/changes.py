@@ -118,15 +118,17 @@ def _list_edits(
 
 def _without(lists: Mapping[str, tuple[str, ...]], foreign: Collection[str]) -> dict[str, list[str]]:
     """The lists without what the user routes."""
-    return {name: [text for text in items if _required(text) not in foreign] for name, items in lists.items()}
+    return {
+        name: [text for text in items if required_name(text) not in foreign] for name, items in lists.items()
+    }
 
 
 def _merged(present: object, requirements: list[str], known: Collection[str]) -> list[Any]:
     """The user's own list, with packages that are no longer routed taken out and missing ones added."""
     listed = present if isinstance(present, list) else []
-    wanted = {_required(text): text for text in requirements}
-    kept = [item for item in listed if _required(item) in wanted or _required(item) not in known]
-    there = {_required(item) for item in kept}
+    wanted = {required_name(text): text for text in requirements}
+    kept = [item for item in listed if required_name(item) in wanted or required_name(item) not in known]
+    there = {required_name(item) for item in kept}
     return [*kept, *(text for name, text in wanted.items() if name not in there)]
 
 
@@ -273,10 +275,10 @@ def _value_at(data: Mapping[str, Any], path: Path) -> Any:
 
 def _requires_only(items: object, known: Collection[str]) -> bool:
     """Whether a list requires nothing but ``known`` packages, in whatever release."""
-    return isinstance(items, list) and all(_required(item) in known for item in items)
+    return isinstance(items, list) and all(required_name(item) in known for item in items)
 
 
-def _required(item: object) -> str | None:
+def required_name(item: object) -> str | None:
     """Name of the package that a requirement string is for."""
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - start-up time
 

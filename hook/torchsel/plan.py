@@ -51,9 +51,7 @@ def make_plan(project: Project, config: Config, backend: Backend, catalog: Catal
         ConfigError: a needed name is taken, the strategy does not fit the project, or the file has a shape
             that can't be edited.
     """
-    context = _Context(
-        project=project, config=config, catalog=catalog, demand=torch_demand(project, None, None)
-    )
+    context = routing_context(project, config, catalog)
     choices = offered(config, context.demand, catalog)
     named = context.named_packages()
     marker = "" if choices else context.marker(backend)
@@ -73,6 +71,12 @@ def make_plan(project: Project, config: Config, backend: Backend, catalog: Catal
     )
 
 
+def routing_context(project: Project, config: Config, catalog: Catalog) -> RoutingContext:
+    """What the routing of a project is worked out from."""
+    demand = torch_demand(project, None, None)
+    return RoutingContext(project=project, config=config, catalog=catalog, demand=demand)
+
+
 def _edited(project: Project, found: Changes) -> str:
     if not found.edits:
         return project.root.text
@@ -86,7 +90,7 @@ def _edited(project: Project, found: Changes) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Context:
+class RoutingContext:
     """What every part of a plan looks at."""
 
     project: Project
@@ -95,6 +99,7 @@ class _Context:
     demand: Demand
 
     def pin(self, backend: Backend, named: list[str], marker: str) -> Routing:
+        """Routing to one backend on the platforms of ``marker``."""
         packages = self.packages_on(backend, named, reference_release(self.demand, backend, self.catalog))
         direct = {item.name for item in requirements.direct_requirements(self.project)}
         return routing.pin(
@@ -106,6 +111,7 @@ class _Context:
         )
 
     def branches(self, choices: Choices, named: list[str]) -> Routing:
+        """Routing to each of ``choices`` by its group or extra."""
         bound = self._bound(choices)
         listed = [self._branch(name, Backend.parse(tag), named, bound) for name, tag in choices.names.items()]
         default = self.config.default_backend

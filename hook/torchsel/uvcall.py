@@ -62,6 +62,7 @@ class UvCall:
 
     ``command`` is None where there is none (``uv --version``), else ``arguments[position - 1]``. ``options``
     are uv's own, without what ``uv run`` passes on to the program it starts; ``values`` those with a value.
+    ``target`` is what ``uv run`` starts, with its own arguments; ``start`` the current folder.
     """
 
     command: str | None
@@ -70,6 +71,18 @@ class UvCall:
     arguments: tuple[str, ...] = ()
     position: int = 0
     values: tuple[tuple[str, str], ...] = ()
+    target: tuple[str, ...] = ()
+    start: Path | None = None
+
+    @property
+    def script(self) -> Path | None:
+        """The Python file that ``uv run`` starts, which may have metadata of its own (PEP 723)."""
+        if self.command != "run" or not self.target or {"-m", "--module"}.intersection(self.options):
+            return None
+        is_named = {"-s", "--script", "--gui-script"}.intersection(self.options)
+        if not is_named and not self.target[0].endswith((".py", ".pyw")):
+            return None
+        return (self.start or self.folder) / "".join(self.values_of("--directory")[-1:]) / self.target[0]
 
     @property
     def is_for_project(self) -> bool:
@@ -104,13 +117,16 @@ def read_uv_call(
     places = {"--directory": variables.get("UV_WORKING_DIR"), "--project": variables.get("UV_PROJECT")}
     values = [(option, value) for option, value in places.items() if value]
     position = behind = 0
+    target = len(arguments)
     while position < len(arguments):
         word = arguments[position]
         position += 1
         if word == "--":
+            target = position
             break
         if not word.startswith("-") or word == "-":
             if command is not None and command == "run":
+                target = position - 1
                 break
             if command is None:
                 command, behind = word, position
@@ -130,4 +146,6 @@ def read_uv_call(
         arguments=tuple(arguments),
         position=behind,
         values=tuple(values),
+        target=tuple(arguments[target:]),
+        start=folder,
     )
