@@ -48,6 +48,8 @@ LAYERS = {
         "adopted_choice",
         "survey",
         "choices",
+        "script",
+        "script_routing",
         "plan",
         "apply",
         "check",

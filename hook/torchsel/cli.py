@@ -51,6 +51,7 @@ class Arguments(argparse.Namespace):
     dry_run: bool = False
     diff: bool = False
     upgrade: bool = False
+    script: str | None = None
     uv_arguments: Sequence[str] = ()
 
     @property
@@ -203,6 +204,7 @@ def _add_writing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--upgrade", action="store_true", help="let torch and its family move to new releases"
     )
+    parser.add_argument("--script", metavar="FILE", help="route a script with inline metadata (PEP 723)")
 
 
 def _bug(error: Exception) -> str:

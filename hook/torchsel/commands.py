@@ -43,6 +43,8 @@ def run_apply(arguments: Arguments, console: Console, environ: Mapping[str, str]
     from torchsel import report  # noqa: PLC0415 - start-up time
     from torchsel.apply import Mode, apply  # noqa: PLC0415 - start-up time
 
+    if arguments.script:
+        return _apply_script(arguments, console, environ)
     survey = _configured(arguments, console, environ)
     mode = Mode(
         write=not (arguments.dry_run or arguments.diff),
@@ -53,6 +55,28 @@ def run_apply(arguments: Arguments, console: Console, environ: Mapping[str, str]
     if arguments.diff:
         sys.stdout.write(report.diff(outcome))
     report.tell(outcome, console, dry=not mode.write)
+    return EXIT_OK
+
+
+def _apply_script(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
+    """``torchsel apply --script FILE``: write the routing into a script's own block."""
+    from torchsel import report  # noqa: PLC0415 - start-up time
+    from torchsel.request import resolve_host  # noqa: PLC0415 - start-up time
+    from torchsel.script_routing import apply_script  # noqa: PLC0415 - start-up time
+
+    path, dry = Path(arguments.script or ""), arguments.dry_run or arguments.diff
+    host, _ = resolve_host(option=arguments.host, environ=environ)
+    plan = apply_script(path, arguments.backend, host, environ, write=not dry)
+    if arguments.diff:
+        sys.stdout.write(report.text_diff(path.name, plan.script.text, plan.text))
+    for note in plan.left_alone:
+        console.warn(note)
+    report.warn(plan.survey, console)
+    if plan.text != plan.script.text:
+        would = "would route " if dry else ""
+        tag, why = plan.survey.selection.backend.tag, report.reason(plan.survey)
+        console.say(f"{would}{', '.join(plan.packages)} → {tag} in {path.name} ({why})")
+        console.say(f"where it ran before, refresh its environment: uv sync --script {path.name} -P torch")
     return EXIT_OK
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from difflib import unified_diff
 from typing import TYPE_CHECKING
 
+from torchsel.console import redacted
+
 if TYPE_CHECKING:
     from torchsel.apply import Outcome
     from torchsel.console import Console
@@ -29,6 +31,12 @@ def warn(survey: Survey, console: Console) -> None:
     """Say what to mind about the selection."""
     for warning in survey.selection.warnings:
         console.warn(warning)
+
+
+def tell_adopted(survey: Survey, console: Console) -> None:
+    """Say what was not understood of a project's own extras or groups, or is missing for this machine."""
+    for note in survey.adopted.notes if survey.adopted else ():
+        console.warn(note)
 
 
 def change(outcome: Outcome, *, dry: bool) -> str:
@@ -73,9 +81,13 @@ def finding(item: Finding) -> str:
 
 def diff(outcome: Outcome) -> str:
     """The change of pyproject.toml as a unified diff, empty where there is none."""
-    path = outcome.survey.project.root.path.name
-    before, after = (text.splitlines(keepends=True) for text in (outcome.before, outcome.after))
-    lines = unified_diff(before, after, f"a/{path}", f"b/{path}")
+    return text_diff(outcome.survey.project.root.path.name, outcome.before, outcome.after)
+
+
+def text_diff(name: str, before: str, after: str) -> str:
+    """A unified diff of two texts of one file; credentials that stand there are not shown."""
+    old, new = (redacted(text).splitlines(True) for text in (before, after))
+    lines = unified_diff(old, new, f"a/{name}", f"b/{name}")
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,14 @@ from torchsel.uvtool import Uv, find_uv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from torchsel.console import Console
 
 _PASSED_ON = ("--project", "--directory", "--package", "--python", "-p", "--cache-dir", "--config-file")
+_NOT_FOR_SCRIPTS = frozenset(
+    {"--with", "-w", "--with-editable", "--with-requirements", "--env-file", "--isolated", "--no-sources"}
+)
 _PASSED_ON_FLAGS = frozenset({"--offline", "--active", "-q", "--quiet", "--no-cache", "-n", "--no-progress"})
 
 
@@ -41,8 +46,12 @@ class Wrapper:
         """
         project = self._project()
         uv = self._uv(project)
-        if project is None or not project.is_configured:
+        if self.call.script:
+            self._run_script(self.call.script, uv)
+        if project is None:
             uv.replace_process(self.call.arguments)
+        if not project.is_configured:
+            return self._run_adopted(project, uv)
         found = self._before(project, uv)
         if found.choices:
             return self._run_choosing(found, uv)
@@ -52,6 +61,46 @@ class Wrapper:
         if code == 0 and self._apply(write=True).relocked and self.call.command != "lock":
             uv.replace_process(["sync", "--project", str(project.folder)])
         return code
+
+    def _run_script(self, path: Path, uv: Uv) -> None:
+        """Run a script that has metadata of its own with this machine's build, without writing to it."""
+        from torchsel.script_routing import environment_python, plan_for_run  # noqa: PLC0415 - start-up time
+
+        plan = plan_for_run(path, self.options, self.environ) if path.is_file() else None
+        if plan is None:
+            return
+        refused = sorted(_NOT_FOR_SCRIPTS.intersection(self.call.options))
+        if refused:
+            self.console.warn(
+                f"{refused[0]} can't be combined with the choice for a script;"
+                f" 'torchsel apply --script {path.name}' writes it into the script instead"
+            )
+            return
+        report.warn(plan.survey, self.console)
+        self.console.detail(
+            f"{path.name}: {plan.survey.selection.backend.tag} ({report.reason(plan.survey)})"
+        )
+        python = environment_python(plan, uv, self._passed_on())
+        if folders := self.call.values_of("--directory"):
+            os.chdir(folders[-1])
+        folder = python.parent
+        search = os.pathsep.join([str(folder), self.environ.get("PATH", "")])
+        inside = {**self.environ, "VIRTUAL_ENV": str(folder.parent), "PATH": search, "UV": str(uv.program)}
+        replace(uv, program=python, environ=inside).replace_process(self.call.target)
+
+    def _run_adopted(self, project: Project, uv: Uv) -> int:
+        """In a project without ``[tool.torchsel]``: choose among its own extras or groups, if it has any."""
+        from torchsel.adopted import offers  # noqa: PLC0415 - start-up time
+
+        chooses = self.call.command in TAKES_FLAGS | SYNCS_AFTER
+        if not chooses or not offers(project, self.call.folder, self.call):
+            uv.replace_process(self.call.arguments)
+        options = replace(self.options, folder=self.call.folder, call=self.call)
+        found = survey(options, self.environ)
+        if found.adopted is None or found.adopted.name is None:
+            report.tell_adopted(found, self.console)
+            uv.replace_process(self.call.arguments)
+        return self._run_choosing(found, uv)
 
     def _run_choosing(self, found: Survey, uv: Uv) -> int:
         """Run uv with the flags that choose this machine's group or extra."""
@@ -63,7 +112,8 @@ class Wrapper:
             uv.replace_process(self.call.arguments)
         code = uv.run(self.call.with_flags("--no-sync"))
         if code == 0:
-            self._apply(write=True)
+            if found.adopted is None:
+                self._apply(write=True)
             exact = () if self.call.command == "remove" else ("--inexact",)
             uv.replace_process(["sync", *self._passed_on(), *exact, *flags])
         return code
@@ -74,6 +124,7 @@ class Wrapper:
         tag = found.selection.backend.tag
         name = found.choices.name_of(tag)
         report.warn(found, self.console)
+        report.tell_adopted(found, self.console)
         if name is None:
             self.console.warn(f"this machine needs {tag}, which is not among {', '.join(found.choices.tags)}")
         self.console.detail(f"{found.choices.scope} {name}: {tag} ({report.reason(found)})")
