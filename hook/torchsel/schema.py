@@ -43,7 +43,7 @@ def to_text() -> str:
 
 
 def validate_pyproject_schema(_tool: str) -> dict[str, Any]:
-    """For validate-pyproject's ``tool_schema`` entry points."""
+    """The schema of ``[tool.torchsel]``, as a ``tool_schema`` entry point of validate-pyproject."""
     return schema()
 
 
