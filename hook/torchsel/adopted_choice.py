@@ -90,6 +90,10 @@ class _Chooser:
             if tag:
                 offered.setdefault(tag, self.meanings[member])
         self._refuse_what_is_not_offered(offered, ground)
+        if not offered:
+            troubles = tuple(item.trouble for item in self.meanings.values())
+            selection = self._among(self.at.catalog.all_builds)
+            return Adopted(selection=selection, choices=choices, name=None, notes=troubles)
         selection = self._select(offered)
         name = choices.name_of(selection.backend.tag)
         if ground.tag and ground.tag not in offered and (name is None or not selection.usable):

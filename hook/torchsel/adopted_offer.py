@@ -52,15 +52,14 @@ class Reader:
         here = [way for way in ways if self._holds(way.requirement.marker)]
         if not here:
             return Meaning(trouble=f"{where} requires torch on other platforms only")
-        way = here[0]
-        releases = self._releases(here)
-        tag = self._tag(way)
+        tag = self._tag(here[0])
         if tag is None:
             return Meaning(trouble=f"{where}: its index or source names no backend that torchsel knows")
+        releases = self._releases(here, tag)
         if tag == _DEFAULT:
             tag = self._default(releases)
         if tag is None or not releases:
-            return Meaning(trouble=f"{where}: no build of the torch it requires is known for this platform")
+            return Meaning(trouble=f"{where}: torchsel knows no build of the torch it requires")
         return Meaning(tag=tag, releases=frozenset(releases))
 
     def _tag(self, way: Way) -> str | None:
@@ -81,18 +80,17 @@ class Reader:
         row = self.catalog.release(releases[0]) if releases else None
         return row.default_backend(self.host.platform) if row else None
 
-    def _releases(self, ways: list[Way]) -> list[str]:
-        """Rows of the catalog: of the locked release, else of all that the bounds and Python allow."""
+    def _releases(self, ways: list[Way], tag: str) -> list[str]:
+        """Rows of the catalog: of the locked release, else of the newest that uv would lock."""
         bounds = [str(way.requirement.specifier) for way in ways]
         allowed = parse_specifiers([*bounds, *self._bounds_everywhere()])
         locked = [text for text in self._locked(ways[0]) if allowed.contains(text, prereleases=True)]
         if locked:
             known = {row for text in locked if (row := self.catalog.standing_for(text))}
             return [row for row in self.catalog.releases if row in known]
-        builds = [build for build in self.catalog.builds(platform=self.host.platform)
-                  if python_matches(build.python, self.demand)]  # fmt: skip
-        rows = dict.fromkeys(build.torch for build in builds)
-        return [row for row in rows if allowed.contains(row, prereleases=True)]
+        builds = self.catalog.builds(backend=tag or None)
+        rows = (build.torch for build in builds if python_matches(build.python, self.demand))
+        return list(dict.fromkeys(row for row in rows if allowed.contains(row, prereleases=True)))[:1]
 
     def _bounds_everywhere(self) -> Iterator[str]:
         """Bounds of torch that hold whatever is chosen."""

@@ -68,8 +68,11 @@ def survey(options: Options, environ: Mapping[str, str]) -> Survey:
     config = read_config(project, environ)
     request = read_request(project, config, options.backend, environ)
     host, findings = resolve_host(option=options.host, environ=environ)
-    if not project.is_configured and (found := _adopted(project, config, request, host, options)):
-        return replace(found, findings=findings)
+    if not project.is_configured:
+        uv_table = project.root.table("tool", "uv")
+        wish = resolve_request(option=options.backend, environ=environ, config=config, uv_table=uv_table)
+        if found := _adopted(project, config, wish, host, options):
+            return replace(found, findings=findings)
     return decide(project, config, request, host, findings, upgrade=options.upgrade)
 
 
