@@ -11,10 +11,10 @@ else {
         $skip = $false
         foreach ($word in $words) {
             if ($skip) { $skip = $false }
-            elseif ($word -cin @VALUES@) { $skip = $true }
+            elseif ($word -in @VALUES@) { $skip = $true }
             elseif (-not $word.StartsWith('-')) { $command = $word; break }
         }
-        if ($command -cnotin @COMMANDS@) { return $false }
+        if ($command -notin @COMMANDS@) { return $false }
         if ($env:UV_PROJECT -or $env:UV_WORKING_DIR) { return $true }
         foreach ($word in $words) {
             if ($word.StartsWith('--project') -or $word.StartsWith('--directory')) { return $true }
