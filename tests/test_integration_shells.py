@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from conftest import MakeProject
     from support.toolbox import Project
+    from torchsel.shellhook import Shell as ShellName
 
 PYPROJECT = """\
 [project]
@@ -262,12 +263,12 @@ def test_without_shtab_completion_says_what_to_install(project: MakeProject) -> 
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish", "powershell"])
-def test_the_text_is_the_same_everywhere(project: MakeProject, name: str) -> None:
+def test_the_text_is_the_same_everywhere(project: MakeProject, name: ShellName) -> None:
     demo = project(PYPROJECT, name="$(touch pwned)", env={"UV_PROJECT": "'; touch pwned", "X": "@COMMANDS@"})
-    assert demo.torchsel("hook", name, cwd=demo.root.parent).out == hook(name)  # type: ignore[arg-type]
+    assert demo.torchsel("hook", name, cwd=demo.root.parent).out == hook(name)
     assert "@" not in hook(name).replace("$@", "").replace("@words", "").replace("@(", "").replace(
         "@args", ""
-    )  # type: ignore[arg-type]
+    )
 
 
 def test_powershell_can_read_its_function() -> None:
