@@ -6,7 +6,7 @@ builds of one package only for what is declared to conflict, so without that the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torchsel import owned
@@ -156,28 +156,31 @@ def _words(values: tuple[str, ...]) -> set[str]:
 
 
 def _ways(project: Project, file: TomlFile, place: Place, seen: frozenset[Place]) -> Iterator[Way]:
-    """What ``place`` requires of torch, through included groups and through extras of workspace members."""
+    """What ``place`` requires of torch, also through groups it includes and extras of workspace members."""
     if place in seen:
         return
-    for item in _items(file, place):
+    for item in _items(file, place, frozenset()):
         requirement = _parsed(item)
-        if requirement and owned.canonical(requirement.name) == "torch":
+        if requirement is None:
+            continue
+        if owned.canonical(requirement.name) == "torch":
             yield Way(file=file, place=place, requirement=requirement, source=_source(project, file, place))
-        for other, below in _included(project, file, item, requirement):
-            yield from _ways(project, other, below, seen | {place})
-
-
-def _included(
-    project: Project, file: TomlFile, item: object, requirement: Requirement | None
-) -> Iterator[tuple[TomlFile, Place]]:
-    """The group of ``{ include-group = "gpu" }``, the extras of ``demo[cpu]`` that is of this workspace."""
-    if isinstance(item, dict) and isinstance(name := item.get("include-group"), str):
-        yield file, Place(package=package_of(file), scope="group", name=owned.canonical(name))
-    if requirement:
         package = owned.canonical(requirement.name)
         for member in (member for member in project.files if package_of(member) == package):
             for extra in sorted(requirement.extras):
-                yield member, Place(package=package, scope="extra", name=owned.canonical(extra))
+                below = Place(package=package, scope="extra", name=owned.canonical(extra))
+                yield from _ways(project, member, below, seen | {place})
+
+
+def _items(file: TomlFile, place: Place, seen: frozenset[str]) -> Iterator[object]:
+    """The list at ``place``; an included group's items count as the including one's, as with uv's sources."""
+    lists = file.table(*LISTS[place.scope])
+    for item in next((_list(items) for name, items in lists.items() if _name(name) == place.name), []):
+        name = _name(item.get("include-group")) if isinstance(item, dict) else ""
+        if name and name not in seen:
+            yield from _items(file, replace(place, name=name), seen | {place.name})
+        else:
+            yield item
 
 
 def _source(project: Project, file: TomlFile, place: Place | None) -> tuple[Mapping[str, Any], ...]:
@@ -200,11 +203,6 @@ def _places(members: object, package: str) -> Iterator[Place]:
             if isinstance(member, dict) and scope in member:
                 owner = _name(member["package"]) if "package" in member else package
                 yield Place(package=owner, scope=scope, name=_name(member[scope]))
-
-
-def _items(file: TomlFile, place: Place) -> list[Any]:
-    lists = file.table(*LISTS[place.scope])
-    return next((_list(items) for name, items in lists.items() if owned.canonical(name) == place.name), [])
 
 
 def _name(value: object) -> str:

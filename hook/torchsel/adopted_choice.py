@@ -131,9 +131,11 @@ class _Chooser:
         return replace(selection, reasons=(reason,), warnings=(warning,))
 
     def _choices(self) -> Choices:
-        """Every name; of two for one backend the plainer first."""
+        """Every name; of two for one backend the one with an index of its own first, then the plainer."""
         names = {name: item.tag or "" for name, item in self.meanings.items()}
-        ranked = sorted(names, key=lambda name: _is_plain(name, names[name]), reverse=True)
+        ranked = sorted(
+            names, key=lambda name: (self.meanings[name].is_default, not _is_plain(name, names[name]))
+        )
         return Choices(scope=self.scope, names={name: names[name] for name in ranked})
 
     def _select(self, offered: Mapping[str, Meaning]) -> Selection:

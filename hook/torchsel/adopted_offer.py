@@ -27,11 +27,15 @@ _DEFAULT = ""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meaning:
-    """``tag`` is None where it can't be told and ``trouble`` says why; ``releases`` are catalog rows."""
+    """``tag`` is None where it can't be told and ``trouble`` says why; ``releases`` are catalog rows.
+
+    ``is_default`` says that it comes from uv's default index.
+    """
 
     tag: str | None = None
     releases: frozenset[str] = frozenset()
     trouble: str = ""
+    is_default: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,11 +60,12 @@ class Reader:
         if tag is None:
             return Meaning(trouble=f"{where}: its index or source names no backend that torchsel knows")
         releases = self._releases(here, tag)
-        if tag == _DEFAULT:
+        is_default = tag == _DEFAULT
+        if is_default:
             tag = self._default(releases)
         if tag is None or not releases:
             return Meaning(trouble=f"{where}: torchsel knows no build of the torch it requires")
-        return Meaning(tag=tag, releases=frozenset(releases))
+        return Meaning(tag=tag, releases=frozenset(releases), is_default=is_default)
 
     def _tag(self, way: Way) -> str | None:
         """The backend's tag, `_DEFAULT` for the default index, None where it can't be told."""
