@@ -1,7 +1,8 @@
-"""Projects that route torch by extras or groups of their own: a corpus of shapes, the choice for each machine."""
+"""Projects that route torch by extras or groups of their own: a corpus of shapes, the choice for each host."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tomllib
 from typing import TYPE_CHECKING
@@ -9,7 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.toolbox import ROOT, host_files
+from torchsel.adopted import offers
+from torchsel.adopted_offer import tag_of_url
+from torchsel.project import load_project
 from torchsel.survey import Options, survey
+from torchsel.uvcall import read_uv_call
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,3 +94,144 @@ def contents(demo: Project) -> dict[str, bytes]:
     """Every file of the project outside its environment."""
     files = (path for path in demo.root.rglob("*") if path.is_file() and ".venv" not in path.parts)
     return {str(path.relative_to(demo.root)): path.read_bytes() for path in files}
+
+
+def offers_for(case: str, *arguments: str, inside: str = "") -> list[str]:
+    """Names still open with these arguments of uv, in the folder ``inside`` the case."""
+    folder = CORPUS / case / inside
+    call = read_uv_call(arguments, folder)
+    return [offer.name for offer in offers(load_project(folder), folder, call)]
+
+
+@pytest.mark.parametrize(
+    ("case", "arguments", "names"),
+    [
+        ("pairs", "sync", ["cpu", "gpu", "tpu"]),
+        ("pairs", "sync --extra vllm", ["gpu", "tpu"]),
+        ("pairs", "sync --extra tpu", []),
+        ("pairs", "sync --extra=GPU", []),
+        ("pairs", "sync --no-extra cpu", ["gpu", "tpu"]),
+        ("default-group", "sync --group cuda126", []),
+        ("default-group", "run --group dev python --group cpu", ["cpu", "cuda126", "cpu-intel"]),
+        ("workspace-member", "sync --package train", ["cpu", "gpu"]),
+        ("workspace-member", "sync --all-packages", ["cpu", "gpu"]),
+        ("workspace-member", "sync --package other", []),
+        ("guide-markers", "sync", []),
+        ("nothing-understood", "sync", ["one", "two"]),
+    ],
+)
+def test_what_the_command_line_leaves_open(case: str, arguments: str, names: list[str]) -> None:
+    assert offers_for(case, *arguments.split()) == names
+
+
+def test_a_member_offers_its_own_extras_in_its_folder() -> None:
+    assert offers_for("workspace-member", "sync", inside="packages/train") == ["cpu", "gpu"]
+
+
+@pytest.mark.parametrize(
+    ("url", "tag"),
+    [
+        ("https://download.pytorch.org/whl/cu128", "cu128"),
+        ("https://download.pytorch.org/whl/nightly/rocm7.2/", "rocm7.2"),
+        ("https://mirror.example/api/pypi/pytorch-xpu/simple", "xpu"),
+        ("https://user:secret@mirror.example/whl/cpu?x=1", "cpu"),
+        ("https://packages.example/simple", None),
+        ("https://download.pytorch.org/whl", None),
+        ("https://download.pytorch.org/whl/torch_stable.html", None),
+        ("https://rocm.example/rocm/manylinux/rocm-rel-7.1/", None),
+        ("https://[broken", None),
+    ],
+)
+def test_the_backend_of_an_index(url: str, tag: str | None) -> None:
+    assert tag_of_url(url) == tag
+
+
+def test_what_the_user_asks_for_is_obeyed_among_what_is_offered(
+    project: MakeProject, index: Index, hosts: dict[str, Path]
+) -> None:
+    demo = copied("guide-extras", project, index)
+    demo.env["TORCHSEL_HOST"] = str(hosts["h200"])
+    demo.torchsel("--backend", "cpu", "sync")
+    assert demo.installed("torch") == "2.15.0+cpu"
+    demo.torchsel("sync", "--extra", "cu128")
+    assert demo.installed("torch") == "2.11.0+cu128"
+    demo.env["UV_TORCH_BACKEND"] = "cpu"
+    assert demo.torchsel("backend").out == "cpu\n"
+    demo.env["UV_TORCH_BACKEND"] = "rocm7.2"
+    refused = demo.torchsel("sync", code=2)
+    assert refused.err == (
+        "error: UV_TORCH_BACKEND asks for rocm7.2, which this project does not offer:"
+        " it has extra cpu (cpu), extra cu128 (cu128)\n"
+    )
+    demo.torchsel("sync", "--extra", "cpu")
+
+
+def test_a_better_build_than_those_offered_is_named(
+    project: MakeProject, index: Index, hosts: dict[str, Path]
+) -> None:
+    demo = copied("guide-extras", project, index)
+    told = demo.torchsel("--host", str(hosts["rx7900"]), "sync")
+    assert told.err.splitlines()[0] == (
+        "warning: Radeon RX 7900 XTX could run rocm7.2 with torch 2.11.0, which this project does not offer:"
+        " it has extra cpu (cpu), extra cu128 (cu128)"
+    )
+
+
+def test_what_is_not_understood_is_said_once_and_left_to_uv(
+    project: MakeProject, index: Index, hosts: dict[str, Path]
+) -> None:
+    demo = copied("gpu-only", project, index)
+    told = demo.torchsel("--host", str(hosts["cpu"]), "sync")
+    assert told.err.count("warning") == 1
+    assert "extra cu126 (cu126), extra cu128 (cu128): none of them is for this machine" in told.err
+    assert demo.installed("torch") is None
+
+
+def test_add_and_remove_keep_the_choice(project: MakeProject, index: Index, hosts: dict[str, Path]) -> None:
+    demo = copied("pinned-in-extras", project, index)
+    demo.env["TORCHSEL_HOST"] = str(hosts["gtx1080ti"])
+    demo.torchsel("uv", "add", "webkit9")
+    assert (demo.installed("torch"), demo.installed("webkit9")) == ("2.7.1+cu126", "9.1")
+    demo.torchsel("uv", "remove", "webkit9")
+    assert (demo.installed("torch"), demo.installed("webkit9")) == ("2.7.1+cu126", None)
+    assert "torchsel" not in demo.text()
+
+
+def test_other_commands_of_uv(project: MakeProject, index: Index, hosts: dict[str, Path]) -> None:
+    demo = copied("guide-extras", project, index)
+    demo.env["TORCHSEL_HOST"] = str(hosts["h200"])
+    demo.torchsel("lock")
+    assert "torch==2.11.0+cu128" in demo.torchsel("uv", "export", "--no-hashes").out
+    assert "torch v2.11.0+cu128" in demo.torchsel("uv", "tree").out
+    status = json.loads(demo.torchsel("status", "--json").out)
+    wanted = {
+        "strategy": "adopted",
+        "choice": "cu128",
+        "backend": "cu128",
+        "torch": "2.11.0",
+        "in_sync": True,
+    }
+    assert {key: status[key] for key in wanted} == wanted
+    assert "by this project's own extras; here cu128" in demo.torchsel("status").out
+
+
+def test_members_of_a_workspace(project: MakeProject, index: Index, hosts: dict[str, Path]) -> None:
+    demo = copied("workspace-member", project, index)
+    demo.env["TORCHSEL_HOST"] = str(hosts["h200"])
+    top = '[project]\nname = "top"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = []\n\n'
+    demo.pyproject.write_text(top + demo.text())
+    member = demo.root / "packages" / "train"
+    demo.torchsel("sync")
+    assert demo.installed("torch") is None
+    for words, folder in ((["sync"], member), (["sync", "--package", "train"], demo.root),
+                          (["sync", "--all-packages"], demo.root)):  # fmt: skip
+        demo.torchsel("--backend", "cpu", *words, cwd=folder)
+        assert demo.installed("torch") == "2.8.0+cpu"
+        demo.torchsel(*words, cwd=folder)
+        assert demo.installed("torch") == "2.8.0+cu128"
+
+
+def test_a_project_without_a_choice_looks_at_no_machine(project: MakeProject, index: Index) -> None:
+    demo = copied("guide-cpu-index", project, index)
+    demo.torchsel("--host", "/nonexistent", "sync")
+    assert demo.installed("torch") == "2.15.0+cpu"
