@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -59,8 +60,8 @@ class Config:
     catalog: tuple[Build, ...] = ()
 
 
-def parse_config(table: object, *, where: str) -> Config:
-    """Read ``[tool.torchsel]``; ``where`` names the file in errors.
+def parse_config(table: object, *, where: str, line_of: Callable[[str], int] | None = None) -> Config:
+    """Read ``[tool.torchsel]``; ``where`` names the file in errors, ``line_of`` tells a key's line there.
 
     Raises:
         ConfigError: with every unknown key, wrong type and impossible value, each by its dotted key.
@@ -71,10 +72,12 @@ def parse_config(table: object, *, where: str) -> Config:
     found: dict[str, Any] = {}
     problems: list[str] = []
     for key, value in table.items():
-        problems += (f"{where}: {TABLE}.{key}{problem}" for problem in _read_key(key, value, found))
-    problems += (f"{where}: {TABLE}.{problem}" for problem in _contradictions(found))
+        problems += (f"{key}{problem}" for problem in _read_key(key, value, found))
+    problems += _contradictions(found)
     if problems:
-        raise ConfigError(*problems)
+        places = [f"line {line_of(_key_of(problem))}: " if line_of else "" for problem in problems]
+        pairs = zip(places, problems, strict=True)
+        raise ConfigError(*(f"{where}: {place}{TABLE}.{problem}" for place, problem in pairs))
     return Config(**found)
 
 
@@ -94,6 +97,11 @@ def _read_key(name: str, value: object, found: dict[str, Any]) -> tuple[str, ...
         parsed = tuple(dict.fromkeys(parsed.values()))
     found[name.replace("-", "_")] = parsed
     return ()
+
+
+def _key_of(problem: str) -> str:
+    """The key that a problem begins with: ``backends.gpu: …``, ``catalog[2].torch: …``."""
+    return re.split(r"[.:\[]", problem, maxsplit=1)[0]
 
 
 def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:

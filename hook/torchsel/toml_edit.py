@@ -82,11 +82,11 @@ def _verify(body: str, result: str, expected: dict[str, Any], edits: Sequence[Ed
 
 
 def _refusal(body: str, path: Path, reason: str) -> NotEditableError:
-    return NotEditableError(f"{dotted(path)} (line {_line(body, path)}) {reason}; nothing was changed")
+    return NotEditableError(f"{dotted(path)} (line {line_of(body, path)}) {reason}; nothing was changed")
 
 
-def _line(body: str, path: Path) -> int:
-    """The line, from 1, of the statement nearest to ``path``."""
+def line_of(body: str, path: Path) -> int:
+    """The line, from 1, of the statement nearest to ``path`` in a TOML text whose lines all end."""
     document = Document(body)
     for size in range(len(path), 0, -1):
         if found := document.under(path[:size]):
