@@ -43,6 +43,7 @@ LAYERS = {
         "shellhook",
         "shellenv",
         "completion",
+        "keep",
         "adopted",
         "adopted_offer",
         "adopted_choice",
@@ -54,7 +55,7 @@ LAYERS = {
         "apply",
         "check",
     },
-    "report": {"report", "status"},
+    "report": {"report", "status", "status_text"},
     "cli": {"wrapper", "commands", "cli", "__main__"},
 }
 """A module imports from its own layer and those before it, and never in a circle. The probes count as one."""

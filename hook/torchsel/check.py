@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.keep import forbidden
 from torchsel.owned import owned_urls, routed_backend
 from torchsel.plan import make_plan
 from torchsel.requirements import locked_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torchsel.catalog import Catalog
     from torchsel.config import Config
     from torchsel.edits import Edit
@@ -44,7 +43,7 @@ def check(project: Project, config: Config, request: Request, catalog: Catalog) 
     if plan.choices is None and routed is None:
         drift = [f"{where}: torch is not routed yet"] if drift else []
     elif plan.choices is None:
-        drift = [*(f"{where}: {reason}" for reason in _forbidden(str(routed), config, request)), *drift]
+        drift = [*(f"{where}: {reason}" for reason in forbidden(str(routed), config, request)), *drift]
     tags = plan.choices.tags if plan.choices else (routed,) if routed else ()
     return Verdict(backends=tags, drift=tuple(drift), notes=plan.changes.left_alone)
 
@@ -83,20 +82,6 @@ def _locked_from(tag: str, survey: Survey) -> list[Locked]:
     urls = owned_urls(survey.project.root.data)
     entries = locked_packages(survey.project.lock, ["torch"])
     return [item for item in entries if item.registry and urls.get(item.registry) == tag]
-
-
-def _forbidden(routed: str, config: Config, request: Request) -> Iterator[str]:
-    if request.backend not in ("auto", routed):
-        yield f"routed to {routed}, but {request.source} asks for {request.backend}"
-    if config.backends is not None and routed not in config.backends:
-        yield f"routed to {routed}, which is not among tool.torchsel.backends"
-    backend = Backend.parse(routed)
-    if (
-        config.max_cuda
-        and backend.family == "cuda"
-        and backend.release[: len(config.max_cuda)] > config.max_cuda
-    ):
-        yield f"routed to {routed}, which is above tool.torchsel.max-cuda"
 
 
 def _describe(edit: Edit) -> str:

@@ -10,7 +10,8 @@ from torchsel.catalog import load_catalog
 from torchsel.choices import offered
 from torchsel.config import Config, parse_config
 from torchsel.config_values import check_index_url
-from torchsel.errors import ConfigError, DemandError
+from torchsel.errors import ConfigError, DemandError, MachineError
+from torchsel.keep import KEPT, committed_backend, sentence
 from torchsel.owned import owned_urls
 from torchsel.project import load_project
 from torchsel.request import Request, resolve_host, resolve_request
@@ -73,7 +74,15 @@ def survey(options: Options, environ: Mapping[str, str]) -> Survey:
         wish = resolve_request(option=options.backend, environ=environ, config=config, uv_table=uv_table)
         if found := _adopted(project, config, wish, host, options):
             return replace(found, findings=findings)
-    return decide(project, config, request, host, findings, upgrade=options.upgrade)
+    kept = committed_backend(project, config, request, options.host, environ)
+    try:
+        decided = decide(project, config, request, host, findings, upgrade=options.upgrade)
+        if kept is None or decided.selection.family != "cpu":
+            return decided
+    except MachineError:
+        if kept is None:
+            raise
+    return decide(project, config, Request(backend=kept, source=KEPT), host, findings)
 
 
 def decide(
@@ -98,6 +107,8 @@ def decide(
                 host=host, requested=request.backend, demand=demand, config=config, catalog=catalog
             )
     except DemandError as error:
+        if request.source == KEPT:
+            selection = replace(selection, warnings=(sentence(request.backend),))
         places = ", ".join(requirements.places_of(project, "torch")) or "torch"
         msg = f"{project.root.path}: {places}: {error}"
         raise DemandError(msg) from None
@@ -157,7 +168,7 @@ def again(found: Survey, environ: Mapping[str, str]) -> Survey:
     """
     project = load_project(found.project.folder)
     config, request = read_config(project, environ), found.request
-    if request.source != "--backend":
+    if request.source not in ("--backend", KEPT):
         request = read_request(project, config, None, environ)
     return decide(project, config, request, found.host, found.findings)
 

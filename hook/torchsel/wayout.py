@@ -52,6 +52,9 @@ def out_of_reach(fits: Sequence[Fit], chosen: Fit, served: Devices, case: Case) 
         easiest = min(waiting, key=lambda fit: release_key(_needed(fit, served)))
         need = f"{torch} needs driver >= {_needed(easiest, served)} ({easiest.backend.tag})"
         return f"{need}; with {case.host.nvidia_driver} the newest is {_name(chosen)}"
+    if all(_kinds(fit, served) == {"held"} for fit in rivals):
+        tags = ", ".join(fit.backend.tag for fit in rivals)
+        return f"{torch} has {tags} only, for where nothing else runs; the newest is {_name(chosen)}"
     return f"{torch} is out of reach: {_blockers(rivals, served)}; the newest is {_name(chosen)}"
 
 
