@@ -136,3 +136,11 @@ def test_not_an_object(text: str) -> None:
 )
 def test_label(item: Accelerator, label: str) -> None:
     assert item.label == label
+
+
+def test_a_driver_alone_stands_for_a_gpu_of_unknown_kind() -> None:
+    driver = '"nvidia_driver": "580.65.06"'
+    alone = parse_host(f'{{"system": "linux", "machine": "x86_64", {driver}}}', where="x")
+    assert [item.vendor for item in alone.accelerators] == ["nvidia"]
+    none = parse_host(f'{{"system": "linux", "machine": "x86_64", {driver}, "accelerators": []}}', where="x")
+    assert none.accelerators == ()

@@ -125,13 +125,15 @@ class _Reader:
             libc=self.text(record, "libc"),
             kernel=self.text(record, "kernel"),
             nvidia_driver=self.text(record, "nvidia_driver", pattern="driver"),
-            accelerators=tuple(self.accelerators(record.get("accelerators"))),
+            accelerators=tuple(self.accelerators(record)),
             notes=tuple(self.notes(record.get("notes"))),
         )
 
-    def accelerators(self, items: object) -> list[Accelerator]:
+    def accelerators(self, record: Mapping[str, object]) -> list[Accelerator]:
+        """Those recorded; where they were not looked at, a driver stands for one GPU of unknown kind."""
+        items = record.get("accelerators")
         if items is None:
-            return []
+            return [Accelerator(vendor="nvidia")] if record.get("nvidia_driver") else []
         if not isinstance(items, list):
             self.fault("accelerators", "expected a list of objects")
             return []
