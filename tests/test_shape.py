@@ -19,7 +19,7 @@ PACKAGE = ROOT / "hook" / "torchsel"
 
 LAYERS = {
     "errors": {"torchsel", "errors"},
-    "values": {"backend", "host", "edits", "console", "uvcall"},
+    "values": {"backend", "host", "edits", "console", "uvcall", "fast", "fast_host", "fast_record"},
     "facts": {"tables", "catalog", "config", "config_values", "probes", "project", "request"},
     "decisions": {
         *{
@@ -38,6 +38,9 @@ LAYERS = {
         *{"toml_change", "toml_edit", "files", "journal", "stops", "uvtool", "installed"},
     },
     "pipeline": {
+        "init",
+        "init_takeover",
+        "init_indexes",
         "transaction",
         "schema",
         "shellhook",
@@ -55,7 +58,7 @@ LAYERS = {
         "apply",
         "check",
     },
-    "report": {"report", "status", "status_text"},
+    "report": {"report", "status", "status_text", "memo", "memo_files"},
     "cli": {"wrapper", "commands", "cli", "__main__"},
 }
 """A module imports from its own layer and those before it, and never in a circle. The probes count as one."""

@@ -15,6 +15,7 @@ from torchsel.errors import EXIT_BUG, EXIT_CONFIG, EXIT_INTERRUPTED, TorchselErr
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from torchsel.memo import Memo
     from torchsel.shellhook import Shell
     from torchsel.survey import Options
 
@@ -44,6 +45,7 @@ class Arguments(argparse.Namespace):
     hosts: Sequence[str] = ()
     quiet: bool = False
     verbose: bool = False
+    no_cache: bool = False
     color: ColorChoice = "auto"
     json: bool = False
     shell: Shell = "bash"
@@ -53,6 +55,7 @@ class Arguments(argparse.Namespace):
     upgrade: bool = False
     script: str | None = None
     uv_arguments: Sequence[str] = ()
+    memo: Memo | None = None
 
     @property
     def folder(self) -> Path:
@@ -76,11 +79,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run torchsel with ``argv`` (the process's where None) and return its exit code."""
     console = Console()
     try:
-        arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
+        words = sys.argv[1:] if argv is None else argv
+        arguments = parse_arguments(words)
         console = Console(color=arguments.color, quiet=arguments.quiet, verbose=arguments.verbose)
-        from torchsel import commands  # noqa: PLC0415 - after the arguments, so that --help is quick
+        from torchsel import commands, memo  # noqa: PLC0415 - after the arguments, so that --help is quick
 
-        return commands.run(arguments, console, os.environ)
+        return memo.run(words, arguments, console, commands.run)
     except TorchselError as error:
         console.error(str(error))
         return error.exit_code
@@ -179,6 +183,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="say what the probes found")
+    parser.add_argument("--no-cache", action="store_true", help="look at everything anew")
     parser.add_argument("--color", choices=("auto", "always", "never"), help="colours (default: auto)")
 
 

@@ -133,25 +133,25 @@ def run_backend(arguments: Arguments, console: Console, environ: Mapping[str, st
 
 def run_status(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
     """``torchsel status``: the whole picture."""
-    from torchsel import status, status_text  # noqa: PLC0415 - start-up time
+    from torchsel import status  # noqa: PLC0415 - start-up time
 
     picture = status.take(_survey(arguments, console, environ), environ)
     if arguments.json:
         print(status.to_json(picture))
     else:
-        print(status_text.to_text(picture, lambda text, style: console.paint(text, style, sys.stdout)))
+        print(status.to_text(picture, lambda text, style: console.paint(text, style, sys.stdout)))
     return EXIT_OK
 
 
 def run_detect(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
     """``torchsel detect``: the host, for people or as a recorded host."""
-    from torchsel import report, status_text  # noqa: PLC0415 - start-up time
+    from torchsel import report, status  # noqa: PLC0415 - start-up time
     from torchsel.request import resolve_host  # noqa: PLC0415 - start-up time
 
     host, findings = resolve_host(option=arguments.host, environ=environ)
     for finding in findings:
         console.detail(report.finding(finding))
-    print(host.to_json() if arguments.json else "\n".join(status_text.host_lines(host)))
+    print(host.to_json() if arguments.json else "\n".join(status.host_lines(host)))
     return EXIT_OK
 
 
@@ -203,6 +203,7 @@ def run_uv(arguments: Arguments, console: Console, environ: Mapping[str, str]) -
         options=arguments.options,
         console=console,
         environ=environ,
+        memo=arguments.memo,
     )
     return wrapper.run()
 

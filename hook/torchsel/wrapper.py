@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torchsel.console import Console
+    from torchsel.memo import Memo
 
 _PASSED_ON = ("--project", "--directory", "--package", "--python", "-p", "--cache-dir", "--config-file")
 _NOT_FOR_SCRIPTS = frozenset(
@@ -36,6 +37,7 @@ class Wrapper:
     options: Options
     console: Console
     environ: Mapping[str, str]
+    memo: Memo | None = None
 
     def run(self) -> int:
         """Do what has to come before uv, then become it; the exit code is uv's.
@@ -172,9 +174,10 @@ class Wrapper:
         return project if project.is_managed else None
 
     def _uv(self, project: Project | None) -> Uv:
-        return Uv(
+        uv = Uv(
             program=find_uv(self.environ, outside=project.folder if project else None), environ=self.environ
         )
+        return self.memo.watch(uv, self.call) if self.memo else uv
 
 
 def _is_lock_stale(project: Project) -> bool:
