@@ -159,7 +159,9 @@ def run_env(arguments: Arguments, console: Console, environ: Mapping[str, str]) 
     """``torchsel env``: the export line alone on standard output."""
     from torchsel.shellenv import advise, export  # noqa: PLC0415 - start-up time
 
-    advice = advise(_survey(arguments, console, environ), environ)
+    found = _survey(arguments, console, environ)
+    report.warn(found, console)
+    advice = advise(found, environ)
     for notice in advice.notices:
         console.say(notice)
     if advice.value is not None:
@@ -181,6 +183,7 @@ def run_completion(arguments: Arguments, _console: Console, _environ: Mapping[st
 
     sys.stdout.write(script(arguments.parser, arguments.shell))
     return EXIT_OK
+    from torchsel import report  # noqa: PLC0415 - start-up time
 
 
 def run_schema(_arguments: Arguments, _console: Console, _environ: Mapping[str, str]) -> int:
