@@ -255,3 +255,36 @@ def test_a_crashed_run_is_taken_back_by_the_next(project: MakeProject, hosts: di
     demo.env["PATH"] = path
     demo.torchsel("--host", str(hosts["h200"]))
     assert (demo.text(), (demo.root / "uv.lock").read_bytes()) == before
+
+
+def test_a_lock_whose_torch_has_no_kernels_here_is_mended(
+    project: MakeProject, hosts: dict[str, Path]
+) -> None:
+    demo = project(DIRECT + 'backends = ["cu128"]\n')
+    demo.torchsel("--host", str(hosts["v100"]))
+    demo.uv("lock")
+    assert "2.11.0+cu128" in demo.locked("torch")
+    told = demo.torchsel("--host", str(hosts["v100"]))
+    assert "2.10.0+cu128" in demo.locked("torch")
+    assert "torch 2.11.0 in uv.lock has no build that fits" in told.err
+    assert demo.torchsel("--host", str(hosts["v100"])).err == ""
+
+
+def test_the_wrapper_locks_a_torch_that_runs_here(project: MakeProject, hosts: dict[str, Path]) -> None:
+    for words in (("lock",), ("sync",)):
+        demo = project(
+            DIRECT + 'backends = ["cu128"]\n', name=words[0], env={"TORCHSEL_HOST": str(hosts["v100"])}
+        )
+        demo.torchsel(*words)
+        assert "2.10.0+cu128" in demo.locked("torch")
+
+
+def test_upgrade_moves_releases_of_a_routing_in_sync(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(DIRECT.replace('"torch"', '"torch<2.9"'))
+    demo.torchsel("--host", str(hosts["h200"]))
+    demo.uv("lock")
+    demo.pyproject.write_text(demo.text().replace("torch<2.9", "torch<2.10"))
+    demo.uv("lock")
+    assert "2.8.0+cu129" in demo.locked("torch")
+    demo.torchsel("--host", str(hosts["h200"]), "--upgrade")
+    assert "2.9.1+cu130" in demo.locked("torch")

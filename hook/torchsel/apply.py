@@ -64,7 +64,7 @@ def apply(survey: Survey, mode: Mode, environ: Mapping[str, str], *, say: Callab
     if not mode.write:
         return outcome
     target = survey.project.root.path
-    if plan.is_in_sync and not is_repair_due(target, environ):
+    if plan.is_in_sync and not lock_is_due(survey, plan, mode) and not is_repair_due(target, environ):
         return outcome
     with locked(target, environ) as place:
         return _write(again(survey, environ), mode, place, say)
@@ -75,7 +75,8 @@ def _write(survey: Survey, mode: Mode, place: Workplace, say: Callable[[str], No
     first, relocked, tries = survey, False, ROUNDS
     while True:
         plan = make_plan(survey.project, survey.config, survey.selection.backend, survey.catalog)
-        if plan.is_in_sync or not tries:
+        is_due = lock_is_due(survey, plan, mode) and not relocked
+        if (plan.is_in_sync and not is_due) or not tries:
             break
         tries -= 1
         try:
@@ -86,6 +87,21 @@ def _write(survey: Survey, mode: Mode, place: Workplace, say: Callable[[str], No
         survey = again(survey, place.environ)
     texts = (first.project.root.text, survey.project.root.text)
     return Outcome(survey=first, plan=plan, before=texts[0], after=texts[1], relocked=relocked)
+
+
+def lock_is_due(survey: Survey, plan: Plan, mode: Mode) -> bool:
+    """Whether uv.lock has a torch without kernels for this machine though the routing fits, or is to move."""
+    if survey.project.lock is None or not mode.lock:
+        return False
+    if mode.upgrade:
+        return True
+    selection = survey.selection
+    decides = plan.choices is None and survey.host.system != "darwin" and selection.usable
+    if not decides or selection.torch is None or selection.moved_from is None:
+        return False
+    entries = requirements.locked_packages(survey.project.lock, ["torch"])
+    routed = _routed_releases(entries, owned.owned_urls(survey.project.root.data))
+    return bool(routed) and selection.torch not in routed
 
 
 def _write_once(survey: Survey, plan: Plan, mode: Mode, place: Workplace, say: Callable[[str], None]) -> bool:
@@ -99,14 +115,14 @@ def _write_once(survey: Survey, plan: Plan, mode: Mode, place: Workplace, say: C
     held = holds(survey, plan, upgrade=mode.upgrade)
 
     def lock(uv: Uv) -> str | None:
-        said = _lock(uv, project.folder, held)
+        said = lock_holding(uv, project.folder, held)
         return said and f"uv lock failed for {goal}, so nothing was changed; uv said:\n{said}"
 
     place.write_and_lock((project.root.text, project.lock.text), plan.text, lock)
     return True
 
 
-def _lock(uv: Uv, folder: Path, held: tuple[str, ...]) -> str | None:
+def lock_holding(uv: Uv, folder: Path, held: tuple[str, ...]) -> str | None:
     """Lock with all of ``held``; where a companion's release is not there, with torch's alone."""
     failure = uv.lock(folder, upgrade=held)
     if failure and len(held) > 1:
