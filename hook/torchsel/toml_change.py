@@ -34,7 +34,7 @@ def _change(document: Document, path: Path, old: Any, new: Any) -> None:
     if index is not None:
         start, end = document.segments[index].value
         text = document.segments[index].text[start:end]
-        document.set_value(index, change_value(text, old, new, document.layout(index)))
+        document.set_value(index, change_value(text, old, new, document.layout(index), path))
     elif isinstance(old, dict) and isinstance(new, dict):
         change_table(document, path, old, new)
     elif isinstance(old, list) and _all_tables(new):

@@ -88,11 +88,14 @@ class Document:
         self._locate()
 
     def insert_block(self, index: int, text: str) -> None:
-        """Puts a table's lines before ``index``, with a blank line on either side that has neighbours."""
+        """Puts a table's lines before ``index``, with a blank line on either side that has neighbours.
+
+        With none behind where there was none between the neighbours, so that `remove` can tell.
+        """
         blank = newline_near(self.segments, index)
-        before = blank if index > 0 and not self.is_blank(index - 1) else ""
-        after = blank if index < len(self.segments) and not self.is_blank(index) else ""
-        self.insert(index, before + text + after)
+        follows = index > 0 and not self.is_blank(index - 1)
+        leads = index < len(self.segments) and not self.is_blank(index)
+        self.insert(index, blank * follows + text + blank * (leads and not follows))
 
     def remove(self, path: Path) -> None:
         """Takes out every statement at ``path`` or below; comments on lines of their own stay."""
@@ -106,7 +109,7 @@ class Document:
         self._locate()
 
     def _blanks_around(self, start: int, end: int) -> range:
-        """The blank lines that would be too many once ``start`` to ``end`` is gone: one side's stay."""
+        """The blank lines that would be too many once ``start`` to ``end`` is gone: those behind it stay."""
         first, last = start, end
         while self.is_blank(first - 1):
             first -= 1
@@ -114,7 +117,7 @@ class Document:
             last += 1
         if first == 0:
             return range(end, last)
-        return range(first, start) if last > end or end == len(self.segments) else range(0)
+        return range(first, start)
 
 
 def newline_near(segments: Sequence[Segment], index: int) -> str:

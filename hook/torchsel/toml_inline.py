@@ -10,29 +10,35 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torchsel.toml_data import opcodes, same
+from torchsel.toml_place import BY_NAME
 from torchsel.toml_render import Layout, render, render_key, render_like, render_pair
 from torchsel.toml_scan import Item, items, key_prefix
 
 if TYPE_CHECKING:
     from torchsel.edits import Path
 
+Keys = tuple[str, ...]
+
 _LINE_END = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=\r?\n)")
 
 
-def change_value(text: str, old: Any, new: Any, layout: Layout) -> str:
-    """``text``, which stands for ``old``, made to stand for ``new``; ``layout`` is that of its first line."""
+def change_value(text: str, old: Any, new: Any, layout: Layout, path: Path = ()) -> str:
+    """``text``, which stands for ``old`` at ``path``, made to stand for ``new``.
+
+    ``layout`` is that of its first line.
+    """
     if same(old, new):
         return text
     if text[0] == "[" and isinstance(new, list):
-        return _change_array(text, old, new, layout)
+        return _change_array(text, old, new, layout, path)
     if text[0] == "{" and isinstance(new, dict):
-        return _change_table(text, old, new, replace(layout, flat=True))
+        return _change_table(text, old, new, replace(layout, flat=True), path)
     if isinstance(new, dict | list):
         return render(new, layout)
     return render_like(new, text)
 
 
-def _change_array(text: str, old: list[Any], new: list[Any], layout: Layout) -> str:
+def _change_array(text: str, old: list[Any], new: list[Any], layout: Layout, path: Path) -> str:
     for tag, start, stop, new_start, new_stop in opcodes(old, new):
         common = min(stop - start, new_stop - new_start) if tag == "replace" else 0
         for position in reversed(range(start + common, stop)):
@@ -41,39 +47,40 @@ def _change_array(text: str, old: list[Any], new: list[Any], layout: Layout) -> 
             text = _insert_value(text, start + common, value, layout)
         for offset in range(common):
             values = old[start + offset], new[new_start + offset]
-            text = _change_item(text, start + offset, *values, layout)
+            text = _change_item(text, start + offset, *values, layout, (*path, start + offset))
     return text
 
 
 def _change_table(
-    text: str, old: dict[str, Any], new: dict[str, Any], layout: Layout, prefix: tuple[str, ...] = ()
+    text: str, old: dict[str, Any], new: dict[str, Any], layout: Layout, path: Path, prefix: Keys = ()
 ) -> str:
+    """``path`` is the inline table's, ``prefix`` that of the dotted keys in it which ``old`` is made of."""
     for key in old.keys() - new.keys():
         text = _drop(text, (*prefix, key))
     for key, value in new.items():
         if key not in old:
-            text = _put(text, prefix, key, value, layout)
+            text = _put(text, prefix, key, value, layout, by_name=path + prefix in BY_NAME)
         elif not same(old[key], value):
-            text = _change_entry(text, (*prefix, key), old[key], value, layout)
+            text = _change_entry(text, (*prefix, key), old[key], value, layout, path)
     if prefix and not _under(text, prefix):
         text = _put(text, prefix[:-1], prefix[-1], {}, layout)
     return text
 
 
-def _change_entry(text: str, path: tuple[str, ...], old: Any, new: Any, layout: Layout) -> str:
-    position = next((i for i, item in enumerate(items(text)) if item.keys == path), None)
+def _change_entry(text: str, keys: Keys, old: Any, new: Any, layout: Layout, path: Path) -> str:
+    position = next((i for i, item in enumerate(items(text)) if item.keys == keys), None)
     if position is not None:
-        return _change_item(text, position, old, new, layout)
+        return _change_item(text, position, old, new, layout, path + keys)
     if isinstance(old, dict) and isinstance(new, dict):
-        return _change_table(text, old, new, layout, path)
-    return _put(_drop(text, path), path[:-1], path[-1], new, layout)
+        return _change_table(text, old, new, layout, path, keys)
+    return _put(_drop(text, keys), keys[:-1], keys[-1], new, layout)
 
 
-def _change_item(text: str, position: int, old: Any, new: Any, layout: Layout) -> str:
+def _change_item(text: str, position: int, old: Any, new: Any, layout: Layout, path: Path) -> str:
     item = items(text)[position]
     start, end = item.value
     inner = replace(layout, indent=_indent_at(text, item.start, layout), flat=_is_flat(text, layout))
-    return text[:start] + change_value(text[start:end], old, new, inner) + text[end:]
+    return text[:start] + change_value(text[start:end], old, new, inner, path) + text[end:]
 
 
 def _drop(text: str, path: Path) -> str:
@@ -82,14 +89,14 @@ def _drop(text: str, path: Path) -> str:
     return text
 
 
-def _put(text: str, prefix: tuple[str, ...], key: str, value: Any, layout: Layout) -> str:
-    """Adds a pair after the last one of its dotted table, or at the end."""
+def _put(text: str, prefix: Keys, key: str, value: Any, layout: Layout, *, by_name: bool = False) -> str:
+    """Adds a pair after the last one of its table, or of those ``by_name`` before it."""
     entries = items(text)
     siblings = _under(text, prefix)
     written = render_key(*prefix, key)
-    position = len(entries)
+    earlier = [i for i in siblings if not by_name or entries[i].keys[len(prefix)] < key]
+    position = earlier[-1] + 1 if earlier else siblings[0] if siblings else len(entries)
     if prefix and siblings:
-        position = siblings[-1] + 1
         item = entries[siblings[-1]]
         written = f"{key_prefix(text[item.start : item.value[0]], len(prefix))}.{render_key(key)}"
     return _insert(text, position, render_pair(written, value, layout), layout)
@@ -134,8 +141,7 @@ def _insert(text: str, position: int, new: str, layout: Layout) -> str:
 
 def _insert_only(text: str, new: str, layout: Layout) -> str:
     if "\n" in text:
-        kept = text[:-1].rstrip(" \t\r\n")
-        return f"{kept}{layout.newline}{layout.indent}{new},{text[len(kept) :]}"
+        return _insert_line(text, len(text[:-1].rstrip(" \t\r\n")), f"{new},", layout)
     return f"{{ {new} }}" if text[0] == "{" else f"[{new}]"
 
 
@@ -151,9 +157,14 @@ def _insert_after(text: str, item: Item, new: str, layout: Layout, *, last: bool
 
 def _insert_line(text: str, offset: int, new: str, layout: Layout) -> str:
     """Adds a line after the one that ``offset`` is on, or, where more stands on that, right there."""
-    match = _LINE_END.match(text, offset)
-    end = match.end() if match else offset
-    return f"{text[:end]}{layout.newline}{layout.indent}{new}{text[end:]}"
+    if match := _LINE_END.match(text, offset):
+        end = _behind_newline(text, match.end())
+        return f"{text[:end]}{layout.indent}{new}{layout.newline}{text[end:]}"
+    return f"{text[:offset]}{layout.newline}{layout.indent}{new}{text[offset:]}"
+
+
+def _behind_newline(text: str, offset: int) -> int:
+    return offset + (2 if text[offset] == "\r" else 1)
 
 
 def _remove(text: str, position: int) -> str:
@@ -176,9 +187,8 @@ def _remove(text: str, position: int) -> str:
 
 
 def _remove_lines(text: str, newline: int, end: int, before: Item | None) -> str:
-    """Takes out the lines from ``newline`` on, and the comma of the item that is the last one now."""
-    start = newline - (text[newline - 1] == "\r")
-    kept = text[:start]
+    """Takes out the lines behind ``newline`` to ``end``, and the comma of what is the last item now."""
+    kept = text[: newline + 1]
     if before and before.comma is not None:
         kept = kept[: before.comma] + kept[before.comma + 1 :]
-    return kept + text[end:]
+    return kept + text[_behind_newline(text, end) :]

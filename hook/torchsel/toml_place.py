@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from torchsel.edits import Path
     from torchsel.toml_document import Document
 
-_BY_NAME = {("tool", "uv", "sources"), ("dependency-groups",), ("project", "optional-dependencies")}
+BY_NAME = frozenset({("tool", "uv", "sources"), ("dependency-groups",), ("project", "optional-dependencies")})
+"""Tables whose keys are names of packages, groups or extras."""
 
 
 def place_for_table(document: Document, path: Path) -> int:
@@ -36,7 +37,7 @@ def place_for_pair(document: Document, path: Path, header: int | None, pairs: Se
     that the place does not depend on which came first.
     """
     table, key = path[:-1], str(path[-1])
-    before = [i for i in pairs if table not in _BY_NAME or _key_below(document, i, table) < key]
+    before = [i for i in pairs if table not in BY_NAME or _key_below(document, i, table) < key]
     if before:
         return before[-1] + 1
     if header is not None:
@@ -55,12 +56,17 @@ def place_for_array(document: Document, path: Path) -> int:
 
 
 def _after_kin(document: Document, path: Path) -> int:
-    ancestors = [path[:size] for size in range(len(path) - 1, 0, -1)]
-    if path[0] == "dependency-groups":
-        ancestors.append(("project",))
-    for ancestor in ancestors:
-        if kin := document.under(ancestor):
+    """Behind the kin's section, for groups behind [project].
+
+    Where that has no header they go to the end: new tables of ``tool`` may go where the headers begin, and
+    the place would depend on which came first.
+    """
+    for size in range(len(path) - 1, 0, -1):
+        if kin := document.under(path[:size]):
             return section_end(document, kin[-1])
+    project = document.under(("project",)) if path[0] == "dependency-groups" else []
+    if project and document.tables[project[-1]]:
+        return section_end(document, project[-1])
     return section_end(document, len(document.segments) - 1)
 
 

@@ -143,6 +143,7 @@ class Writer:
     """Writes data as TOML, each table as a header, dotted keys or inline as ``random`` has it."""
 
     random: Random
+    owned: tuple[Path, ...] = _OWNED
     count: int = 0
     newline: str = field(init=False)
     roomy: bool = field(init=False)
@@ -198,7 +199,8 @@ class Writer:
         return [next(queues[path]) if path else text for path, text in mixed]
 
     def _header(self, opening: str, path: Path, closing: str, *, kept: bool = True) -> str:
-        owned = not kept or (path[:4] in _OWNED and path[:3] != ("tool", "uv", "index"))
+        below = any(path[: len(o)] == o for o in self.owned if o != ("tool", "uv", "index"))
+        owned = not kept or below
         inner = f"{self._edge()}{self._key(path)}{self._edge()}"
         return f"{self._indent()}{opening}{inner}{closing}{self._trailing(owned=owned)}\n"
 
@@ -213,7 +215,7 @@ class Writer:
 
     def _pair(self, table: Path, keys: Path, value: Any) -> str:
         path = table + keys
-        owned = any(path[: len(o)] == o[: len(path)] for o in _OWNED)
+        owned = any(path[: len(o)] == o[: len(path)] for o in self.owned)
         inline = isinstance(value, dict)
         comments = not owned or path in (("tool", "uv", "index"), ("tool", "uv", "conflicts"))
         text = self._value(value, flat=inline, comments=comments)
