@@ -106,7 +106,7 @@ def package_of(file: TomlFile) -> str:
 def conflict_sets(project: Project) -> list[frozenset[Place]]:
     """``tool.uv.conflicts`` of the root and its members; an entry without a package is for its own file."""
     return [
-        frozenset(_places(members, package_of(file)))
+        members_of(members, package_of(file))
         for file in project.files
         for members in _list(owned.uv_table(file.data).get("conflicts"))
     ]
@@ -197,12 +197,18 @@ def _is_for(item: Mapping[str, Any], place: Place | None) -> bool:
     return all(place and place.scope == scope and place.name == _name(item[scope]) for scope in scopes)
 
 
-def _places(members: object, package: str) -> Iterator[Place]:
-    for member in _list(members):
-        for scope in LISTS:
-            if isinstance(member, dict) and scope in member:
-                owner = _name(member["package"]) if "package" in member else package
-                yield Place(package=owner, scope=scope, name=_name(member[scope]))
+def members_of(conflict: object, package: str) -> frozenset[Place]:
+    """One set of ``tool.uv.conflicts`` in the file of ``package``."""
+    return frozenset(
+        Place(
+            package=_name(member["package"]) if "package" in member else package,
+            scope=scope,
+            name=_name(member[scope]),
+        )
+        for member in _list(conflict)
+        for scope in LISTS
+        if isinstance(member, dict) and scope in member
+    )
 
 
 def _name(value: object) -> str:

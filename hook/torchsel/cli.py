@@ -54,6 +54,7 @@ class Arguments(argparse.Namespace):
     diff: bool = False
     upgrade: bool = False
     script: str | None = None
+    strategy: str | None = None
     uv_arguments: Sequence[str] = ()
     memo: Memo | None = None
 
@@ -154,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_writing(parser)
     _add_writing(command("apply", "bring the routing (and uv.lock) in sync with this machine; the default"))
+    _add_init(command("init", "write [tool.torchsel], taking over routing that is there, and route"))
     command("check", "is the routing what [tool.torchsel] generates? no hardware, no network, no writing")
     command("backend", "print the selected backend, nothing else")
     for name, summary in (("status", "machine, request, candidates, routing and what is wrong"),
@@ -200,6 +202,16 @@ def _add_hosts(parser: argparse.ArgumentParser) -> None:
         dest="hosts",
         help="recorded hosts: say which backend each would get, and whether uv.lock has it",
     )
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strategy",
+        choices=("pin", "groups", "extras"),
+        help="'pin' routes for this machine, the others for all (default: as the project is routed, else pin)",
+    )
+    parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
+    parser.add_argument("--dry-run", action="store_true", help="print the change, write nothing")
 
 
 def _add_writing(parser: argparse.ArgumentParser) -> None:

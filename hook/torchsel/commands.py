@@ -25,6 +25,7 @@ def run(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> i
     """Run the command that ``arguments`` name and return its exit code."""
     commands: dict[str, Command] = {
         "apply": run_apply,
+        "init": run_init,
         "check": run_check,
         "backend": run_backend,
         "status": run_status,
@@ -77,6 +78,29 @@ def _apply_script(arguments: Arguments, console: Console, environ: Mapping[str, 
         tag, why = plan.survey.selection.backend.tag, report.reason(plan.survey)
         console.say(f"{would}{', '.join(plan.packages)} → {tag} in {path.name} ({why})")
         console.say(f"where it ran before, refresh its environment: uv sync --script {path.name} -P torch")
+    return EXIT_OK
+
+
+def run_init(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
+    """``torchsel init``: write ``[tool.torchsel]`` and route; prints the change."""
+    from torchsel import init, report  # noqa: PLC0415 - start-up time
+    from torchsel.project import load_project  # noqa: PLC0415 - start-up time
+    from torchsel.request import resolve_host  # noqa: PLC0415 - start-up time
+
+    path = load_project(arguments.folder).root
+    if "torchsel" in path.table("tool"):
+        console.say(f"{path.path} has [tool.torchsel] already; run 'torchsel' to bring the routing in sync")
+        return EXIT_OK
+    host, _ = resolve_host(option=arguments.host, environ=environ)
+    wish = init.Wish(options=arguments.options, strategy=arguments.strategy, lock=not arguments.no_lock)
+    if arguments.dry_run:
+        start = init.prepare(wish, host, environ)
+    else:
+        start = init.write(wish, host, environ, say=console.say)
+    sys.stdout.write(report.diff(start.outcome))
+    for note in start.takeover.notes:
+        console.say(note)
+    report.tell(start.outcome, console, dry=arguments.dry_run)
     return EXIT_OK
 
 
@@ -133,30 +157,31 @@ def run_backend(arguments: Arguments, console: Console, environ: Mapping[str, st
 
 def run_status(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
     """``torchsel status``: the whole picture."""
-    from torchsel import status  # noqa: PLC0415 - start-up time
+    from torchsel import status, status_text  # noqa: PLC0415 - start-up time
 
     picture = status.take(_survey(arguments, console, environ), environ)
     if arguments.json:
         print(status.to_json(picture))
     else:
-        print(status.to_text(picture, lambda text, style: console.paint(text, style, sys.stdout)))
+        print(status_text.to_text(picture, lambda text, style: console.paint(text, style, sys.stdout)))
     return EXIT_OK
 
 
 def run_detect(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
     """``torchsel detect``: the host, for people or as a recorded host."""
-    from torchsel import report, status  # noqa: PLC0415 - start-up time
+    from torchsel import report, status_text  # noqa: PLC0415 - start-up time
     from torchsel.request import resolve_host  # noqa: PLC0415 - start-up time
 
     host, findings = resolve_host(option=arguments.host, environ=environ)
     for finding in findings:
         console.detail(report.finding(finding))
-    print(host.to_json() if arguments.json else "\n".join(status.host_lines(host)))
+    print(host.to_json() if arguments.json else "\n".join(status_text.host_lines(host)))
     return EXIT_OK
 
 
 def run_env(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
     """``torchsel env``: the export line alone on standard output."""
+    from torchsel import report  # noqa: PLC0415 - start-up time
     from torchsel.shellenv import advise, export  # noqa: PLC0415 - start-up time
 
     found = _survey(arguments, console, environ)
@@ -183,7 +208,6 @@ def run_completion(arguments: Arguments, _console: Console, _environ: Mapping[st
 
     sys.stdout.write(script(arguments.parser, arguments.shell))
     return EXIT_OK
-    from torchsel import report  # noqa: PLC0415 - start-up time
 
 
 def run_schema(_arguments: Arguments, _console: Console, _environ: Mapping[str, str]) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchsel import owned, requirements, routing
 from torchsel.backend import Backend
-from torchsel.changes import find_changes
+from torchsel.changes import EXTRAS, GROUPS, find_changes, required_name
 from torchsel.choices import offered, shared_release
 from torchsel.errors import ConfigError, NotEditableError
 from torchsel.routing import Branch
@@ -147,8 +147,18 @@ class RoutingContext:
         else:
             direct = requirements.direct_requirements(self.project)
             locked = requirements.locked_packages(self.project.lock, routable)
-            named = {*(item.name for item in direct), *(item.name for item in locked)} & routable
+            named = {*(item.name for item in direct), *(item.name for item in locked), *self._kept_names()}
+            named &= routable
         return ["torch", *sorted(named - {"torch", *self.config.exclude})]
+
+    def _kept_names(self) -> set[str]:
+        """What the groups or extras of a table of names require: those lists are the user's own."""
+        path = EXTRAS if self.config.strategy == "extras" else GROUPS
+        wanted = {owned.canonical(name) for name in self.config.names}
+        lists = self.project.root.table(*path).items()
+        kept = [listed for name, listed in lists if owned.canonical(name) in wanted]
+        items = [item for listed in kept if isinstance(listed, list) for item in listed]
+        return {name for item in items if (name := required_name(item))}
 
     def ours(self, named: list[str]) -> set[str]:
         """Packages whose stale sources may go."""
