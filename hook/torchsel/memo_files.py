@@ -83,6 +83,7 @@ def _member_files(root: Path) -> Iterator[str]:
             if any(char in part for char in "*?["):
                 yield from map(str, sorted(level))
                 level = {path for folder in level for path in _matches(folder, part)}
+                yield from map(str, sorted(level) if part == "**" else ())
             else:
                 level = {folder / part for folder in level}
         yield from (str(folder / "pyproject.toml") for folder in sorted(level))
