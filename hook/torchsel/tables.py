@@ -138,8 +138,13 @@ class Gpu:
 
 
 def read_table(name: str, row: type[RowT]) -> tuple[RowT, ...]:
-    """The rows of ``data/{name}.csv``, whose header has the names of the fields of ``row``."""
-    header, *lines = (DATA / f"{name}.csv").read_text(encoding="utf-8").splitlines()
+    """The rows of ``data/{name}.csv``."""
+    return read_rows(DATA / f"{name}.csv", row)
+
+
+def read_rows(path: Path, row: type[RowT]) -> tuple[RowT, ...]:
+    """The rows of a table, whose header has the names of the fields of ``row``."""
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
     names = header.split(",")
     lists = _list_fields(row)
     return tuple(row(**_values(names, line.split(","), lists)) for line in lines)
