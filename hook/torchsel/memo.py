@@ -51,7 +51,8 @@ def run(
     heard = _Heard(sys.stdout)
     with contextlib.redirect_stdout(heard):
         code = command(arguments, listener, os.environ)
-    if code == 0:
+    has_changed = arguments.command == "apply" and any(kind == "say" for kind, _ in memo.messages)
+    if code == 0 and not has_changed:
         memo.keep(arguments.folder, Record(output="".join(heard.parts)), len(words))
     return code
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -101,12 +102,16 @@ def python_matches(python: tuple[str, ...], demand: Demand) -> bool:
         return True
     if demand.python is not None:
         return demand.python in python
-    if not demand.requires_python:
-        return True
+    return not demand.requires_python or _overlaps(python, demand.requires_python)
+
+
+@cache
+def _overlaps(python: tuple[str, ...], required: str) -> bool:
+    """Whether one of the releases meets ``requires-python``; asked for every build, with a few answers."""
     try:
-        wanted = SpecifierSet(demand.requires_python)
+        wanted = SpecifierSet(required)
     except InvalidSpecifier:
-        msg = f"project.requires-python: {demand.requires_python!r} is not a version specifier"
+        msg = f"project.requires-python: {required!r} is not a version specifier"
         raise DemandError(msg) from None
     return any(wanted.contains(f"{tag.rstrip('t')}.99") for tag in python)
 
