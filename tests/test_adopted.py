@@ -1,4 +1,4 @@
-"""Projects that route torch by extras or groups of their own: a corpus of shapes, the choice for each host."""
+"""Projects that route torch by extras or groups of their own: a corpus of shapes, the choice by machine."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ INSTALLED = {
     "default-index-for-one": {"h200": "2.8.0", "gtx1080ti": "2.8.0+cpu"},
     "workspace-member": {"h200": "2.8.0+cu128", "cpu": "2.8.0+cpu"},
     "workspace-sources-at-root": {"h200": "2.8.0+cu128", "cpu": "2.8.0+cpu"},
+    "workspace-forwarded": {"h200": "2.8.0+cu128", "cpu": "2.8.0+cpu"},
+    "workspace-groups-at-root": {"h200": "2.8.0+cu128", "cpu": "2.8.0+cpu"},
     "included-groups": {"h200": "2.8.0+cu128", "cpu": "2.8.0+cpu"},
     "index-not-explicit": {"gtx1080ti": "2.8.0+cu126", "cpu": "2.8.0+cpu"},
     "guide-markers": {"h200": "2.11.0+cu128", "cpu": "2.11.0+cu128"},
@@ -212,7 +214,7 @@ def test_other_commands_of_uv(project: MakeProject, index: Index, hosts: dict[st
         "in_sync": True,
     }
     assert {key: status[key] for key in wanted} == wanted
-    assert "by this project's own extras; here cu128" in demo.torchsel("status").out
+    assert "others of this project's own extras: cpu" in demo.torchsel("status").out
 
 
 def test_members_of_a_workspace(project: MakeProject, index: Index, hosts: dict[str, Path]) -> None:
@@ -229,6 +231,20 @@ def test_members_of_a_workspace(project: MakeProject, index: Index, hosts: dict[
         assert demo.installed("torch") == "2.8.0+cpu"
         demo.torchsel(*words, cwd=folder)
         assert demo.installed("torch") == "2.8.0+cu128"
+
+
+@pytest.mark.parametrize("case", ["workspace-forwarded", "workspace-groups-at-root"])
+def test_a_roots_choices_from_everywhere(
+    case: str, project: MakeProject, index: Index, hosts: dict[str, Path]
+) -> None:
+    demo = copied(case, project, index)
+    demo.env["TORCHSEL_HOST"] = str(hosts["h200"])
+    for folder in (demo.root, demo.root / "packages" / "train"):
+        for words in (["sync"], ["sync", "--all-packages"], ["sync", "--package", "train"]):
+            demo.torchsel("--backend", "cpu", *words, cwd=folder)
+            assert demo.installed("torch") == "2.8.0+cpu"
+            demo.torchsel(*words, cwd=folder)
+            assert demo.installed("torch") == "2.8.0+cu128"
 
 
 def test_a_project_without_a_choice_looks_at_no_machine(project: MakeProject, index: Index) -> None:

@@ -119,6 +119,14 @@ def test_a_failing_lock_changes_neither_file(
     assert (demo.text(), (demo.root / "uv.lock").read_bytes()) == before
 
 
+def test_a_backend_that_is_asked_for_is_written(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(HEAD + 'dependencies = ["torch"]\n', env={"TORCHSEL_HOST": str(hosts["h200"])})
+    demo.torchsel("--backend", "cu126", "init")
+    assert tomllib.loads(demo.text())["tool"]["torchsel"] == {"backend": "cu126"}
+    demo.torchsel("sync")
+    assert demo.installed("torch") == "2.14.1+cu126"
+
+
 def test_everything_else_stays(tmp_path: Path) -> None:
     text = "# top\r\n[project]  # p\r\nname = 'demo'\r\ndependencies = [\r\n  'torch', # t\r\n]\r\n"
     (tmp_path / "pyproject.toml").write_bytes(text.encode())
@@ -196,7 +204,7 @@ def test_what_cannot_be_taken_over(tmp_path: Path, sources: str, urls: dict[str,
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("case", ["workspace-member", "workspace-sources-at-root"])
+@pytest.mark.parametrize("case", ["workspace-member", "workspace-sources-at-root", "workspace-forwarded"])
 def test_a_members_routing_is_left_to_uv(case: str) -> None:
     with pytest.raises(ConfigError, match="of a workspace member"):
         take_over(load_project(CORPUS / case), None, load_catalog())

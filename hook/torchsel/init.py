@@ -65,6 +65,7 @@ def prepare(wish: Wish, host: Host, environ: Mapping[str, str]) -> Start:
     project = load_project(wish.options.folder)
     catalog = project_catalog(read_config(project, environ))
     takeover = take_over(project, wish.strategy, catalog)
+    takeover.ask_for(wish.options.backend)
     text = edit_text(project.root.text, takeover.all_edits)
     root = replace(project.root, text=text, data=parse_toml(text, project.root.path))
     started = replace(project, root=root)

@@ -45,6 +45,12 @@ class Takeover:
         table = {key: self.table[key] for key in _ORDER if key in self.table}
         return (*self.edits, SetValue(path=TABLE, value=table))
 
+    def ask_for(self, backend: str | None) -> None:
+        """Have the table ask for what the command line asked for, ``auto`` included."""
+        if backend:
+            self.table["backend"] = backend
+            self.notes = [note for note in self.notes if "'auto'" not in note]
+
 
 def take_over(project: Project, strategy: str | None, catalog: Catalog) -> Takeover:
     """What to write for ``project``; ``strategy`` None is the one that its routing has, else ``pin``.
@@ -76,8 +82,13 @@ def _offers(project: Project) -> tuple[Offer, ...]:
         if adopted.offers(project, file.path.parent) and not adopted.offers(project, project.folder):
             _refuse(f"{file.path}: torch is routed by extras or groups of a workspace member")
     offers = adopted.offers(project, project.folder)
-    if others := [offer.name for offer in offers if offer.place.package != own]:
-        _refuse(f"{project.root.path}: {', '.join(others)} are extras or groups of a workspace member")
+    if others := [
+        offer.name
+        for offer in offers
+        if offer.place.package != own or any(way.file is not project.root for way in offer.ways)
+    ]:
+        listed = ", ".join(others)
+        _refuse(f"{project.root.path}: {listed} are, or lead to, extras or groups of a workspace member")
     return offers
 
 
