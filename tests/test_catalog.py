@@ -46,11 +46,14 @@ def test_tables_read_the_same_by_any_csv_reader(name: str) -> None:
 def test_every_source_key_is_explained() -> None:
     text = (DATA / "SOURCES.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    used: set[str] = set()
     for name in ("drivers", "architectures", "broken", "index_only", "held", "packages", "gpus"):
         for line in (DATA / f"{name}.csv").read_text(encoding="utf-8").splitlines()[1:]:
             sources = line.rpartition(",")[2].split()
             assert sources, line
             assert set(sources) <= explained | {"inferred"}, line
+            used.update(sources)
+    assert used - {"inferred"} == explained
 
 
 def test_builds_are_unique_known_and_well_formed() -> None:

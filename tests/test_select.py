@@ -503,6 +503,22 @@ class TestRequest:
         assert (found.backend.tag, found.usable) == (backend, False)
         assert found.warnings[0].startswith(warning)
 
+    @pytest.mark.parametrize(
+        ("host", "backend", "instead"),
+        [
+            ("gtx1080ti-580", "cu132", "'auto' would take cu126 with torch 2.14.1"),
+            ("h200-470", "cu130", "'auto' would take cpu with torch 2.15.0"),
+            ("mac", "cu130", "'auto' would take cpu with torch 2.15.0"),
+            ("rx7900-windows", "rocm7.2", "'auto' would take cpu with torch 2.15.0"),
+        ],
+    )
+    def test_what_auto_would_take_is_said(self, host: str, backend: str, instead: str) -> None:
+        assert pick(CHOICES[host][0], backend).warnings[0].endswith(f"; {instead}")
+
+    def test_where_auto_would_fail_that_is_said(self) -> None:
+        found = pick(linux(H200, driver="470.82.01"), "cu130", config=Config(fallback="error"))
+        assert found.warnings[0].endswith("; 'auto' would find nothing usable either")
+
     def test_cpu_on_a_gpu_machine(self) -> None:
         found = pick(linux(H200, driver="580.65.06"), "cpu")
         assert (found.backend.tag, found.torch, found.usable, found.warnings) == ("cpu", "2.15.0", True, ())

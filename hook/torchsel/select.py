@@ -178,7 +178,9 @@ def _obeyed(backend: Backend, fits: Sequence[Fit], case: Case) -> Selection:
     chosen = _without_faults(mine, case)
     pick = choose([chosen], case.devices_for(backend), case) if chosen else None
     moved_from = _moved_from(chosen.build.torch, case) if chosen else None
-    warnings = [not_in_backends(tag, case), obeyed_trouble(backend, torch, chosen, pick, case)]
+    usable = chosen is not None and (backend.family == "cpu" or pick is not None)
+    trouble = obeyed_trouble(backend, torch, chosen, pick, case)
+    warnings = [not_in_backends(tag, case), trouble if usable else f"{trouble}; {_instead(fits, case)}"]
     if chosen:
         warnings.append(moved(moved_from, chosen, mine, case))
     return Selection(
@@ -189,8 +191,18 @@ def _obeyed(backend: Backend, fits: Sequence[Fit], case: Case) -> Selection:
         warnings=_said([*warnings, *(doubts(pick) if pick else ())]),
         accelerators=tuple(_accelerators(pick)) if pick else (),
         moved_from=moved_from,
-        usable=chosen is not None and (backend.family == "cpu" or pick is not None),
+        usable=usable,
     )
+
+
+def _instead(fits: Sequence[Fit], case: Case) -> str:
+    """What would be taken if nothing were asked for."""
+    try:
+        auto = _automatic(fits, case)
+    except MachineError:
+        return "'auto' would find nothing usable either"
+    torch = f" with torch {auto.torch}" if auto.torch else ""
+    return f"'auto' would take {auto.backend.tag}{torch}"
 
 
 def _without_faults(fits: Sequence[Fit], case: Case) -> Fit | None:
