@@ -99,8 +99,10 @@ def _matches(folder: Path, part: str) -> list[Path]:
 def _patterns(path: Path) -> list[str]:
     """The ``members`` and ``exclude`` patterns of a workspace; none where the file can't be understood."""
     try:
+        if b"workspace" not in path.read_bytes():
+            return []
         workspace = read_toml(path).table("tool", "uv", "workspace")
-    except TorchselError:
+    except (TorchselError, OSError):
         return []
     lists = (workspace.get(key) for key in ("members", "exclude"))
     return [item for items in lists if isinstance(items, list) for item in items if isinstance(item, str)]

@@ -7,6 +7,7 @@ import stat
 import time
 import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,7 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         ConfigError: it is not TOML, with line and column.
     """
     try:
-        return tomllib.loads(text.removeprefix("\ufeff"))
+        return _loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         msg = f"{path}: not valid TOML: {error}"
     except RecursionError:
@@ -174,6 +175,12 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
     except ValueError as error:  # a number of more digits than Python converts
         msg = f"{path}: not valid TOML: {error}"
     raise ConfigError(msg)
+
+
+@lru_cache(maxsize=1024)
+def _loads(text: str) -> dict[str, Any]:
+    """What ``text`` says, for reading only: a change reads each file several times, mostly unchanged."""
+    return tomllib.loads(text)
 
 
 def _workspace_root(member: TomlFile) -> TomlFile | None:
