@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from torchsel.owned import routed_choices
@@ -179,15 +180,21 @@ def _listed(file: TomlFile) -> Iterator[tuple[str, object]]:
 
 
 def _parsed(lists: Iterable[tuple[str, object]]) -> Iterator[Required]:
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - start-up time
-
     for place, items in lists:
         for item in items if isinstance(items, list) else ():
-            if isinstance(item, str):
-                try:
-                    yield Required(place=place, requirement=Requirement(item))
-                except InvalidRequirement:
-                    continue
+            if isinstance(item, str) and (requirement := _requirement(item)):
+                yield Required(place=place, requirement=requirement)
+
+
+@cache
+def _requirement(text: str) -> Requirement | None:
+    """The requirement, None for a malformed one; a workspace has the same ones in many members."""
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - start-up time
+
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
 
 
 def _is_unconditional(place: str) -> bool:
