@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from torchsel.toml_place import SHARED
 from torchsel.toml_render import Layout
-from torchsel.toml_scan import Segment, inner_comments, scan
+from torchsel.toml_scan import Segment, inner_comments, scan, trailing_comment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,15 +99,23 @@ class Document:
         self.insert(index, blank * follows + text + blank * (leads and not follows))
 
     def remove(self, path: Path) -> None:
-        """Takes out every statement at ``path`` or below; comments on lines of their own stay."""
+        """Takes out every statement at ``path`` or below; comments on lines of their own stay.
+
+        So do those behind a table that people share with torchsel, on a line of their own then.
+        """
         doomed = set(self.under(path))
         for start, end in _runs(self.segments, sorted(doomed)):
             doomed.update(range(start, end))
             if any(self.is_header(i) for i in range(start, end)):
                 doomed.update(self._blanks_around(start, end))
-        parts = ([s] if i not in doomed else inner_comments(s) for i, s in enumerate(self.segments))
+        parts = ([s] if i not in doomed else self._comments(i) for i, s in enumerate(self.segments))
         self.segments = [segment for part in parts for segment in part]
         self._locate()
+
+    def _comments(self, index: int) -> list[Segment]:
+        segment = self.segments[index]
+        shared = self.paths[index] in SHARED
+        return [*inner_comments(segment), *(trailing_comment(segment) if shared else ())]
 
     def _blanks_around(self, start: int, end: int) -> range:
         """The blank lines that would be too many once ``start`` to ``end`` is gone: those behind it stay."""

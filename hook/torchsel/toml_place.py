@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 BY_NAME = frozenset({("tool", "uv", "sources"), ("dependency-groups",), ("project", "optional-dependencies")})
 """Tables whose keys are names of packages, groups or extras."""
 
+SHARED = BY_NAME | {("tool", "uv", "index"), ("tool", "uv", "conflicts")}
+"""Tables and arrays with entries of the user's and torchsel's side by side."""
+
 
 def place_for_table(document: Document, path: Path) -> int:
     """The index of the segment before which the header of the table at ``path`` goes.

@@ -121,6 +121,13 @@ def inner_comments(segment: Segment) -> list[Segment]:
     return [Segment("comment", match[0]) for match in lines if match]
 
 
+def trailing_comment(segment: Segment) -> list[Segment]:
+    """The comment behind a statement, as a line of its own with the statement's indentation."""
+    end = segment.key[1] if segment.is_header else segment.value[1]
+    _, mark, comment = segment.text[end:].partition("#")
+    return [Segment("comment", f"{segment.indent}{mark}{comment}")] if mark else []
+
+
 def split_key(text: str) -> tuple[str, ...]:
     """The parts of a dotted key as written, quotes and escapes undone."""
     if '"' in text or "'" in text:
