@@ -172,6 +172,25 @@ def test_a_channel_is_kept(tmp_path: Path) -> None:
     assert found == {"backend": "cpu", "channel": "nightly"}
 
 
+def test_an_extra_that_is_no_choice_keeps_what_it_requires(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+[project.optional-dependencies]
+gpu = ["torch==2.8.0"]
+
+[tool.uv.sources]
+torch = {{ index = "pytorch-cu128", extra = "gpu" }}
+
+[[tool.uv.index]]
+name = "pytorch-cu128"
+url = "https://download.pytorch.org/whl/cu128"
+explicit = true
+"""
+    (tmp_path / "pyproject.toml").write_text(text)
+    after = tomllib.loads(start(tmp_path / "pyproject.toml"))
+    assert after["project"]["optional-dependencies"] == {"gpu": ["torch==2.8.0"]}
+    assert [item["index"] for item in after["tool"]["uv"]["sources"]["torch"]] == ["pytorch-cu129"]
+
+
 def test_indexes_of_other_packages_follow_their_name(tmp_path: Path) -> None:
     sources = '{ index = "gpu" }\nother = { index = "gpu" }\nmine = { index = "mine" }'
     table(tmp_path, sources, gpu="https://download.pytorch.org/whl/cu128", mine="https://mine.example/simple")

@@ -60,7 +60,14 @@ class Offer:
 
     @property
     def is_routed(self) -> bool:
-        """Whether some requirement has a source of its extra or group."""
+        """Whether it says itself which build it takes: by a source, an address or a local version."""
+        required = [way.requirement for way in self.ways]
+        locals_ = (specifier.version for item in required for specifier in item.specifier)
+        return self.has_source or any(item.url for item in required) or any("+" in text for text in locals_)
+
+    @property
+    def has_source(self) -> bool:
+        """Whether some requirement has a source that is for its extra or group."""
         return any(item.get("extra") or item.get("group") for way in self.ways for item in way.source)
 
 

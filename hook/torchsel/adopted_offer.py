@@ -69,17 +69,25 @@ class Reader:
 
     def _tag(self, way: Way) -> str | None:
         """The backend's tag, `_DEFAULT` for the default index, None where it can't be told."""
+        if url := self._url(way):
+            return known_tag(_version_of_wheel(url).partition("+")[2])
         pins = (item.version.partition("+")[2] for item in way.requirement.specifier)
         if pinned := next((tag for local in pins if (tag := known_tag(local))), None):
             return pinned
-        item = next((item for item in way.source if self._holds(item.get("marker"))), None)
+        item = self._source(way)
         listed = [*owned.indexes(way.file.data), *owned.indexes(self.project.root.data)]
         if item is None:
             return _implicit(listed)
-        if isinstance(url := item.get("url"), str):
-            return _local_of_wheel(url)
         entry = next((entry for entry in listed if entry.get("name") == item.get("index")), {})
         return _tag_of_index(entry)
+
+    def _source(self, way: Way) -> Mapping[str, Any] | None:
+        return next((item for item in way.source if self._holds(item.get("marker"))), None)
+
+    def _url(self, way: Way) -> str:
+        """The address of one wheel, in the requirement or its source; empty where it is neither."""
+        url = (self._source(way) or {}).get("url")
+        return url if isinstance(url, str) else way.requirement.url or ""
 
     def _default(self, releases: list[str]) -> str | None:
         row = self.catalog.release(releases[0]) if releases else None
@@ -89,13 +97,14 @@ class Reader:
         """Rows of the catalog: of the locked release, else of the newest that uv would lock."""
         bounds = [str(way.requirement.specifier) for way in ways]
         allowed = parse_specifiers([*bounds, *self._bounds_everywhere()])
-        locked = [text for text in self._locked(ways[0]) if allowed.contains(text, prereleases=True)]
+        known = [_version_of_wheel(self._url(ways[0])), *self._locked(ways[0])]
+        locked = [text for text in known if _is_version(text) and allowed.contains(text, prereleases=True)]
         if locked:
-            known = {row for text in locked if (row := self.catalog.standing_for(text))}
-            return [row for row in self.catalog.releases if row in known]
+            rows = {self.catalog.standing_for(text.partition("+")[0]) for text in locked}
+            return [row for row in self.catalog.releases if row in rows]
         builds = self.catalog.builds(backend=tag or None)
-        rows = (build.torch for build in builds if python_matches(build.python, self.demand))
-        return list(dict.fromkeys(row for row in rows if allowed.contains(row, prereleases=True)))[:1]
+        fitting = (build.torch for build in builds if python_matches(build.python, self.demand))
+        return [row for row in dict.fromkeys(fitting) if allowed.contains(row, prereleases=True)][:1]
 
     def _bounds_everywhere(self) -> Iterator[str]:
         """Bounds of torch that hold whatever is chosen."""
@@ -171,12 +180,20 @@ def _tag_of_index(entry: Mapping[str, Any]) -> str | None:
     return tag_of_url(url) or (_DEFAULT if is_general else None)
 
 
-def _local_of_wheel(url: str) -> str | None:
-    """The backend of ``…/torch-2.8.0%2Bcu128-cp312-….whl``."""
+def _version_of_wheel(url: str) -> str:
+    """``2.8.0+cu128`` of ``…/torch-2.8.0%2Bcu128-cp312-….whl``, empty where the address says none."""
     from urllib.parse import unquote  # noqa: PLC0415 - start-up time
 
-    name = unquote(url).rpartition("/")[2]
-    return known_tag(name.partition("+")[2].partition("-")[0])
+    return unquote(url).rpartition("/")[2].partition("-")[2].partition("-")[0]
+
+
+def _is_version(text: str) -> bool:
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - start-up time
+
+    try:
+        return bool(Version(text))
+    except InvalidVersion:
+        return False
 
 
 def _dependencies(package: dict[str, Any], place: Place | None) -> list[Mapping[str, Any]]:

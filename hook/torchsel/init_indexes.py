@@ -13,7 +13,7 @@ from torchsel.edits import SetValue
 from torchsel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from torchsel.edits import Edit
 
@@ -95,11 +95,11 @@ def table_of(base: Base | None) -> dict[str, str]:
     return table
 
 
-def rename_edits(data: Mapping[str, Any], indexes: Indexes) -> list[Edit]:
+def rename_edits(data: Mapping[str, Any], indexes: Indexes, dropped: Collection[str] = ()) -> list[Edit]:
     """Indexes with torchsel's names, and sources that point to those and nothing else.
 
     Of a source with an index of another kind beside (macOS builds from the default index), that item goes:
-    without a source uv takes the default index anyway.
+    without a source uv takes the default index anyway. ``dropped`` are keys that no source shall have.
     """
     renames = dict(indexes.renames())
     edits: list[Edit] = [
@@ -108,11 +108,21 @@ def rename_edits(data: Mapping[str, Any], indexes: Indexes) -> list[Edit]:
     ]
     for package, source in owned.sources(data).items():
         items = owned.items(source)
-        kept = [item for item in items if item.get("index") in indexes.tags]
-        wanted_items = [{**item, "index": indexes.name_of(item["index"])} for item in kept]
-        if kept and wanted_items != items:
+        wanted_items = [
+            {key: value for key, value in item.items() if key not in dropped}
+            | {"index": indexes.name_of(name)}
+            for item in items
+            if (name := index_of(item)) in indexes.tags
+        ]
+        if wanted_items and wanted_items != items:
             edits.append(SetValue(path=(*owned.SOURCES, package), value=wanted_items))
     return edits
+
+
+def index_of(item: Mapping[str, Any]) -> str:
+    """The index that an item of a source names, empty where it names none."""
+    name = item.get("index")
+    return name if isinstance(name, str) else ""
 
 
 def _base(url: str, tag: str) -> Base | None:

@@ -11,7 +11,7 @@ from torchsel.changes import required_name
 from torchsel.edits import Delete, SetValue
 from torchsel.errors import ConfigError
 from torchsel.host import Host
-from torchsel.init_indexes import base_of, find_indexes, rename_edits, table_of
+from torchsel.init_indexes import base_of, find_indexes, index_of, rename_edits, table_of
 from torchsel.releases import Demand
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def _take_choices(
         )
         raise ConfigError(f"{msg} without giving them up: take them out first")
     _refuse_direct_sources(project)
+    if any(way.requirement.url for offer in offers for way in offer.ways):
+        _refuse(f"{project.root.path}: an extra or group requires torch by the address of a wheel")
     names = {offer.name: _tag(project, offer, catalog) for offer in offers}
     result.table |= {"strategy": found, "backends": names}
     _take_indexes(result, project)
@@ -126,7 +128,7 @@ def _tag(project: Project, offer: Offer, catalog: Catalog) -> str:
 
 def _drop_conflicts(result: Takeover, project: Project, offers: tuple[Offer, ...]) -> None:
     """Sets between the choices alone, where one of them has no source yet to tell that it is torchsel's."""
-    if all(offer.is_routed for offer in offers):
+    if all(offer.has_source for offer in offers):
         return
     places = {offer.place for offer in offers}
     sets = owned.uv_table(project.root.data).get("conflicts", [])
@@ -175,16 +177,16 @@ def _take_sources(result: Takeover, project: Project, catalog: Catalog) -> None:
 def _take_indexes(result: Takeover, project: Project) -> None:
     """Names, sources and URLs of the indexes that torch is routed to."""
     data, where = project.root.data, str(project.root.path)
-    names = {item["index"] for item in _torch_items(project) if isinstance(item.get("index"), str)}
+    named = [name for item in _torch_items(project) if (name := index_of(item))]
+    names = set(named)
     indexes = find_indexes(data, names)
-    result.routed = [
-        indexes.tags[item["index"]] for item in _torch_items(project) if item.get("index") in indexes.tags
-    ]
+    result.routed = [indexes.tags[name] for name in named if name in indexes.tags]
     if names and not result.routed:
         listed = ", ".join(sorted(names))
         _refuse(f"{where}: tool.uv.sources.torch: index {listed} says no backend that torchsel knows")
     result.table |= table_of(base_of(data, indexes, where))
-    result.edits += rename_edits(data, indexes)
+    dropped = () if "strategy" in result.table else tuple(adopted.LISTS)
+    result.edits += rename_edits(data, indexes, dropped)
     result.notes += [f"index {old!r} is now called {new!r}" for old, new in indexes.renames()]
 
 
