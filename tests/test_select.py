@@ -423,7 +423,8 @@ class TestConfig:
         assert found.accelerators == (RTX5090,)
         assert found.warnings == (
             "no build serves every GPU; cu132 leaves out 2x Tesla P40: "
-            "no kernels for 6.1 (2x Tesla P40); has 7.5-12.0",
+            "no kernels for 6.1 (2x Tesla P40); has 7.5-12.0;"
+            " tool.torchsel.gpus = 'best' says that this is meant",
         )
         chosen = next(item for item in found.candidates if item.backend == "cu132")
         assert chosen.reason == "chosen; no kernels for 6.1 (2x Tesla P40); has 7.5-12.0"
@@ -473,7 +474,9 @@ class TestConfig:
     def test_cpu_outside_of_backends_is_said(self) -> None:
         found = pick(linux(), config=Config(backends=("cu132",)))
         assert found.backend.tag == "cpu"
-        assert "'cpu' is not in tool.torchsel.backends, but no other build runs here" in found.warnings
+        assert (
+            "'cpu' is not in tool.torchsel.backends, but no other build runs here: add it" in found.warnings
+        )
 
 
 class TestRequest:
@@ -553,6 +556,44 @@ class TestRequest:
         config = Config(vendors=("amd",), max_cuda=(12,))
         found = pick(linux(H200, driver="580.65.06"), "cu132", config=config)
         assert (found.usable, found.warnings) == (True, ())
+
+
+class TestWaysOut:
+    """Every warning says what to do."""
+
+    def test_several_things_at_once(self) -> None:
+        found = pick(linux(RTX5090, driver="560.35.03"), config=Config(max_cuda=(11,)))
+        (warning,) = found.warnings
+        assert warning.endswith(
+            "): update the NVIDIA driver to >= 580 for 2.15.0 with cu132"
+            " and raise tool.torchsel.max-cuda to 13.2"
+        )
+
+    def test_no_wheel_at_all(self) -> None:
+        card = nvidia("NVIDIA GeForce GTX 780", "3.5")
+        (warning,) = pick(linux(card, driver="470.82.01")).warnings
+        assert warning == (
+            "no build for Linux x86_64 since torch 2.0 has kernels for 3.5 (GTX 780):"
+            " build torch from source, or set tool.torchsel.backend to 'cpu'"
+        )
+
+    def test_an_unknown_gfx_target(self) -> None:
+        (warning,) = pick(linux(amd("Radeon", None))).warnings
+        assert warning == "the gfx target of Radeon is unknown: set UV_AMD_GPU_ARCHITECTURE to it"
+
+    def test_a_held_build_is_no_reason_where_there_are_no_kernels(self) -> None:
+        (warning,) = pick(linux(amd("RX 580", "gfx803"))).warnings
+        assert "SDK" not in warning
+
+    def test_a_locked_release_that_leaves_a_gpu_out(self) -> None:
+        found = pick(linux(P40, RTX3090, driver="580.95.05"), locked=("2.15.0",))
+        assert (found.backend.tag, found.torch) == ("cu132", "2.15.0")
+        assert found.warnings == (
+            "no build of torch 2.15.0 in uv.lock serves every GPU; cu132 leaves out Tesla P40:"
+            " no kernels for 6.1 (Tesla P40); has 7.5-12.0; 'torchsel --upgrade' looks among other releases",
+        )
+        found = pick(linux(P40, RTX3090, driver="580.95.05"), locked=("2.15.0",), upgrade=True)
+        assert (found.backend.tag, found.torch) == ("cu126", "2.14.1")
 
 
 class TestMatching:

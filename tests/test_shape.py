@@ -33,7 +33,7 @@ LAYERS = {
             "remarks",
             "wayout",
         },
-        *{"select", "owned", "routing", "changes", "uvflags"},
+        *{"select", "ways", "owned", "routing", "changes", "uvflags"},
         *{"toml_scan", "toml_data", "toml_render", "toml_document", "toml_inline", "toml_place"},
         *{"toml_change", "toml_edit", "files", "journal", "stops", "uvtool", "installed"},
     },

@@ -55,6 +55,23 @@ class Fit:
         """The same fit with faults of one kind forgiven."""
         return replace(self, faults=tuple(fault for fault in self.faults if fault.kind != kind))
 
+    def kinds(self, devices: Iterable[Device]) -> set[Kind]:
+        """What kinds of faults matter for ``devices``."""
+        return {fault.kind for fault in self.against(devices)}
+
+    def has_kernels(self, devices: Iterable[Device]) -> bool:
+        """Whether nothing but drivers, releases and wishes stands against running on ``devices``."""
+        return not self.kinds(devices) & {"kernels", "machine"}
+
+    def needed_driver(self, devices: Iterable[Device]) -> str:
+        """The NVIDIA driver version that mends every driver fault, for a build that has one."""
+        return max((fault.driver for fault in self.against(devices) if fault.driver), key=release_key)
+
+    @property
+    def name(self) -> str:
+        """Release and backend, ``2.14.1 with cu126``."""
+        return f"{self.build.torch} with {self.backend.tag}"
+
     @property
     def vendor(self) -> Vendor | None:
         """The vendor whose devices the build is for, None for cpu."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.devices import VENDOR_NAMES, devices_of
-from torchsel.wayout import below, problem, ways_out, where
+from torchsel.wayout import below, problem, where
+from torchsel.ways import ways_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from torchsel.choice import Pick
     from torchsel.fit import Case, Fit
     from torchsel.host import Vendor
+
+_UPGRADE = "'torchsel --upgrade' looks among other releases"
 
 
 def no_build_for(vendor: Vendor, fits: Sequence[Fit], case: Case) -> str:
@@ -30,16 +33,22 @@ def left_out(pick: Pick, case: Case) -> str:
         return ""
     names = ", ".join(device.names for device in pick.left_out)
     text = f"{pick.fit.backend.tag} leaves out {names}: {'; '.join(dict.fromkeys(texts))}"
-    return text if case.config.gpus == "best" else f"no build serves every GPU; {text}"
+    if case.config.gpus == "best":
+        return text
+    torch = pick.fit.build.torch
+    if torch in case.scope.locked:
+        return f"no build of torch {case.scope.public(torch)} in uv.lock serves every GPU; {text}; {_UPGRADE}"
+    return f"no build serves every GPU; {text}; tool.torchsel.gpus = 'best' says that this is meant"
 
 
 def doubts(pick: Pick) -> Iterator[str]:
     """What is not certain about the choice."""
     if pick.fit.doubt:
-        yield pick.fit.doubt
+        yield f"{pick.fit.doubt}; test it before you rely on it"
     for device in pick.served:
         if device.vendor == "nvidia" and device.target is None:
-            yield f"the compute capability of {device.names} is unknown: judged by the driver alone"
+            unknown = f"the compute capability of {device.names} is unknown: judged by the driver alone"
+            yield f"{unknown}; a recorded host (--host) can tell it"
 
 
 def ignored(case: Case) -> Iterator[str]:
@@ -73,7 +82,9 @@ def cpu_trouble(chosen: Fit | None, fits: Sequence[Fit], case: Case) -> str:
         if case.host.system == "darwin":
             return _last_on_macos(chosen, case)
         listed = case.config.backends is None or "cpu" in case.config.backends
-        return "" if listed else "'cpu' is not in tool.torchsel.backends, but no other build runs here"
+        return (
+            "" if listed else "'cpu' is not in tool.torchsel.backends, but no other build runs here: add it"
+        )
     mine = [fit for fit in fits if fit.backend.family == "cpu"]
     if not mine:
         return ""

@@ -171,7 +171,9 @@ def _obeyed(backend: Backend, fits: Sequence[Fit], case: Case) -> Selection:
     """The backend that was asked for, whatever this machine is."""
     tag = backend.tag
     if not case.catalog.known(tag):
-        text = f"{tag} is not in torchsel's catalog: routed as it is, its builds and platforms unknown"
+        text = (
+            f"{tag} is not in torchsel's catalog: routed as it is; tool.torchsel.catalog can tell its builds"
+        )
         return Selection(backend=backend, torch=None, reasons=(f"{tag} was asked for",), warnings=(text,))
     torch = best_release(case.demand, tag, case.config, case.catalog)
     mine = [_as_asked(fit) for fit in fits if fit.build.backend == tag]

@@ -1,4 +1,4 @@
-"""Sentences: why the newest torch is out of reach, why nothing runs, and what would change that."""
+"""Sentences: why a build was chosen, why the newest torch is out of reach, why nothing runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torchsel.devices import FAMILY_VENDORS
 from torchsel.fit import dotted, jetson_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from torchsel.catalog import Catalog
     from torchsel.devices import Device
@@ -42,20 +42,20 @@ def out_of_reach(fits: Sequence[Fit], chosen: Fit, served: Devices, case: Case) 
     torch = f"torch {case.scope.public(newest) or newest}"
     rivals = [fit for fit in fits if fit.build.torch == newest]
     if not rivals:
-        return f"{torch} has no {_kind(chosen)} build for {where(case.host)}; {_name(chosen)} is the newest"
-    if not any(_has_kernels(fit, served) for fit in rivals):
-        lacking = tuple(item for item in served if not any(_has_kernels(fit, (item,)) for fit in rivals))
+        return f"{torch} has no {_kind(chosen)} build for {where(case.host)}; {chosen.name} is the newest"
+    if not any(fit.has_kernels(served) for fit in rivals):
+        lacking = tuple(item for item in served if not any(fit.has_kernels((item,)) for fit in rivals))
         labels = _labels(lacking or served)
         return f"{torch} has no build with kernels for {labels}; {_last(fits, chosen, served, case)}"
-    waiting = [fit for fit in rivals if _kinds(fit, served) == {"driver"}]
+    waiting = [fit for fit in rivals if fit.kinds(served) == {"driver"}]
     if waiting:
-        easiest = min(waiting, key=lambda fit: release_key(_needed(fit, served)))
-        need = f"{torch} needs driver >= {_needed(easiest, served)} ({easiest.backend.tag})"
-        return f"{need}; with {case.host.nvidia_driver} the newest is {_name(chosen)}"
-    if all(_kinds(fit, served) == {"held"} for fit in rivals):
+        easiest = min(waiting, key=lambda fit: release_key(fit.needed_driver(served)))
+        need = f"{torch} needs driver >= {easiest.needed_driver(served)} ({easiest.backend.tag})"
+        return f"{need}; with {case.host.nvidia_driver} the newest is {chosen.name}"
+    if all(fit.kinds(served) == {"held"} for fit in rivals):
         tags = ", ".join(fit.backend.tag for fit in rivals)
-        return f"{torch} has {tags} only, for where nothing else runs; the newest is {_name(chosen)}"
-    return f"{torch} is out of reach: {_blockers(rivals, served)}; the newest is {_name(chosen)}"
+        return f"{torch} has {tags} only, for where nothing else runs; the newest is {chosen.name}"
+    return f"{torch} is out of reach: {_blockers(rivals, served)}; the newest is {chosen.name}"
 
 
 def problem(vendor: Vendor, fits: Sequence[Fit], case: Case) -> str:
@@ -70,27 +70,13 @@ def problem(vendor: Vendor, fits: Sequence[Fit], case: Case) -> str:
         return f"{names} found, but no NVIDIA driver is loaded"
     if all(device.fault for device in devices):
         return "; ".join(device.fault for device in devices)
-    return _problem_with(_focus(devices, fits), fits, case)
-
-
-def ways_out(vendor: Vendor, fits: Sequence[Fit], case: Case) -> str:
-    """What would make a build run, joined by "or"; empty where nothing is known to help."""
-    devices = _focus(case.devices[vendor], fits)
-    if vendor == "nvidia" and jetson_fault(case.host):
-        return "use the wheels that NVIDIA and Jetson AI Lab build for JetPack, or update to JetPack 7"
-    if vendor == "nvidia" and case.host.nvidia_driver is None:
-        return _install_driver(fits, devices, case)
-    ways = [*_driver_ways(fits, devices, case), *_release_ways(fits, devices, case)]
-    ways += _config_ways(fits, devices)
-    if vendor == "amd":
-        ways += _amd_ways(fits, devices, case.host)
-    return ", or ".join(ways)
+    return _problem_with(focus(devices, fits), fits, case)
 
 
 def is_hopeless(fits: Iterable[Fit], devices: Devices) -> bool:
     """Whether no build of any release has kernels for any of the devices."""
     mine = list(fits)
-    return not any(_has_kernels(fit, (device,)) for fit in mine for device in devices)
+    return not any(fit.has_kernels((device,)) for fit in mine for device in devices)
 
 
 def no_wheels(host: Host, platforms: Iterable[str]) -> str:
@@ -119,125 +105,38 @@ def where(host: Host) -> str:
 
 
 def _problem_with(devices: Devices, fits: Sequence[Fit], case: Case) -> str:
-    able = [fit for fit in fits if _has_kernels(fit, devices)]
+    able = [fit for fit in fits if fit.has_kernels(devices)]
     labels = _labels(devices)
     if not able:
-        broken = {fault.text for fit in fits for fault in fit.against(devices) if ": " in fault.text}
+        faults = [fault for fit in fits for fault in fit.against(devices) if fault.kind == "kernels"]
+        broken = {fault.text for fault in faults if ": " in fault.text}
         since = dotted(release_key(case.catalog.releases[-1])[:2])
         text = f"no build for {where(case.host)} since torch {since} has kernels for {labels}"
         return "; ".join([text, *sorted(broken)])
-    allowed = [fit for fit in able if "release" not in _kinds(fit, devices)]
+    allowed = [fit for fit in able if "release" not in fit.kinds(devices)]
     if not allowed:
         wanted = ",".join(case.demand.specifiers) or f" {case.scope.allowed[0]}"
-        return f"torch{wanted} has no build with kernels for {labels}; the last is {_name(able[0])}"
-    if any(_kinds(fit, devices) == {"driver"} for fit in allowed):
+        return f"torch{wanted} has no build with kernels for {labels}; the last is {able[0].name}"
+    if any(fit.kinds(devices) == {"driver"} for fit in allowed):
         return f"driver {case.host.nvidia_driver} is too old for every build with kernels for {labels}"
     return f"every build with kernels for {labels} is ruled out ({_blockers(allowed, devices)})"
 
 
-def _driver_ways(fits: Sequence[Fit], devices: Devices, case: Case) -> Iterator[str]:
-    """A newer driver: the least that helps, and what the newest torch would need."""
-    waiting = [fit for fit in fits if _kinds(fit, devices) == {"driver"} and _can_drive(fit, devices, case)]
-    if not waiting:
-        return
-    easiest = min(waiting, key=lambda fit: release_key(_needed(fit, devices)))
-    yield f"update the NVIDIA driver to >= {_needed(easiest, devices)} for {_name(easiest)}"
-    best = min(
-        (fit for fit in waiting if fit.build.torch == waiting[0].build.torch),
-        key=lambda fit: release_key(_needed(fit, devices)),
-    )
-    if best.build.torch != easiest.build.torch:
-        yield f"to >= {_needed(best, devices)} for {_name(best)}"
-
-
-def _release_ways(fits: Sequence[Fit], devices: Devices, case: Case) -> Iterator[str]:
-    """Another torch than the project allows."""
-    found = next((fit for fit in fits if _kinds(fit, devices) == {"release"}), None)
-    if found is None:
-        return
-    release = release_key(found.build.torch)
-    if release > release_key(case.scope.allowed[0]):
-        yield f"allow torch {found.build.torch} ({found.backend.tag})"
-    else:
-        yield f"require torch<{below(found.build.torch, case.catalog)} (for {_name(found)})"
-
-
-def _config_ways(fits: Sequence[Fit], devices: Devices) -> Iterator[str]:
-    """Another value of a key in ``[tool.torchsel]``, or another Python."""
-    for kind in ("backends", "max-cuda", "python"):
-        found = next((fit for fit in fits if _kinds(fit, devices) == {kind}), None)
-        if found is None:
-            continue
-        if kind == "backends":
-            yield f"add {found.backend.tag!r} to tool.torchsel.backends"
-        elif kind == "max-cuda":
-            yield f"raise tool.torchsel.max-cuda to {dotted(found.backend.release)}"
-        else:
-            python = found.build.python
-            yield f"use Python {python[0]} to {python[-1].rstrip('t')} (for {_name(found)})"
-
-
-def _amd_ways(fits: Sequence[Fit], devices: Devices, host: Host) -> Iterator[str]:
-    """AMD's override for the relatives of gfx1030, and what there is besides PyTorch's own index."""
-    if not fits:
-        yield "use Linux or WSL 2" if host.system == "win32" else "use an x86_64 machine"
-        yield "use AMD's own index"
-    relatives = [item.target for item in devices if (item.target or "").startswith("gfx103")]
-    build = next((fit for fit in fits if "gfx1030" in fit.build.kernels and not _rules_out(fit)), None)
-    if relatives and build:
-        trick = "set HSA_OVERRIDE_GFX_VERSION=10.3.0, which AMD does not support"
-        yield f"{trick}, and ask for backend {build.backend.tag} to run gfx1030's kernels on {relatives[0]}"
-
-
-def _install_driver(fits: Sequence[Fit], devices: Devices, case: Case) -> str:
-    """The driver for the newest torch whose builds have kernels; None of the faults counts but those."""
-    ready = [fit for fit in fits if _kinds(fit, devices) == {"machine"}]
-    passed = "if this is a container, start it with the GPU passed in"
-    if not ready:
-        return f"install NVIDIA's driver; {passed}"
-    mode = case.config.cuda_compat
-    minimum = case.catalog.driver_minimum(ready[0].backend.release, case.driver_table, mode)
-    return f"install NVIDIA's driver, >= {minimum} for {_name(ready[0])}; {passed}"
-
-
 def _last(fits: Sequence[Fit], chosen: Fit, served: Devices, case: Case) -> str:
     """Whether the chosen build is the last with kernels, or one that a newer driver would allow."""
-    last = next(fit for fit in fits if _kinds(fit, served) <= {"driver"})
+    last = next(fit for fit in fits if fit.kinds(served) <= {"driver"})
     if last.build.torch == chosen.build.torch:
-        return f"{_name(chosen)} is the last"
-    need = f"{_name(last)} is the last and needs driver >= {_needed(last, served)}"
-    return f"{need}; with {case.host.nvidia_driver} the newest is {_name(chosen)}"
+        return f"{chosen.name} is the last"
+    need = f"{last.name} is the last and needs driver >= {last.needed_driver(served)}"
+    return f"{need}; with {case.host.nvidia_driver} the newest is {chosen.name}"
 
 
-def _focus(devices: Devices, fits: Sequence[Fit]) -> Devices:
+def focus(devices: Devices, fits: Sequence[Fit]) -> Devices:
     """The most capable device that some build has kernels for; all of them where there is none."""
     for device in devices:
-        if any(_has_kernels(fit, (device,)) for fit in fits):
+        if any(fit.has_kernels((device,)) for fit in fits):
             return (device,)
     return devices
-
-
-def _can_drive(fit: Fit, devices: Devices, case: Case) -> bool:
-    """Whether NVIDIA still makes such a driver for every device."""
-    branch = release_key(_needed(fit, devices))[0]
-    last = {row.compute_capability: row.last_branch for row in case.catalog.architectures}
-    return all(not (end := last.get(device.target or "")) or branch <= int(end) for device in devices)
-
-
-def _kinds(fit: Fit, devices: Devices) -> set[str]:
-    return {fault.kind for fault in fit.against(devices)}
-
-
-def _has_kernels(fit: Fit, devices: Devices) -> bool:
-    return not _kinds(fit, devices) & {"kernels", "machine"}
-
-
-def _rules_out(fit: Fit) -> bool:
-    return any(fault.device is None for fault in fit.faults)
-
-
-def _needed(fit: Fit, devices: Devices) -> str:
-    return max((fault.driver for fault in fit.against(devices) if fault.driver), key=release_key)
 
 
 def _blockers(fits: Iterable[Fit], devices: Devices) -> str:
@@ -247,10 +146,6 @@ def _blockers(fits: Iterable[Fit], devices: Devices) -> str:
 
 def _labels(devices: Devices) -> str:
     return ", ".join(device.label for device in devices)
-
-
-def _name(fit: Fit) -> str:
-    return f"{fit.build.torch} with {fit.backend.tag}"
 
 
 def _kind(fit: Fit) -> str:
