@@ -112,7 +112,7 @@ def locked_packages(lock: TomlFile | None, names: Iterable[str]) -> list[Locked]
     return [
         _locked(item)
         for item in (packages if isinstance(packages, list) else [])
-        if isinstance(item, dict) and item.get("name") in wanted and _is_version(item.get("version"))
+        if isinstance(item, dict) and str(item.get("name")) in wanted and _is_version(item.get("version"))
     ]
 
 
