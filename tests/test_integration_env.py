@@ -87,6 +87,7 @@ def test_groups_refused_already_stay_refused(team: Project) -> None:
     ("change", "said"),
     [
         (('strategy = "groups"', ""), "nothing to set: the routing is in pyproject.toml"),
+        (("[tool.torchsel]", "[tool.other]"), "nothing to set: there is no [tool.torchsel] here"),
         (('strategy = "groups"', 'strategy = "extras"'), "nothing to set: uv has no variable for extras"),
         (
             ('default-backend = "none"', ""),
@@ -164,6 +165,21 @@ def test_no_value_can_inject(project: MakeProject, shell: Shell, values: list[st
 
 def test_powershell_quotes() -> None:
     assert export("powershell", "a'b\u2019c $(x)") == "$env:UV_NO_GROUP = 'a''b\u2019\u2019c $(x)'"
+
+
+def test_in_a_members_folder_it_sets_nothing_and_says_what_to_use(
+    project: MakeProject, hosts: dict[str, Path]
+) -> None:
+    root = GROUPS + '\n[tool.uv.workspace]\nmembers = ["train"]\n'
+    demo = project(root, env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
+    member = project(GROUPS.partition("\n[dep")[0].replace("demo", "train"), name="demo/train")
+    demo.torchsel("lock")
+    told = demo.torchsel("env", cwd=member.root)
+    assert told.out == ""
+    assert "in the folder of a workspace's member plain uv takes no group of the root" in told.err
+    demo.torchsel("sync", "--locked", cwd=member.root)
+    assert demo.installed("torch") == "2.14.1+cu126"
+    assert "UV_NO_GROUP" in demo.torchsel("env").out
 
 
 def test_direnv(team: Project) -> None:

@@ -175,10 +175,13 @@ def _add_shell_commands(command: Callable[[str, str], argparse.ArgumentParser]) 
     hook.add_argument("shell", choices=SHELLS, help="which shell")
     completion = command("completion", "print the completion of torchsel's own command line")
     completion.add_argument("shell", choices=SHELLS, help="which shell")
+    env.epilog = 'in .envrc, for direnv: eval "$(torchsel env)"'
     command("schema", "print the JSON Schema of [tool.torchsel], for editors")
 
+    hook.epilog = 'in ~/.bashrc: eval "$(torchsel hook bash)"'
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
+    completion.epilog = 'in ~/.bashrc: eval "$(torchsel completion bash)"'
     parser.add_argument("--project", metavar="DIR", help="the project's folder (default: search upwards)")
     parser.add_argument(
         "--backend", metavar="TAG", help="'auto' or a torch backend: cpu, cu130, rocm7.2, xpu"

@@ -186,7 +186,7 @@ def run_env(arguments: Arguments, console: Console, environ: Mapping[str, str]) 
 
     found = _survey(arguments, console, environ)
     report.warn(found, console)
-    advice = advise(found, environ)
+    advice = advise(found, arguments.folder, environ)
     for notice in advice.notices:
         console.say(notice)
     if advice.value is not None:

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 
 from torchsel.errors import MachineError
 from torchsel.owned import canonical
+from torchsel.project import find_pyproject
 from torchsel.uvtool import Uv, find_uv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from torchsel.choices import Choices
     from torchsel.shellhook import Shell
     from torchsel.survey import Survey
 
 VARIABLE = "UV_NO_GROUP"
+_MEMBER = (
+    "nothing to set: in the folder of a workspace's member plain uv takes no group of the root, so it has"
+    " a torch of its own choice there; use 'torchsel uv' or the shell hook, or uv in the root's folder"
+)
 OLDEST_UV = (0, 9, 8)
 """The first uv that reads `VARIABLE`."""
 
@@ -30,11 +36,11 @@ class Advice:
     notices: tuple[str, ...] = ()
 
 
-def advise(survey: Survey, environ: Mapping[str, str]) -> Advice:
-    """What plain uv has to be told so that it takes this machine's group."""
+def advise(survey: Survey, folder: Path, environ: Mapping[str, str]) -> Advice:
+    """What plain uv in ``folder`` has to be told so that it takes this machine's group."""
     choices = survey.choices
     tag = survey.selection.backend.tag
-    if choices is None or choices.scope != "group":
+    if choices is None or choices.scope != "group" or not survey.project.is_configured:
         return Advice(notices=(_unneeded(survey),))
     if survey.config.default_backend != "none":
         return Advice(
@@ -43,6 +49,8 @@ def advise(survey: Survey, environ: Mapping[str, str]) -> Advice:
                 f" it is {survey.config.default_backend!r}; use 'torchsel uv' or the shell hook",
             )
         )
+    if find_pyproject(folder).resolve() != survey.project.root.path.resolve():
+        return Advice(notices=(_MEMBER,))
     mine = choices.name_of(tag)
     if mine is None:
         offered = ", ".join(choices.tags)
@@ -66,6 +74,8 @@ def export(shell: Shell, value: str) -> str:
 
 
 def _unneeded(survey: Survey) -> str:
+    if not survey.project.is_configured:
+        return "nothing to set: there is no [tool.torchsel] here; use 'torchsel uv' or 'torchsel init'"
     if survey.config.strategy == "extras":
         return "nothing to set: uv has no variable for extras; use 'torchsel uv' or the shell hook"
     return "nothing to set: the routing is in pyproject.toml, and plain uv follows it"
