@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from torchsel import __version__
 from torchsel.console import ColorChoice, Console
-from torchsel.errors import EXIT_BUG, EXIT_CONFIG, EXIT_INTERRUPTED, TorchselError
+from torchsel.errors import EXIT_BUG, EXIT_CONFIG, EXIT_INTERRUPTED, EXIT_MACHINE, TorchselError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,6 +94,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_output()
         return EXIT_INTERRUPTED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        console.error(f"{where}{error.strerror or error}")
+        return EXIT_MACHINE
     except Exception as error:  # the last line of defence: no traceback reaches a user
         console.error(_bug(error))
         return EXIT_BUG
@@ -171,17 +175,17 @@ def _parser() -> argparse.ArgumentParser:
 def _add_shell_commands(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     env = command("env", "print the export line by which plain uv takes this machine's group")
     env.add_argument("--shell", choices=SHELLS, help="whose syntax (default: bash, which zsh reads too)")
+    env.epilog = 'in .envrc, for direnv: eval "$(torchsel env)"'
     hook = command("hook", "print a shell function 'uv' that goes through torchsel, to be evaluated")
     hook.add_argument("shell", choices=SHELLS, help="which shell")
+    hook.epilog = 'in ~/.bashrc: eval "$(torchsel hook bash)"'
     completion = command("completion", "print the completion of torchsel's own command line")
     completion.add_argument("shell", choices=SHELLS, help="which shell")
-    env.epilog = 'in .envrc, for direnv: eval "$(torchsel env)"'
+    completion.epilog = 'in ~/.bashrc: eval "$(torchsel completion bash)"'
     command("schema", "print the JSON Schema of [tool.torchsel], for editors")
 
-    hook.epilog = 'in ~/.bashrc: eval "$(torchsel hook bash)"'
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    completion.epilog = 'in ~/.bashrc: eval "$(torchsel completion bash)"'
     parser.add_argument("--project", metavar="DIR", help="the project's folder (default: search upwards)")
     parser.add_argument(
         "--backend", metavar="TAG", help="'auto' or a torch backend: cpu, cu130, rocm7.2, xpu"
@@ -211,7 +215,7 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strategy",
         choices=("pin", "groups", "extras"),
-        help="'pin' routes for this machine, the others for all (default: as the project is routed, else pin)",
+        help="'pin' is for this machine, the others for all (default: as it is routed now, else pin)",
     )
     parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
     parser.add_argument("--dry-run", action="store_true", help="print the change, write nothing")

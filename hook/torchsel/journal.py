@@ -48,10 +48,6 @@ class Journal:
         """Forget the record: the change is complete or taken back."""
         self.path.unlink(missing_ok=True)
 
-    def exists(self) -> bool:
-        """Whether a change was begun and not ended."""
-        return self.path.exists()
-
     def recover(self, *, is_complete: Callable[[], bool] = lambda: False) -> bool:
         """Undo a change that was begun and not ended; returns whether there was something to undo.
 

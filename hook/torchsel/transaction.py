@@ -43,8 +43,8 @@ def locked(target: Path, environ: Mapping[str, str]) -> Iterator[Workplace]:
 
 def is_repair_due(target: Path, environ: Mapping[str, str]) -> bool:
     """Whether a killed run left something of the project at ``target``; makes no folder."""
-    journal = Journal(target, state_path(environ))
-    return journal.exists() or any(temporary_of(path).exists() for path in _files(target))
+    record = Journal(target, state_path(environ)).path
+    return record.exists() or any(temporary_of(path).exists() for path in (record, *_files(target)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,10 +63,11 @@ class Workplace:
         Raises:
             MachineError: a file can't be read or written.
         """
-        for path in _files(self.target):
+        journal = Journal(self.target, self.state)
+        for path in (journal.path, *_files(self.target)):
             with contextlib.suppress(OSError):
                 temporary_of(path).unlink(missing_ok=True)
-        Journal(self.target, self.state).recover(is_complete=self._is_lock_current)
+        journal.recover(is_complete=self._is_lock_current)
 
     def write(self, before: str, after: str) -> None:
         """Replace pyproject.toml, which was read as ``before``.
