@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import MakeProject
-    from support.toolbox import Project
+    from support.toolbox import Project, World
 
 PYPROJECT = """\
 [project]
@@ -28,13 +28,22 @@ SAID = (
 )
 
 
-@pytest.fixture
-def builder(project: MakeProject, hosts: dict[str, Path]) -> Project:
-    """A project committed on a GTX 1080 Ti, in CI on a machine without accelerators."""
-    demo = project(PYPROJECT)
+@pytest.fixture(scope="module")
+def committed(
+    world: World, hosts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[bytes, bytes]:
+    """pyproject.toml and uv.lock as made on a GTX 1080 Ti."""
+    demo = world.project(tmp_path_factory.mktemp("committed") / "demo", PYPROJECT)
     demo.torchsel("--host", str(hosts["gtx1080ti"]))
     demo.uv("lock")
-    demo.env["CI"] = "true"
+    return state(demo)
+
+
+@pytest.fixture
+def builder(project: MakeProject, committed: tuple[bytes, bytes]) -> Project:
+    """That project in CI, on a machine without accelerators."""
+    demo = project(committed[0].decode(), env={"CI": "true"})
+    (demo.root / "uv.lock").write_bytes(committed[1])
     hide_gpus(demo)
     return demo
 
