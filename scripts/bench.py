@@ -1,0 +1,104 @@
+"""What torchsel costs: beside plain uv, a bare interpreter and other tools, on this machine.
+
+    python3 scripts/bench.py                 every figure; takes about ten minutes
+    python3 scripts/bench.py --quick         fewer rounds, a minute or two
+    python3 scripts/bench.py --only no-op    one part: no-op, shell, change, lock, others
+    python3 scripts/bench.py --write         put the table and the picture into README.md and scripts/pictures
+
+Commands run in turn, one of each a round, so that whatever else the machine does befalls them alike; a time
+is the median of the rounds, a ratio the median of the ratios within a round. Projects are synced from a
+PyTorch-like index on loopback, so no download is measured. Linux only.
+Needs only Python 3.11 or newer and a package index; all else goes into ``.work`` in the project's folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bootstrap import ROOT, BootstrapError, ensure_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bench_projects import Stage
+    from bench_timing import Row
+
+PICTURE = ROOT / "scripts" / "pictures" / "bench.svg"
+README = ROOT / "README.md"
+START, END = "<!-- bench: start -->", "<!-- bench: end -->"
+PARTS = ("no-op", "shell", "change", "lock", "others")
+
+
+def main(argv: list[str]) -> int:
+    """Make the environment, then measure in it."""
+    arguments = _arguments(argv)
+    try:
+        python = ensure_environment()
+    except BootstrapError as error:
+        print(f"scripts/bench.py: {error}", file=sys.stderr)
+        return 3
+    if Path(sys.prefix) != python.parent.parent:
+        return subprocess.run([python, __file__, *argv], check=False).returncode
+    return _measure(arguments)
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    sys.path.insert(0, str(ROOT / "tests"))
+    from bench_picture import markdown, picture, text  # noqa: PLC0415 - needs the environment
+    from bench_projects import stage  # noqa: PLC0415 - needs the environment
+
+    rows: list[Row] = []
+    with stage(rounds=7 if arguments.quick else 41) as here:
+        print(f"{here.machine}\n", flush=True)
+        for name, part in _parts().items():
+            if name in (arguments.only or PARTS):
+                found = list(part(here))
+                print(text(found), flush=True)
+                rows += found
+        if arguments.write:
+            PICTURE.write_text(picture(rows, here.machine), encoding="utf-8")
+            _write_readme(markdown(rows, here.machine))
+    missed = [row for row in rows if row.is_met is False]
+    print(f"{len(missed)} of {sum(row.is_met is not None for row in rows)} goals missed")
+    for row in missed:
+        print(f"missed: {row.part}: {row.name}: {row.goal}")
+    return int(bool(missed))
+
+
+def _parts() -> dict[str, Callable[[Stage], Iterator[Row]]]:
+    import bench_change  # noqa: PLC0415 - needs the environment
+    import bench_lock  # noqa: PLC0415 - needs the environment
+    import bench_noop  # noqa: PLC0415 - needs the environment
+    import bench_others  # noqa: PLC0415 - needs the environment
+
+    functions = (
+        bench_noop.no_op,
+        bench_noop.shell,
+        bench_change.change,
+        bench_lock.lock,
+        bench_others.others,
+    )
+    return dict(zip(PARTS, functions, strict=True))
+
+
+def _write_readme(table: str) -> None:
+    before, start, rest = README.read_text(encoding="utf-8").partition(START)
+    _, end, after = rest.partition(END)
+    if start and end:
+        README.write_text(f"{before}{START}\n{table}\n{END}{after}", encoding="utf-8")
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be repeated")
+    parser.add_argument("--write", action="store_true", help="renew the README's table and picture")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
