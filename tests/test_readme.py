@@ -98,10 +98,9 @@ def test_install(tmp_path: Path) -> None:
         check=True,
     )
     assert "_shtab_torchsel" in shown.stdout
-    printed = subprocess.run(
-        [tmp_path / "bin" / "torchsel", "schema"], capture_output=True, text=True, check=True
-    )
-    assert list(json.loads(printed.stdout)["properties"]) == list(KEYS)
+    for words, part in (("schema", '"same-torch"'), ("hook fish", "function uv"), ("--version", "torchsel ")):
+        command = f"{tmp_path / 'bin' / 'torchsel'} {words}"
+        assert part in subprocess.run(command.split(), capture_output=True, text=True, check=True).stdout
 
 
 def test_one_machine(project: MakeProject, hosts: dict[str, Path]) -> None:
