@@ -109,9 +109,10 @@ def itself() -> str:
     """This installation: Python, where packages are installed, torchsel's own files with its data."""
     own = os.path.dirname(__file__)  # noqa: PTH120 - pathlib is slow to import
     folders = [path for path in sys.path if path.endswith("-packages")]
-    parts = [sys.version, sys.prefix, own, *(f"{path} {stamp(path)}" for path in folders)]
-    for folder in (own, f"{own}/data", f"{own}/probes"):
-        parts += sorted(_entries(folder))
+    inside = (own, f"{own}/data", f"{own}/probes")
+    parts = [sys.version, sys.prefix, *(f"{path} {stamp(path)}" for path in (*folders, *inside))]
+    if not own.endswith("-packages/torchsel"):  # a checkout, whose files are edited in place
+        parts += [entry for folder in inside for entry in sorted(_entries(folder))]
     return "\n".join(parts)
 
 
