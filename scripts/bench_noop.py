@@ -69,7 +69,7 @@ def _beside_uv(here: Stage, at: Project, part: str) -> Iterator[Row]:
     yield at_most(part, "torchsel", times["torchsel"], sync, 1.0, "uv sync")
     yield at_most(part, "torchsel, beside Python itself", times["torchsel"], bare, 1.5, "bare Python")
     for name in short:
-        yield at_most(part, f"torchsel {name}", times[name], times["torchsel"], 1.15, "torchsel")
+        yield at_most(part, f"torchsel {name}", times[name], times["torchsel"], 1.25, "torchsel")
     yield at_most(part, "torchsel uv sync", times["torchsel uv sync"], sync, 2.0, "uv sync")
     yield Row(part=part, name="uv run python -c ''", ms=run.median, note=f"noise {run.spread:.0%}")
     yield at_most(part, "torchsel run python -c ''", times["torchsel run"], run, 2.0, "uv run")
@@ -78,7 +78,7 @@ def _beside_uv(here: Stage, at: Project, part: str) -> Iterator[Row]:
         name="torchsel --no-cache",
         ms=times["long"].median,
         ratio=f"{times['long'].ratio(sync):.2f} x uv sync",
-        note="looks at everything anew, and what the record saves",
+        note="looks at everything anew: what the record saves",
     )
 
 

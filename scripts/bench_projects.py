@@ -120,20 +120,12 @@ def _libraries() -> list[Wheel]:
 
 
 def _install() -> Path:
-    """Install torchsel from this checkout by uv, in an environment of its own: as ``uv tool install`` does it."""
+    """Install this checkout by uv in an environment of its own, as ``uv tool install`` does it."""
     tool = FOLDER / "tool"
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     uv = str(uv_binary())
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, tool], env=environ, check=True)
-    install = [
-        uv,
-        "pip",
-        "install",
-        "--quiet",
-        "--compile-bytecode",
-        "--python",
-        tool / "bin" / "python",
-        ROOT,
-    ]
+    python = str(tool / "bin" / "python")
+    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, str(ROOT)]
     subprocess.run(install, env=environ, check=True)
     return tool
