@@ -288,3 +288,29 @@ def test_upgrade_moves_releases_of_a_routing_in_sync(project: MakeProject, hosts
     assert "2.8.0+cu129" in demo.locked("torch")
     demo.torchsel("--host", str(hosts["h200"]), "--upgrade")
     assert "2.9.1+cu130" in demo.locked("torch")
+
+
+def test_cpu_is_a_fallback_that_needs_no_leave(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(DIRECT + 'backends = ["cu130"]\n')
+    demo.torchsel("--host", str(hosts["cpu"]))
+    assert "pytorch-cpu" in demo.text()
+    demo.torchsel("check")
+
+
+def test_torch_by_address_is_left_alone(project: MakeProject, hosts: dict[str, Path]) -> None:
+    text = DIRECT.replace('"torch"', '"torch @ https://example.org/torch-2.9.0-py3-none-any.whl"')
+    demo = project(text)
+    said = demo.torchsel("--host", str(hosts["h200"]))
+    assert "project.dependencies: torch is required by address; left alone" in said.err
+    assert demo.text() == text
+
+
+@pytest.mark.parametrize("strategy", ["pin", "groups"])
+def test_telling_the_version_syncs_nothing(
+    project: MakeProject, hosts: dict[str, Path], strategy: str
+) -> None:
+    demo = project(DIRECT + f'strategy = "{strategy}"\n', env={"TORCHSEL_HOST": str(hosts["cpu"])})
+    assert demo.torchsel("uv", "version").out == "demo 0.1.0\n"
+    assert not (demo.root / ".venv").exists()
+    demo.torchsel("uv", "version", "--bump", "patch")
+    assert demo.installed("torch") == "2.15.0+cpu"

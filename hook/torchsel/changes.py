@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from torchsel import owned
@@ -37,12 +38,13 @@ def find_changes(
     *,
     ours: Collection[str],
     used: Collection[str] = (),
+    addressed: Mapping[str, str] = MappingProxyType({}),
 ) -> Changes:
     """Compare a pyproject.toml with ``routing``.
 
     ``ours`` are the packages whose stale owned sources may go, ``used`` the names of indexes that workspace
-    members' own sources point to. Nothing changes while torch itself has a
-    source that is the user's, as a family split over two builds can't work.
+    members' own sources point to, ``addressed`` the packages required by address and where. Nothing
+    changes while torch itself is the user's, as a family split over two builds can't work.
 
     Raises:
         ConfigError: a name that is needed stands for something of the user's own.
@@ -56,6 +58,9 @@ def find_changes(
         if package in keys and not owned.is_owned_source(owned.sources(data)[keys[package]], kept)
     }
     notes = tuple(_foreign_note(name, owned.sources(data)[name]) for name in foreign.values())
+    for package in sorted(addressed.keys() & routing.sources.keys()):
+        foreign.setdefault(package, package)
+        notes = (*notes, f"{addressed[package]}: {package} is required by address; left alone")
     if "torch" in foreign:
         return Changes(edits=(), left_alone=notes)
     sources = {package: value for package, value in routing.sources.items() if package not in foreign}

@@ -117,6 +117,8 @@ def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:
         yield "same-torch: needs strategy 'groups' or 'extras'; with 'pin' there is one backend only"
     if found.get("names") and strategy == "pin":
         yield "backends: a table of names is for strategies 'groups' and 'extras'; with 'pin' give a list"
+    if "torch" in found.get("exclude", ()):
+        yield "exclude: without torch there is nothing to route; to stop routing, remove the whole table"
     request = found.get("backend") or "auto"
     if backends is not None and request not in ("auto", *backends):
         yield f"backend: {request!r} is not among {TABLE}.backends ({', '.join(backends)})"

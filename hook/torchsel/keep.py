@@ -43,7 +43,8 @@ def forbidden(routed: str, config: Config, request: Request) -> Iterator[str]:
     """Why the configuration or the request does not allow what is routed; nothing where they do."""
     if request.backend not in ("auto", routed):
         yield f"routed to {routed}, but {request.source} asks for {request.backend}"
-    if config.backends is not None and routed not in config.backends:
+    is_fallback = routed == "cpu" and config.fallback == "cpu"
+    if config.backends is not None and routed not in config.backends and not is_fallback:
         yield f"routed to {routed}, which is not among tool.torchsel.backends"
     backend = Backend.parse(routed)
     if (

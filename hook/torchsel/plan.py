@@ -60,7 +60,13 @@ def make_plan(project: Project, config: Config, backend: Backend, catalog: Catal
     used = owned.index_names(
         source for file in project.members for source in owned.sources(file.data).values()
     )
-    found = find_changes(project.root.data, wanted, ours=context.ours(named), used=used)
+    found = find_changes(
+        project.root.data,
+        wanted,
+        ours=context.ours(named),
+        used=used,
+        addressed=requirements.addressed(project),
+    )
     return Plan(
         packages=tuple(routed),
         helpers=tuple(name for name in wanted.sources if name not in routed),

@@ -95,6 +95,11 @@ def places_of(project: Project, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.place for item in found if item.name == name))
 
 
+def addressed(project: Project) -> dict[str, str]:
+    """Each package that is required by address (``torch @ https://…``), and the list where."""
+    return {item.name: item.place for item in direct_requirements(project) if item.requirement.url}
+
+
 def pinned_local(project: Project, name: str) -> tuple[str, str] | None:
     """``("cu121", "project.dependencies")`` for a requirement such as ``torch==2.5.1+cu121``."""
     for item in direct_requirements(project):

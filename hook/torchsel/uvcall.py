@@ -95,6 +95,16 @@ class UvCall:
         implied = self.command == "run" and "--no-sync" in self.options  # uv's help: implies --frozen
         return implied or bool(KEEPS_LOCK.intersection(self.options))
 
+    @property
+    def syncs(self) -> bool:
+        """Whether a command that changes the project goes on to sync; ``uv version`` may only tell."""
+        if {"--no-sync", "--frozen", "--dry-run"}.intersection(self.options):
+            return False
+        if self.command != "version" or "--bump" in self.options:
+            return True
+        has_value = any(word[:1] != "-" for word in self.arguments[self.position :])
+        return has_value and "--output-format" not in self.options
+
     def values_of(self, *names: str) -> tuple[str, ...]:
         """Every value given to an option of these names."""
         return tuple(value for name, value in self.values if name in names)

@@ -55,13 +55,13 @@ class Wrapper:
         if not project.is_configured:
             return self._run_adopted(project, uv)
         found = self._before(project, uv)
-        if found.choices:
+        if found.choices or self.call.command in SYNCS_AFTER:
             return self._run_choosing(found, uv)
         if self.call.command not in CHANGES_LOCK or self.call.keeps_lock:
             uv.replace_process(self.call.arguments)
         code = uv.run(self.call.arguments)
-        if code == 0 and self._apply(write=True).relocked and self.call.command != "lock":
-            uv.replace_process(["sync", "--project", str(project.folder)])
+        if code == 0:
+            self._apply(write=True)
         return code
 
     def _run_script(self, path: Path, uv: Uv) -> None:
@@ -105,12 +105,15 @@ class Wrapper:
         return self._run_choosing(found, uv)
 
     def _run_choosing(self, found: Survey, uv: Uv) -> int:
-        """Run uv with the flags that choose this machine's group or extra."""
+        """Run uv with the flags that choose this machine's group or extra.
+
+        What changes the project and then syncs is done in two steps, as packages that it brings may have to
+        be routed first, and its ``--group`` means another thing.
+        """
         flags = self._flags(found)
         if self.call.command in TAKES_FLAGS:
             uv.replace_process(self.call.with_flags(*flags))
-        stays = "--no-sync" in self.call.options or "--frozen" in self.call.options
-        if self.call.command not in SYNCS_AFTER or stays:
+        if self.call.command not in SYNCS_AFTER or not self.call.syncs:
             uv.replace_process(self.call.arguments)
         code = uv.run(self.call.with_flags("--no-sync"))
         if code == 0:
