@@ -8,9 +8,11 @@ import sys
 import threading
 import zipfile
 from dataclasses import replace
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import randbytes
 from typing import TYPE_CHECKING, Any
+from urllib.request import Request
 
 import pytest
 
@@ -35,7 +37,7 @@ import refresh_catalog
 PAGES = ROOT / "tests" / "corpus" / "index_pages"
 """Pages of torch as an index has them, by backend."""
 
-CUDA = b"ELF sm_90\x00junk\x00sm_75 sm_80 sm_90 sm_90a compute_120\x00sm_52\x00"
+CUDA = b"ELF sm_90\x00sm_61\x00junk\x00sm_75 sm_80 sm_90 sm_90a compute_120\x00sm_52\x00"
 ROCM = b"x\x00gfx90a gfx942:sramecc+:xnack- gfx1100\x00"
 
 
@@ -373,6 +375,11 @@ def test_only_http_is_followed(files: Files, table: Path, target: str) -> None:
 
 
 def test_a_secure_page_leads_to_nothing_insecure() -> None:
+    asked = Request("https://mirror.example/")
+    with pytest.raises(catalog_fetch.FetchError, match="plain http"):
+        catalog_fetch._SameSchemes().redirect_request(
+            asked, io.BytesIO(), 302, "", HTTPMessage(), "http://mirror.example/x"
+        )
     with pytest.raises(catalog_fetch.FetchError, match="plain http"):
         catalog_fetch.check_url("http://mirror.example/x", came_from="https://mirror.example/")
 

@@ -141,6 +141,14 @@ def test_an_environment_without_a_lock(project: MakeProject) -> None:
     found = record(demo)
     assert ".venv has torch 2.15.0+cu132, this machine needs cu126; run 'uv sync'" in found["warnings"]
     assert sections(page(demo))["uv.lock"] == "none yet; uv makes it"
+    assert record(demo, "h200")["warnings"] == []
+
+
+def test_a_machine_that_the_routing_leaves_to_the_default_index(project: MakeProject) -> None:
+    demo = ready(project, f'{PIN}backend = "rocm7.2"\n', "rx7900")
+    found = record(demo, "windows-rtx4090")
+    assert (found["routed"], found["in_sync"], found["locked"]) == ("rocm7.2", True, "2.15.0")
+    assert not any("index; run 'uv lock'" in text for text in found["warnings"])
 
 
 @pytest.mark.parametrize(
@@ -188,6 +196,8 @@ def test_none_of_the_groups(project: MakeProject) -> None:
     assert (found["backend"], found["choice"], found["routed"]) == ("cpu", None, None)
     assert "none of the groups is for cpu; add 'cpu' to tool.torchsel.backends" in found["warnings"]
     assert sections(page(demo))["routing"] == "none of the groups, which are torch-cu130, torch-cu132"
+    demo.torchsel("--host", str(HOSTS / "h200.json"), "lock")
+    assert not any("uv.lock has no torch" in text for text in record(demo)["warnings"])
 
 
 def test_a_source_of_the_users_own(project: MakeProject) -> None:
