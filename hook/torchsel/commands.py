@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torchsel.errors import EXIT_DRIFT, EXIT_OK
+from torchsel.errors import EXIT_DRIFT, EXIT_OK, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,24 @@ def run(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> i
         "schema": run_schema,
         "uv": run_uv,
     }
-    return commands[arguments.command](arguments, console, environ)
+    command = commands[arguments.command]
+    try:
+        return command(arguments, console, environ)
+    except ConfigError:
+        if not _is_repaired(arguments, environ):
+            raise
+        return command(arguments, console, environ)
+
+
+def _is_repaired(arguments: Arguments, environ: Mapping[str, str]) -> bool:
+    """Whether a killed run had left files that could not be read, and they have been put right."""
+    if arguments.command not in ("apply", "uv") or arguments.dry_run or arguments.diff:
+        return False
+    from torchsel.transaction import repair  # noqa: PLC0415 - after an error
+    from torchsel.uvcall import read_uv_call  # noqa: PLC0415 - after an error
+
+    call = read_uv_call(arguments.uv_arguments, arguments.folder, environ=environ)
+    return repair(call.folder, environ)
 
 
 def run_apply(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:

@@ -78,15 +78,24 @@ def load_project(start: Path) -> Project:
         ConfigError: there is no pyproject.toml, or one is not UTF-8 or not TOML.
         MachineError: a file can't be read.
     """
-    here = find_pyproject(start)
-    file = read_toml(here)
-    root = file if "workspace" in file.table("tool", "uv") else _workspace_root(file) or file
+    root = find_root(start)
     lock = root.path.parent / "uv.lock"
     return Project(
         root=root,
         members=tuple(_members(root)),
         lock=read_toml(lock) if lock.is_file() else None,
     )
+
+
+def find_root(start: Path) -> TomlFile:
+    """The pyproject.toml of the project that ``start`` is in, the workspace root's where it is in one.
+
+    Raises:
+        ConfigError: there is none, or one is not UTF-8 or not TOML.
+        MachineError: a file can't be read.
+    """
+    file = read_toml(find_pyproject(start))
+    return file if "workspace" in file.table("tool", "uv") else _workspace_root(file) or file
 
 
 def find_pyproject(start: Path) -> Path:

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchsel.errors import MachineError
+from torchsel.errors import MachineError, TorchselError
 from torchsel.files import (
     ChangedError,
     exclusive,
@@ -17,6 +17,7 @@ from torchsel.files import (
     temporary_of,
 )
 from torchsel.journal import Journal
+from torchsel.project import find_root
 from torchsel.stops import Stops
 from torchsel.uvtool import Uv, find_uv
 
@@ -39,6 +40,22 @@ def locked(target: Path, environ: Mapping[str, str]) -> Iterator[Workplace]:
         place = Workplace(target=target, state=state, environ=environ, stops=stops, descriptor=descriptor)
         place.repair()
         yield place
+
+
+def repair(start: Path, environ: Mapping[str, str]) -> bool:
+    """Repair what a killed run left of the project that ``start`` is in; returns whether there was something.
+
+    Raises:
+        MachineError: the lock is held for too long, or something can't be repaired.
+    """
+    try:
+        target = find_root(start).path
+    except TorchselError:
+        return False
+    if not is_repair_due(target, environ):
+        return False
+    with locked(target, environ):
+        return True
 
 
 def is_repair_due(target: Path, environ: Mapping[str, str]) -> bool:
