@@ -275,10 +275,10 @@ class TestTorch:
             ({"specifiers": ("==2.8.0+cu126",)}, "cu129", "2.8.0"),
             ({"python": "3.9"}, "cu129", "2.8.0"),
             ({"python": "3.10"}, "cu132", "2.14.1"),
-            ({"requires_python": ">=3.9"}, "cu132", "2.15.0"),
+            ({"requires_python": ">=3.9"}, "cu126", "2.14.1"),
             ({"requires_python": ">=3.9,<3.10"}, "cu129", "2.8.0"),
             ({"requires_python": ">=3.10.5,<3.11"}, "cu132", "2.14.1"),
-            ({"python": "3.12", "requires_python": "==3.9.*"}, "cu132", "2.15.0"),
+            ({"python": "3.12", "requires_python": ">=3.10"}, "cu132", "2.15.0"),
             ({"locked": ("2.9.1",)}, "cu130", "2.9.1"),
             ({"locked": ("2.9.1",), "upgrade": True}, "cu132", "2.15.0"),
             ({"locked": ("2.9.1",), "specifiers": (">=2.10",)}, "cu132", "2.15.0"),
@@ -704,3 +704,22 @@ class TestReleasesByBackend:
         assert [tag for tag, _ in mac] == ["cpu"]
         config = Config(backends=("cpu", "cu126", "cu130"), max_cuda=(12,))
         assert [tag for tag, _ in buildable(Demand(), config, CATALOG)] == ["cpu", "cu126"]
+
+
+class TestRequiresPython:
+    def test_an_index_needs_a_wheel_for_every_python_of_the_project(self) -> None:
+        found = pick(linux(H200, driver="580.65.06"), requires_python=">=3.9")
+        assert (found.backend.tag, found.torch) == ("cu126", "2.14.1")
+        reasons = {(item.torch, item.backend): item.reason for item in found.candidates}
+        assert reasons["2.15.0", "cu132"] == (
+            "no cu132 wheel of any release for Python 3.9, which requires-python allows"
+        )
+
+    def test_one_that_no_backend_has_a_wheel_for_decides_nothing(self) -> None:
+        assert (
+            pick(linux(H200, driver="580.65.06"), requires_python=">=3.7").backend.tag
+            == pick(linux(H200, driver="580.65.06")).backend.tag
+        )
+
+    def test_two_releases_of_one_index_serve_two_pythons(self) -> None:
+        assert pick(linux(H200, driver="580.65.06"), requires_python=">=3.10").torch == "2.15.0"

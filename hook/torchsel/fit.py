@@ -85,7 +85,11 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """All that a selection is made from; ``devices`` are those that decide, by vendor, most capable first."""
+    """All that a selection is made from.
+
+    ``devices`` are those that decide, by vendor, most capable first; ``lacking`` the oldest Python of the
+    project and the backends without a wheel for it.
+    """
 
     host: Host
     demand: Demand
@@ -93,6 +97,7 @@ class Case:
     catalog: Catalog
     scope: Scope
     devices: Mapping[Vendor, tuple[Device, ...]]
+    lacking: tuple[str, frozenset[str]] = ("", frozenset())
 
     @property
     def driver_table(self) -> str:
@@ -152,6 +157,10 @@ def _config_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault
     if not python_matches(build.python, case.demand):
         python = case.demand.python or case.demand.requires_python
         yield Fault(kind="python", text=f"no wheel for Python {python}")
+    oldest, lacking = case.lacking
+    if build.backend in lacking:
+        text = f"no {build.backend} wheel of any release for Python {oldest}, which requires-python allows"
+        yield Fault(kind="python", text=text)
     if config.backends is not None and build.backend not in config.backends:
         yield Fault(kind="backends", text="not in tool.torchsel.backends")
     held = case.catalog.held_back(build.backend, build.torch)

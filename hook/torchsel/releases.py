@@ -105,6 +105,31 @@ def python_matches(python: tuple[str, ...], demand: Demand) -> bool:
     return not demand.requires_python or _overlaps(python, demand.requires_python)
 
 
+def lacking_python(
+    demand: Demand, allowed: tuple[str, ...], catalog: Catalog, platform: str
+) -> tuple[str, frozenset[str]]:
+    """The oldest Python that ``requires-python`` allows, and the backends without a wheel for it.
+
+    uv locks for every Python of the project at once, so an index with nothing for one has no solution.
+    Empty where no backend has one, as then another has to be found by moving ``requires-python``.
+    """
+    oldest = _oldest(demand.requires_python) if demand.requires_python else ""
+    found: dict[str, set[str]] = {}
+    for build in catalog.builds(platform=platform):
+        if build.torch in allowed:
+            found.setdefault(build.backend, set()).update(build.python)
+    having = {tag for tag, python in found.items() if oldest in python}
+    return oldest, frozenset(found.keys() - having if having else ())
+
+
+def _oldest(required: str) -> str:
+    try:
+        wanted = SpecifierSet(required)
+    except InvalidSpecifier:
+        return ""
+    return next((f"3.{minor}" for minor in range(4, 20) if wanted.contains(f"3.{minor}.99")), "")
+
+
 @cache
 def _overlaps(python: tuple[str, ...], required: str) -> bool:
     """Whether one of the releases meets ``requires-python``; asked for every build, with a few answers."""

@@ -10,7 +10,7 @@ from torchsel.choice import choose, list_candidates, of_vendor, vendors_in_order
 from torchsel.devices import VENDORS, deciding, devices_of
 from torchsel.errors import MachineError
 from torchsel.fit import Case, Fault, assess
-from torchsel.releases import Demand, best_release, buildable, find_scope
+from torchsel.releases import Demand, best_release, buildable, find_scope, lacking_python
 from torchsel.remarks import (
     cpu_trouble,
     doubts,
@@ -50,7 +50,15 @@ def select(*, host: Host, requested: str, demand: Demand, config: Config, catalo
     scope = find_scope(demand, config, catalog)
     vendors = config.vendors if requested == "auto" else VENDORS
     devices = {vendor: deciding(devices_of(host, vendor, catalog)) for vendor in vendors}
-    case = Case(host=host, demand=demand, config=config, catalog=catalog, scope=scope, devices=devices)
+    case = Case(
+        host=host,
+        demand=demand,
+        config=config,
+        catalog=catalog,
+        scope=scope,
+        devices=devices,
+        lacking=lacking_python(demand, scope.allowed, catalog, host.platform),
+    )
     fits = [assess(build, case) for build in catalog.builds(platform=host.platform)]
     if requested == "auto":
         selection = _automatic(fits, case)
