@@ -1,0 +1,94 @@
+"""Many torchsel processes on one project at once, beside uv in a loop.
+
+    python3 scripts/crowd.py
+    python3 scripts/crowd.py --processes 20 --rounds 3
+
+One project; a workspace, from its root and its members; two paths to one project; alongside ``uv add`` and
+``uv lock``. Prints who was done, who was told to wait or try again, and what was lost; exits with 1 where
+something was, or something else went wrong. Needs only Python 3.11 or newer and a package index; all else
+goes into ``.work`` in the project's folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bootstrap import ROOT, BootstrapError, ensure_environment
+
+if TYPE_CHECKING:
+    from support.crowd import Outcome
+    from support.toolbox import World
+
+
+def main(argv: list[str]) -> int:
+    """Try every crowd."""
+    arguments = _arguments(argv)
+    try:
+        python = ensure_environment()
+    except BootstrapError as error:
+        print(f"scripts/crowd.py: {error}", file=sys.stderr)
+        return 3
+    if Path(sys.prefix) != python.parent.parent:
+        return subprocess.run([python, __file__, *argv], check=False).returncode
+    sys.path.insert(0, str(ROOT / "tests"))
+    return max(_round(number, arguments.processes) for number in range(1, arguments.rounds + 1))
+
+
+def _round(number: int, processes: int) -> int:
+    from support.crowd import WHEELS  # noqa: PLC0415 - found only in the project's environment
+    from support.index import Index  # noqa: PLC0415 - as above
+    from support.toolbox import World  # noqa: PLC0415 - as above
+
+    odd = 0
+    with Index(extra=WHEELS) as index, tempfile.TemporaryDirectory() as folder:
+        world = World(index=index, folder=Path(folder))
+        for name, outcome in _crowds(world, processes):
+            odd += len(outcome.odd)
+            added = f", uv added {len(outcome.added)} (failed {outcome.uv_failed})" if outcome.added else ""
+            print(
+                f"round {number}: {name}: {processes} processes: {outcome.done} done,"
+                f" {outcome.refused} told to wait or try again{added}, {len(outcome.odd)} wrong,"
+                f" {outcome.seconds:.0f} s",
+                flush=True,
+            )
+            for line in outcome.odd:
+                print(f"  WRONG: {line}")
+    return int(bool(odd))
+
+
+def _crowds(world: World, processes: int) -> list[tuple[str, Outcome]]:
+    from support import crowd  # noqa: PLC0415 - found only in the project's environment
+
+    one = world.project(world.folder / "one", crowd.TEXT)
+    one.uv("lock")
+    several = world.project(world.folder / "several", crowd.WORKSPACE)
+    members = crowd.workspace(several)
+    several.uv("lock")
+    two = world.project(world.folder / "two", crowd.TEXT)
+    two.uv("lock")
+    other = world.folder / "other"
+    other.symlink_to(two.root)
+    beside = world.project(world.folder / "beside", crowd.TEXT)
+    beside.uv("lock")
+    return [
+        ("one project", crowd.rush(one, [one.root], processes)),
+        ("a workspace", crowd.rush(several, [several.root, *members], processes)),
+        ("two paths", crowd.rush(two, [two.root, other], processes)),
+        ("beside uv add and uv lock", crowd.rush(beside, [beside.root], processes, adding=20)),
+    ]
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--processes", type=int, default=50, metavar="N")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
