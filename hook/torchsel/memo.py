@@ -1,4 +1,26 @@
-"""Keeping the outcome of a command that found nothing to do, for `torchsel.fast` to repeat."""
+"""Keeping the outcome of a command that found nothing to do, for `torchsel.fast` to repeat.
+
+What an outcome depends on, and where a change of it shows (in tests/test_fast.py each is changed once):
+
+=====================================================  ======================================================
+the command line and the folder it is given in         the record's name
+variables that torchsel, uv or a vendor reads          the record's name: `fast_record.VARIABLES`, `PREFIXES`
+pyproject.toml and uv.toml: the project's, all above   times, size, inode, mode and owner of each; of each
+it, a workspace's members', those that may come        that is missing, that it is (`memo_files`)
+folders that a workspace's patterns look into          the same
+uv.lock, .python-version, .venv/pyvenv.cfg             the same
+uv itself: ``UV``, each place on ``PATH``              the same
+the file named by ``TORCHSEL_HOST``, a script          the same
+what a killed run left: journal, temporary files       the same
+kernel, C library, user, groups, containers, GPUs,     `fast_host.READINGS`
+their drivers, libraries, device files and programs
+Python, torchsel, its catalog, its dependencies        `fast_record.itself`
+anything the kernel does not show (a GPU that hangs)   a record's age: `fast_record.LIFETIME`
+=====================================================  ======================================================
+
+Files that changed just before, or while the command ran, keep it from being recorded: `memo_files.SETTLED`.
+On Windows, where the GPUs present can't be had cheaply, nothing is kept.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +35,11 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from torchsel import fast_record
 from torchsel.console import Console, presentable
+from torchsel.errors import TorchselError
 from torchsel.fast import known_parts
 from torchsel.fast_record import Record
 from torchsel.memo_files import files_behind, is_settled
+from torchsel.project import read_text
 from torchsel.uvtool import Uv
 
 if TYPE_CHECKING:
@@ -177,9 +201,9 @@ class WatchedUv(Uv):
 def _is_script(path: Path | None) -> bool:
     """Whether the file has metadata of its own (PEP 723), so that far more than the project matters."""
     try:
-        return path is not None and b"# /// script" in path.read_bytes()
-    except OSError:
-        return False
+        return path is not None and "# /// script" in read_text(path)
+    except TorchselError:
+        return True
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:
