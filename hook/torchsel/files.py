@@ -83,6 +83,8 @@ def exclusive(target: Path, state: Path, *, timeout: float = LOCK_TIMEOUT) -> It
     path = state / f"{digest(target)}.lock"
     lock = FileLock(path)
     try:
+        if path.is_symlink():  # older filelock would follow and empty it
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         lock.acquire(timeout=timeout)
     except Timeout:
         msg = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torchsel.errors import TorchselError
 from torchsel.files import state_path, temporary_of
 from torchsel.journal import Journal
-from torchsel.project import read_toml
+from torchsel.project import read_text, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -99,7 +99,7 @@ def _matches(folder: Path, part: str) -> list[Path]:
 def _patterns(path: Path) -> list[str]:
     """The ``members`` and ``exclude`` patterns of a workspace; none where the file can't be understood."""
     try:
-        if b"workspace" not in path.read_bytes():
+        if "workspace" not in read_text(path):
             return []
         workspace = read_toml(path).table("tool", "uv", "workspace")
     except (TorchselError, OSError):

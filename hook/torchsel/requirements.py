@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from torchsel.errors import TorchselError
 from torchsel.owned import routed_choices
+from torchsel.project import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -139,8 +141,8 @@ def project_python(folder: Path) -> str | None:
     readers = ((folder / ".venv/pyvenv.cfg", _venv_version), (folder / ".python-version", _first_line))
     for path, reader in readers:
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            text = read_text(path)
+        except TorchselError:
             continue
         parts = reader(text).strip().removeprefix("cpython").lstrip("@-").split(".")
         if len(parts) >= 2 and parts[0].isdigit() and parts[1].rstrip("t").isdigit():

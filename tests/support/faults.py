@@ -79,6 +79,7 @@ class Bench:
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
+        _hear_signals()
         path = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "hook")])
         self._process = subprocess.Popen(
             [sys.executable, "-m", "support.faulty"],
@@ -211,6 +212,14 @@ class Bench:
     def _expect(self, code: int, ended: Ended) -> None:
         if ended.code != code:
             raise BrokenError(f"exit code {ended.code}: {ended.err}")
+
+
+def _hear_signals() -> None:
+    """What is ignored here (nohup, a shell's background) would be ignored by all that is started here."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, default)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
