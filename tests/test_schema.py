@@ -97,6 +97,7 @@ BEYOND = {
     "backend-not-among-backends",
     "default-not-among-backends",
     "default-needs-groups",
+    "exclude-torch",
     "names-need-groups",
     "same-torch-needs-groups",
     "url-with-a-bad-port",

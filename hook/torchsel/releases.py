@@ -118,7 +118,7 @@ def lacking_python(
     for build in catalog.builds(platform=platform):
         if build.torch in allowed:
             found.setdefault(build.backend, set()).update(build.python)
-    having = {tag for tag, python in found.items() if oldest in python}
+    having = {tag for tag, python in found.items() if oldest in python or not python}
     return oldest, frozenset(found.keys() - having if having else ())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from torchsel import requirements
@@ -106,9 +107,9 @@ def decide(
             selection = select(
                 host=host, requested=request.backend, demand=demand, config=config, catalog=catalog
             )
-    except DemandError as error:
         if request.source == KEPT:
             selection = replace(selection, warnings=(sentence(request.backend),))
+    except DemandError as error:
         places = ", ".join(requirements.places_of(project, "torch")) or "torch"
         msg = f"{project.root.path}: {places}: {error}"
         raise DemandError(msg) from None
@@ -219,7 +220,7 @@ def read_config(project: Project, environ: Mapping[str, str]) -> Config:
         ConfigError: with every fault of the table, or the variable's.
     """
     table = project.root.table("tool").get("torchsel", {})
-    config = parse_config(table, where=str(project.root.path))
+    config = parse_config(table, where=str(project.root.path), line_of=partial(_line_of, project))
     if url := environ.get("TORCHSEL_INDEX_URL"):
         try:
             return replace(config, index_url=check_index_url(url))
@@ -227,6 +228,12 @@ def read_config(project: Project, environ: Mapping[str, str]) -> Config:
             msg = f"TORCHSEL_INDEX_URL: {error}"
             raise ConfigError(msg) from None
     return config
+
+
+def _line_of(project: Project, key: str) -> int:
+    from torchsel.toml_edit import line_of  # noqa: PLC0415 - only for an error
+
+    return line_of(f"{project.root.text.removeprefix(chr(0xFEFF))}\n", ("tool", "torchsel", key))
 
 
 def require_table(project: Project) -> None:

@@ -62,6 +62,9 @@ def _mend(kind: Kind, fit: Fit, devices: Devices, case: Case) -> str:
         return f"add {fit.backend.tag!r} to tool.torchsel.backends"
     if kind == "max-cuda":
         return f"raise tool.torchsel.max-cuda to {dotted(fit.backend.release)}"
+    oldest, lacking = case.lacking
+    if fit.build.backend in lacking:
+        return f"raise requires-python above {oldest} (for {fit.name})"
     python = fit.build.python
     return f"use Python {python[0]} to {python[-1].rstrip('t')} (for {fit.name})"
 
