@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.toolbox import ROOT, Project, Result
+from support.toolbox import ROOT, SYSTEM_CERTIFICATES, Project, Result
 
 if TYPE_CHECKING:
     from conftest import MakeProject
@@ -95,7 +95,9 @@ def runner(
     (folder / ".pre-commit-config.yaml").write_text(made.config())
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     # with this process' environment: an index of packages may be known only there
-    subprocess.run([program, "install-hooks"], cwd=folder, env=os.environ | made.env(), check=True)
+    subprocess.run(
+        [program, "install-hooks"], cwd=folder, env=os.environ | made.env() | SYSTEM_CERTIFICATES, check=True
+    )
     return made
 
 

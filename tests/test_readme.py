@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.toolbox import ROOT
+from support.toolbox import ROOT, SYSTEM_CERTIFICATES
 from torchsel.cli import Arguments, parse_arguments
 from torchsel.config import KEYS, parse_config
 
@@ -87,7 +87,11 @@ def test_see_it() -> None:
 def test_install(tmp_path: Path) -> None:
     [command] = console("Install")
     # with this process' environment: an index of packages may be known only there
-    env = os.environ | {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    env = (
+        os.environ
+        | SYSTEM_CERTIFICATES
+        | {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    )
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     subprocess.run(["bash", "-c", command], cwd=ROOT, env=env, check=True, capture_output=True)
     shown = subprocess.run(

@@ -62,6 +62,10 @@ def _mend(kind: Kind, fit: Fit, devices: Devices, case: Case) -> str:
         return f"add {fit.backend.tag!r} to tool.torchsel.backends"
     if kind == "max-cuda":
         return f"raise tool.torchsel.max-cuda to {dotted(fit.backend.release)}"
+    return _mend_python(fit, case)
+
+
+def _mend_python(fit: Fit, case: Case) -> str:
     oldest, lacking = case.lacking
     if fit.build.backend in lacking:
         return f"raise requires-python above {oldest} (for {fit.name})"

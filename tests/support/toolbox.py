@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".work"
 HOSTS = ROOT / "tests" / "hosts"
+SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "1"}
+"""For uv and prek on their way to a package index: the system's certificates, as pip finds them."""
 OLDEST_UV = "0.5.3"
 """The oldest uv that knows named indexes and sources by index."""
 
