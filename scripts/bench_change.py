@@ -57,7 +57,7 @@ def change(here: Stage) -> Iterator[Row]:
     for name, (_, limit, note) in places.items():
         took = times[f"{name} to cu126"]
         memory = f"{took.memory >> 20} MB"
-        said = ", ".join(filter(None, (memory, note)))
+        said = ", ".join(filter(None, (took.work, memory, note)))
         if limit is None:
             yield Row(part="change", name=name, ms=took.median, note=said)
         else:

@@ -27,15 +27,21 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Times:
-    """Seconds of each round, and the largest memory (bytes)."""
+    """Seconds of each round, the processor's seconds, and the largest memory (bytes; at least ours)."""
 
     seconds: tuple[float, ...]
+    busy: tuple[float, ...]
     memory: int
 
     @property
     def median(self) -> float:
         """Milliseconds."""
         return statistics.median(self.seconds) * 1e3
+
+    @property
+    def work(self) -> str:
+        """The processor's own time, which other programs delay less."""
+        return f"{statistics.median(self.busy) * 1e3:,.0f} ms of processor time"
 
     @property
     def spread(self) -> float:
@@ -67,19 +73,19 @@ def paired(commands: Mapping[str, Command], rounds: int) -> dict[str, Times]:
     Raises:
         RuntimeError: a command ended with a code that is not among its right ones.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
-    memory = dict.fromkeys(commands, 0)
-    for number in range(rounds + 1):
+    found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in commands}
+    for _ in range(rounds + 1):
         for name, command in commands.items():
-            took, used = once(command)
-            memory[name] = max(memory[name], used)
-            if number:
-                seconds[name].append(took)
-    return {name: Times(seconds=tuple(took), memory=memory[name]) for name, took in seconds.items()}
+            found[name].append(once(command))
+    times = {name: zip(*runs[1:], strict=True) for name, runs in found.items()}
+    return {
+        name: Times(seconds=seconds, busy=busy, memory=max(memory))
+        for name, (seconds, busy, memory) in times.items()
+    }
 
 
-def once(command: Command) -> tuple[float, int]:
-    """Seconds and bytes of one run.
+def once(command: Command) -> tuple[float, float, int]:
+    """Seconds by the clock and of the processor, and bytes, of one run.
 
     Raises:
         RuntimeError: it ended with a wrong code.
@@ -101,7 +107,7 @@ def once(command: Command) -> tuple[float, int]:
     if process.returncode not in command.codes:
         msg = f"{' '.join(command.words)} in {command.cwd}: exit code {process.returncode}"
         raise RuntimeError(msg)
-    return took, usage.ru_maxrss * 1024
+    return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
 def at_most(part: str, name: str, times: Times, other: Times, limit: float, what: str) -> Row:

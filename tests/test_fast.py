@@ -576,6 +576,12 @@ HARDWARE: dict[str, tuple[str, Callable[[Path], object]]] = {
         "NVIDIA driver and GPUs",
         lambda root: (root / "proc/driver/nvidia/gpus/0000:02:00.0").mkdir(),
     ),
+    "an eGPU under WSL": (
+        "adapters that Windows passes to WSL",
+        lambda root: (root / "sys/bus/vmbus/devices/6e382d18-3336-4f4b-acc4-2b7703d4df4a").mkdir(
+            parents=True
+        ),
+    ),
     "MIG instances": ("NVIDIA driver and GPUs", _text("dev/nvidia-caps/nvidia-cap1", "")),
     "a library updated under a loaded driver": (
         "NVIDIA library",

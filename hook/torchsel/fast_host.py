@@ -130,6 +130,7 @@ READINGS: "dict[str, Callable[[str], str]]" = {
     "mount namespace": _namespace,
     "control group": _group,
     "PCI devices and drivers": _pci,
+    "adapters that Windows passes to WSL": lambda root: str(_names(f"{root}/sys/bus/vmbus/devices")),
     "NVIDIA driver and GPUs": _nvidia,
     "NVIDIA library": _nvidia_library,
     "AMD compute topology": _amd,
