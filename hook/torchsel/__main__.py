@@ -22,6 +22,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    if sys.path and os.path.realpath(sys.path[0]) == os.path.realpath(os.curdir):  # noqa: PTH100 - slow to import
+    if sys.path and os.path.realpath(sys.path[0]) == os.path.realpath(os.curdir):
         del sys.path[0]  # "python -m" puts it there, and a stranger's packaging.py may lie in it
     sys.exit(main())

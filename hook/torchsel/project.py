@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 FILE_LIMIT = 16 << 20
 """Largest uv.lock read, in bytes: parsing the worst of that size takes 20 s and 1.3 GB."""
 
-TEXT_LIMIT = 2 << 20
+TEXT_LIMIT = 1 << 20
 """Largest pyproject.toml or script read, in bytes; long ones have a tenth of it."""
+
+MOST_KEY_PARTS = 500
+"""Parts of a dotted key; the time that ``tomllib`` takes for one grows with their square."""
 
 SETTLE = 0.05
 """Seconds after which a file that says nothing is read again: uv (0.13.9) empties it before it writes it."""
@@ -189,7 +192,19 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
 @lru_cache(maxsize=1024)
 def _loads(text: str) -> dict[str, Any]:
     """What ``text`` says, for reading only: a change reads each file several times, mostly unchanged."""
+    if any(len(line) > MOST_KEY_PARTS and _has_endless_key(line) for line in text.split("\n")):
+        msg = f"a key of more than {MOST_KEY_PARTS} parts"
+        raise ValueError(msg)
     return tomllib.loads(text)
+
+
+def _has_endless_key(line: str) -> bool:
+    if line.count(".") <= MOST_KEY_PARTS:
+        return False
+    import re  # noqa: PLC0415 - seldom needed
+
+    keys = re.finditer(r"""[\w"'-]++(?:[ \t]*+\.[ \t]*+[\w"'-]++)*+""", line)
+    return any(key[0].count(".") > MOST_KEY_PARTS for key in keys)
 
 
 def _workspace_root(member: TomlFile) -> TomlFile | None:

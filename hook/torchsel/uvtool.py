@@ -181,8 +181,8 @@ def _signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
 def find_uv(environ: Mapping[str, str], *, outside: Path | None = None) -> Path:
     """The uv to use: the one that started us (``UV``), else the first on ``PATH``.
 
-    Relative entries of ``PATH`` and programs below ``outside`` (the project) are passed over, so that a
-    cloned repository can't bring its own.
+    Relative entries of ``PATH`` and programs in the current folder or below ``outside`` (the project) are
+    passed over, so that a cloned repository can't bring its own.
 
     Raises:
         MachineError: there is none.
@@ -202,9 +202,17 @@ def _is_trusted(program: Path, outside: Path | None) -> bool:
     try:
         if not program.is_file() or not os.access(program, os.X_OK):
             return False
+        if os.path.realpath(program.parent) == _current_folder():
+            return False
         return outside is None or not _is_below(program, outside)
     except OSError:
         return False
+
+
+def _current_folder() -> str | None:
+    with contextlib.suppress(OSError):  # it may have been deleted
+        return os.path.realpath(os.curdir)
+    return None
 
 
 def _is_below(program: Path, folder: Path) -> bool:

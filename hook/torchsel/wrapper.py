@@ -176,10 +176,16 @@ class Wrapper:
         project = load_project(self.call.folder)
         return project if project.is_managed else None
 
+    def _folder(self) -> Path | None:
+        """The folder of the nearest pyproject.toml, whose programs are not to be trusted."""
+        try:
+            return find_pyproject(self.call.folder).parent
+        except ConfigError:
+            return None
+
     def _uv(self, project: Project | None) -> Uv:
-        uv = Uv(
-            program=find_uv(self.environ, outside=project.folder if project else None), environ=self.environ
-        )
+        outside = project.folder if project else self._folder()
+        uv = Uv(program=find_uv(self.environ, outside=outside), environ=self.environ)
         return self.memo.watch(uv, self.call) if self.memo else uv
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import re
+import sys
 import threading
 from collections import defaultdict
 from http import HTTPStatus
@@ -185,4 +186,11 @@ def _server(index: Index) -> ThreadingHTTPServer:
         def log_message(self, *args: object) -> None:
             """Stay quiet; ``Index.requests`` is the log."""
 
-    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    return _Server(("127.0.0.1", 0), Handler)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed is no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
