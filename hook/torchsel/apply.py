@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from torchsel import owned, requirements
 from torchsel.files import ChangedError
 from torchsel.plan import Plan, make_plan
+from torchsel.project import load_project
 from torchsel.survey import Survey, again
 from torchsel.transaction import Workplace, is_repair_due, locked
 
@@ -67,14 +68,23 @@ def apply(survey: Survey, mode: Mode, environ: Mapping[str, str], *, say: Callab
     if plan.is_in_sync and not lock_is_due(survey, plan, mode) and not is_repair_due(target, environ):
         return outcome
     with locked(target, environ) as place:
+        if not mode.upgrade and load_project(survey.project.folder) == survey.project:
+            return _write(survey, mode, place, say, plan)
         return _write(again(survey, environ), mode, place, say)
 
 
-def _write(survey: Survey, mode: Mode, place: Workplace, say: Callable[[str], None]) -> Outcome:
-    """With the project locked: write until nothing is left to change."""
+def _write(
+    survey: Survey,
+    mode: Mode,
+    place: Workplace,
+    say: Callable[[str], None],
+    planned: Plan | None = None,
+) -> Outcome:
+    """With the project locked: write until nothing is left to change; ``planned`` is the first round's."""
     first, relocked, tries = survey, False, ROUNDS
     while True:
-        plan = make_plan(survey.project, survey.config, survey.selection.backend, survey.catalog)
+        plan = planned or make_plan(survey.project, survey.config, survey.selection.backend, survey.catalog)
+        planned = None
         is_due = lock_is_due(survey, plan, mode) and not relocked
         if (plan.is_in_sync and not is_due) or not tries:
             break

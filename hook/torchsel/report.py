@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from torchsel.console import redacted
@@ -86,6 +85,8 @@ def diff(outcome: Outcome) -> str:
 
 def text_diff(name: str, before: str, after: str) -> str:
     """A unified diff of two texts of one file; credentials that stand there are not shown."""
+    from difflib import unified_diff  # noqa: PLC0415 - start-up time
+
     old, new = (redacted(text).splitlines(True) for text in (before, after))
     lines = unified_diff(old, new, f"a/{name}", f"b/{name}")
     return "".join(
