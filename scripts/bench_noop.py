@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tomllib
 from typing import TYPE_CHECKING
 
 from bench_timing import Row, at_most, paired
@@ -37,9 +38,9 @@ echo $began $ended
 def no_op(here: Stage) -> Iterator[Row]:
     """Whole processes with nothing to do, on a tiny project and on an ordinary one."""
     tiny = here.synced(here.project("tiny", "torch", "torchvision"))
-    yield from _beside_uv(here, tiny, "no-op, 6 packages")
+    yield from _beside_uv(here, tiny, "no-op, tiny project")
     ordinary = here.synced(here.project("ordinary", "torch", "torchvision", "application"))
-    yield from _beside_uv(here, ordinary, "no-op, 87 packages")
+    yield from _beside_uv(here, ordinary, "no-op, ordinary project")
 
 
 def _beside_uv(here: Stage, at: Project, part: str) -> Iterator[Row]:
@@ -64,7 +65,7 @@ def _beside_uv(here: Stage, at: Project, part: str) -> Iterator[Row]:
         name="uv sync",
         ms=sync.median,
         ratio=f"{sync.ratio(bare):.2f} x bare Python",
-        note=f"noise {sync.spread:.0%}",
+        note=f"{_packages(at)} packages, noise {sync.spread:.0%}",
     )
     yield at_most(part, "torchsel", times["torchsel"], sync, 1.0, "uv sync")
     yield at_most(part, "torchsel, beside Python itself", times["torchsel"], bare, 1.5, "bare Python")
@@ -80,6 +81,12 @@ def _beside_uv(here: Stage, at: Project, part: str) -> Iterator[Row]:
         ratio=f"{times['long'].ratio(sync):.2f} x uv sync",
         note="looks at everything anew: what the record saves",
     )
+
+
+def _packages(at: Project) -> int:
+    """How many uv.lock has."""
+    lock = tomllib.loads((at.root / "uv.lock").read_text(encoding="utf-8"))
+    return len({package["name"] for package in lock["package"]})
 
 
 def shell(here: Stage) -> Iterator[Row]:

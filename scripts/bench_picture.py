@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bench_timing import Row
 
 BARS = {
-    "no-op, 87 packages": (
+    "no-op, ordinary project": (
         "python -I -c pass",
         "uv sync",
         "torchsel",
@@ -24,7 +24,6 @@ BARS = {
         "uv pip install --dry-run --torch-backend=auto",
         "torchruntime info",
         "light-the-torch, detection",
-        "uv-torch-compass check",
     ),
 }
 """What is drawn, by part."""

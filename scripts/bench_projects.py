@@ -45,6 +45,7 @@ class Stage:
     world: World
     tool: Path
     rounds: int
+    load: float
 
     @property
     def torchsel(self) -> str:
@@ -65,10 +66,9 @@ class Stage:
     def machine(self) -> str:
         """One line: processor, system, versions, load."""
         uv = subprocess.run([self.uv, "--version"], capture_output=True, text=True, check=True).stdout.split()
-        load = os.getloadavg()[0]
         return (
             f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python"
-            f" {platform.python_version()}, uv {uv[1]}, load {load:.1f} at the start, {self.rounds} rounds"
+            f" {platform.python_version()}, uv {uv[1]}, load {self.load:.1f} at the start, {self.rounds} rounds"
         )
 
     def project(self, name: str, *dependencies: str, settings: str = "") -> Project:
@@ -109,8 +109,9 @@ def stage(*, rounds: int) -> Iterator[Stage]:
     """Set everything up in an empty folder, and take the index down at the end."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
+    load = os.getloadavg()[0]
     with Index(extra={"pypi": _libraries()}) as index:
-        yield Stage(world=World(index=index, folder=FOLDER), tool=_install(), rounds=rounds)
+        yield Stage(world=World(index=index, folder=FOLDER), tool=_install(), rounds=rounds, load=load)
 
 
 def _libraries() -> list[Wheel]:
