@@ -67,8 +67,9 @@ class Stage:
         """One line: processor, system, versions, load."""
         uv = subprocess.run([self.uv, "--version"], capture_output=True, text=True, check=True).stdout.split()
         return (
-            f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python"
-            f" {platform.python_version()}, uv {uv[1]}, load {self.load:.1f} at the start, {self.rounds} rounds"
+            f"{os.cpu_count()} cores, {platform.system()} {platform.release()},"
+            f" Python {platform.python_version()}, uv {uv[1]},"
+            f" load {self.load:.1f} at the start, {self.rounds} rounds"
         )
 
     def project(self, name: str, *dependencies: str, settings: str = "") -> Project:
