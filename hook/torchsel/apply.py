@@ -101,7 +101,7 @@ def _write(
 
 def lock_is_due(survey: Survey, plan: Plan, mode: Mode) -> bool:
     """Whether uv.lock has a torch without kernels for this machine though the routing fits, or is to move."""
-    if survey.project.lock is None or not mode.lock:
+    if survey.project.lock is None or not mode.lock or plan.changes.is_users:
         return False
     if mode.upgrade:
         return True

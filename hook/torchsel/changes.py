@@ -26,10 +26,14 @@ DEFAULT_GROUPS = ("tool", "uv", "default-groups")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Changes:
-    """Edits that bring a file in line, and sentences on entries that are the user's and were left alone."""
+    """Edits that bring a file in line, and sentences on entries that are the user's and were left alone.
+
+    ``is_users`` tells that torch itself is routed by the user, so that there is nothing to bring in line.
+    """
 
     edits: tuple[Edit, ...]
     left_alone: tuple[str, ...] = ()
+    is_users: bool = False
 
 
 def find_changes(
@@ -52,22 +56,24 @@ def find_changes(
     there = {entry.get("name") for entry in owned.indexes(data)}
     kept = owned.owned_indexes(data) | {name for name in routing.indexes if name not in there}
     keys = {owned.canonical(name): name for name in owned.sources(data)}
+    known = {*ours, *routing.sources, *keys}
+    own_names = {owned.canonical(name) for name in (*routing.groups, *routing.extras)}
     foreign = {
         package: keys[package]
         for package in routing.sources
-        if package in keys and not owned.is_owned_source(owned.sources(data)[keys[package]], kept)
+        if package in keys and not _is_ours(data, owned.sources(data)[keys[package]], kept, own_names)
     }
-    notes = tuple(_foreign_note(name, owned.sources(data)[name]) for name in foreign.values())
+    notes = tuple(_foreign_note(data, name, kept) for name in foreign.values())
     for package in sorted(addressed.keys() & routing.sources.keys()):
         foreign.setdefault(package, package)
         notes = (*notes, f"{addressed[package]}: {package} is required by address; left alone")
     if "torch" in foreign:
-        return Changes(edits=(), left_alone=notes)
+        return Changes(edits=(), left_alone=notes, is_users=True)
     sources = {package: value for package, value in routing.sources.items() if package not in foreign}
     stale = [name for package, name in keys.items() if package in ours and package not in routing.sources]
-    stale = [name for name in stale if owned.is_owned_source(owned.sources(data)[name], kept)]
+    stale = [name for name in stale if _is_ours(data, owned.sources(data)[name], kept, own_names)]
     rewritten = {*stale, *(keys.get(package) for package in sources)}
-    known, keeps = {*ours, *routing.sources, *keys}, routing.keeps_bounds
+    keeps = routing.keeps_bounds
     edits = [
         *_list_edits(data, GROUPS, _without(routing.groups, foreign), known, keeps_bounds=keeps),
         *_list_edits(data, EXTRAS, _without(routing.extras, foreign), known, keeps_bounds=keeps),
@@ -258,8 +264,40 @@ def _still_used(data: Mapping[str, Any], rewritten: Collection[str | None]) -> s
     return owned.index_names(source for name, source in owned.sources(data).items() if name not in rewritten)
 
 
-def _foreign_note(name: str, source: object) -> str:
+def _is_ours(data: Mapping[str, Any], source: object, kept: Collection[str], names: Collection[str]) -> bool:
+    """Whether a source is torchsel's: to its indexes, and scoped by nothing but lists of its own."""
+    return owned.is_owned_source(source, kept) and not _users_lists(data, source, names)
+
+
+def _users_lists(data: Mapping[str, Any], source: object, names: Collection[str]) -> list[str]:
+    """Groups and extras that scope a source and have bounds or further packages, so that a user wrote them.
+
+    ``names`` are those that the configuration asks for, whoever began them.
+    """
+    found = []
+    for item in owned.items(source):
+        for scope, path in (("group", GROUPS), ("extra", EXTRAS)):
+            name = owned.canonical(str(item.get(scope, "")))
+            lists = {owned.canonical(key): value for key, value in _lists_at(data, path).items()}
+            if name in lists and name not in names and not _is_generated_list(name, lists[name]):
+                found.append(name)
+    return found
+
+
+def _is_generated_list(name: str, listed: object) -> bool:
+    """Whether a list holds bare names alone, or in a group of a generated name also one exact torch."""
+    allowed = {"torch=="} if name.startswith("torch-") else set()
+    return isinstance(listed, list) and all(
+        isinstance(item, str) and (item == required_name(item) or item[:7] in allowed) for item in listed
+    )
+
+
+def _foreign_note(data: Mapping[str, Any], name: str, kept: Collection[str]) -> str:
+    source = owned.sources(data)[name]
     listed = owned.items(source)
+    if owned.is_owned_source(source, kept):
+        names = ", ".join(_users_lists(data, source, ()))
+        return f"tool.uv.sources.{name}: chosen by {names}, which you wrote; 'torchsel init' takes that over"
     kinds = [key for item in listed for key in item if key not in ("marker", "group", "extra")]
     target = next((str(item["index"]) for item in listed if "index" in item), None)
     what = f"index {target!r}" if target else f"a {kinds[0]} source" if kinds else "a source of its own"

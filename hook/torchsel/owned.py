@@ -64,15 +64,23 @@ def owned_indexes(data: Mapping[str, Any]) -> set[str]:
 
 
 def is_owned_index(entry: Mapping[str, Any]) -> bool:
-    """Whether name and URL are as torchsel generates them: without credentials, for any base and channel."""
+    """Whether name and URL are of the kind that torchsel generates: any base and channel, no credentials.
+
+    One that is named for a backend and leads to another is torchsel's too, and somebody's slip.
+    """
     name, url = entry.get("name"), entry.get("url")
     if not isinstance(name, str) or not isinstance(url, str) or not name.startswith("pytorch-") or "@" in url:
         return False
+    tag = name.removeprefix("pytorch-")
+    last = url.rstrip("/").rpartition("/")[2]
+    return _family(tag) is not None and (last == tag or _family(last) not in (None, "other"))
+
+
+def _family(tag: str) -> str | None:
     try:
-        backend = Backend.parse(name.removeprefix("pytorch-"))
+        return Backend.parse(tag).family
     except ConfigError:
-        return False
-    return url.rstrip("/").endswith(f"/{backend.tag}")
+        return None
 
 
 def is_generated(entry: Mapping[str, Any]) -> bool:

@@ -128,7 +128,7 @@ class RoutingContext:
                 msg = f"tool.torchsel.default-backend: {default!r} is not among tool.torchsel.backends"
                 raise ConfigError(msg)
             defaults = (chosen,)
-        keeps = bool(self.config.names) and not bound
+        keeps = not bound and (bool(self.config.names) or choices.scope == "extra")
         return routing.branches(listed, scope=choices.scope, defaults=defaults, keeps_bounds=keeps)
 
     def packages_on(self, backend: Backend, named: list[str], torch: str | None) -> tuple[str, ...]:
