@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from torchsel import files
+from torchsel import journal as journal_module
 from torchsel.errors import MachineError
-from torchsel.files import digest, exclusive, replace_file, state_folder
+from torchsel.files import ChangedError, digest, exclusive, replace_file, state_folder
 from torchsel.journal import Journal
 
 if TYPE_CHECKING:
@@ -189,6 +190,93 @@ def test_a_sharing_violation_on_windows_is_tried_again(
     assert alone(target)
 
 
+def test_what_somebody_else_wrote_is_left(target: Path) -> None:
+    target.write_bytes(b"theirs")
+    with pytest.raises(ChangedError, match=r"pyproject\.toml: was changed by another program just now"):
+        replace_file(target, b"new", expected=b"old")
+    assert target.read_bytes() == b"theirs"
+    assert alone(target)
+
+
+@pytest.mark.parametrize("can_swap", [True, False])
+def test_what_was_expected_is_replaced(target: Path, can_swap: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not can_swap:
+        monkeypatch.setattr(files, "swap", lambda *_: False)
+    replace_file(target, b"new", expected=b"old")
+    assert target.read_bytes() == b"new"
+    assert alone(target)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="renameat2")
+@pytest.mark.parametrize("style", ["in place", "renamed"])
+def test_a_write_between_the_look_and_the_rename_is_put_back(
+    target: Path, style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_swap, calls = files.swap, list[int]()
+
+    def late(first: Path, second: Path) -> bool:
+        if not calls:
+            other = target.with_name("other") if style == "renamed" else target
+            other.write_bytes(b"theirs")
+            other.replace(target)
+        calls.append(1)
+        return real_swap(first, second)
+
+    monkeypatch.setattr(files, "swap", late)
+    with pytest.raises(ChangedError):
+        replace_file(target, b"new", expected=b"old")
+    assert target.read_bytes() == b"theirs"
+    assert len(calls) == 2
+    assert alone(target)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="renameat2")
+def test_swapping(tmp_path: Path, target: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"other")
+    assert files.swap(target, other)
+    assert (target.read_bytes(), other.read_bytes()) == (b"other", b"old")
+    with pytest.raises(OSError, match="No such file"):
+        files.swap(target, tmp_path / "missing")
+
+
+@posix
+def test_a_hard_link_is_not_parted(target: Path) -> None:
+    os.link(target, target.with_name("second"))
+    with pytest.raises(MachineError, match=r"has 2 names \(hard links\)"):
+        replace_file(target, b"new")
+    assert target.read_bytes() == target.with_name("second").read_bytes() == b"old"
+
+
+@posix
+def test_what_is_no_file_is_not_replaced(target: Path) -> None:
+    target.unlink()
+    os.mkfifo(target)
+    with pytest.raises(MachineError, match="is not a regular file; nothing was changed"):
+        replace_file(target, b"new")
+    assert stat.S_ISFIFO(target.stat().st_mode)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="extended attributes")
+def test_extended_attributes_stay(target: Path) -> None:
+    try:
+        os.setxattr(target, "user.torchsel", b"kept")
+    except OSError:
+        pytest.skip("this file system has none")
+    replace_file(target, b"new")
+    assert os.getxattr(target, "user.torchsel") == b"kept"
+
+
+@posix
+def test_state_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    for mode in (0o770, 0o707, 0o720):
+        tmp_path.chmod(mode)
+        with pytest.raises(MachineError, match="others can write in it; chmod go-w it"):
+            state_folder({"TORCHSEL_CACHE_DIR": str(tmp_path)})
+    tmp_path.chmod(0o755)
+    assert state_folder({"TORCHSEL_CACHE_DIR": str(tmp_path)}) == tmp_path
+
+
 HOLDER = """
 import sys
 from pathlib import Path
@@ -317,6 +405,51 @@ def test_a_crash_is_taken_back_once(crashed: Journal, target: Path, lock: Path) 
     target.write_bytes("new ü\r\n".encode())
     assert not crashed.recover(), "the record is used up"
     assert lock.read_bytes() == b"later"
+
+
+def test_a_change_that_only_lacked_its_end_stays(crashed: Journal, target: Path, lock: Path) -> None:
+    assert not crashed.recover(is_complete=lambda: True)
+    assert (target.read_bytes(), lock.read_bytes()) == ("new ü\r\n".encode(), b"new lock")
+    assert not crashed.path.exists()
+
+
+def test_a_change_without_its_lock_is_not_complete(crashed: Journal, target: Path, lock: Path) -> None:
+    lock.write_bytes(b"old lock")
+    assert crashed.recover(is_complete=lambda: pytest.fail("there is no new lock to ask about"))
+    assert target.read_bytes() == b"old"
+
+
+def test_the_lock_is_put_back_first(crashed: Journal, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_back: list[str] = []
+    real = files.replace_file
+
+    def replace(path: Path, content: bytes) -> None:
+        put_back.append(path.name)
+        real(path, content)
+
+    monkeypatch.setattr(journal_module, "replace_file", replace)
+    assert crashed.recover()
+    assert put_back == ["uv.lock", "pyproject.toml"], "a second crash must find the plan in place"
+
+
+@pytest.mark.parametrize("other", ["../elsewhere.toml", "notes.txt", "sub/uv.lock"])
+def test_a_record_about_other_files_is_dropped(crashed: Journal, target: Path, other: str) -> None:
+    victim = target.parent / other
+    victim.parent.mkdir(exist_ok=True)
+    victim.write_bytes(b"precious")
+    crashed.begin({victim: b"planted", target: b"old"}, {target: "new ü\r\n".encode()})
+    assert not crashed.recover()
+    assert victim.read_bytes() == b"precious"
+    crashed.begin({target: b"old"}, {victim: b"precious"})
+    assert not crashed.recover()
+
+
+@posix
+def test_a_record_that_is_a_link_is_not_followed(crashed: Journal, tmp_path: Path) -> None:
+    real = crashed.path.rename(tmp_path / "record")
+    crashed.path.symlink_to(real)
+    with pytest.raises(MachineError, match=r"\.journal: can't be used"):
+        crashed.recover()
 
 
 def test_a_crash_before_uv_wrote(crashed: Journal, target: Path, lock: Path) -> None:

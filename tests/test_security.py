@@ -212,7 +212,9 @@ def test_an_index_is_https_or_on_this_machine_and_without_credentials(parts: lis
 
 # secrets
 
-SECRETS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=12, max_size=20)
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+SECRETS = st.text(LETTERS, min_size=9, max_size=17).map("Zq7{}".format)
+"""Nothing that stands anywhere else; Hypothesis also tries words that it finds in the source."""
 
 
 @pytest.fixture(scope="module")

@@ -118,6 +118,35 @@ def test_what_uv_said_comes_back(tmp_path: Path) -> None:
     assert uv.lock(tmp_path) == "no\n\ufffd"
 
 
+def test_a_failure_without_a_word_is_one(tmp_path: Path) -> None:
+    uv = Uv(program=stand_in(tmp_path, "kill -9 $$"), environ={})
+    assert uv.lock(tmp_path) == "nothing; it ended with exit code -9"
+
+
+def test_only_checking(tmp_path: Path) -> None:
+    uv = Uv(program=stand_in(tmp_path, 'case "$*" in *--check) exit 0;; esac; exit 1'), environ={})
+    assert uv.lock(tmp_path, only_check=True) is None
+    assert uv.lock(tmp_path) is not None
+
+
+def test_the_lock_is_handed_on(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    uv = Uv(program=stand_in(tmp_path, f"echo held > /dev/fd/{writing}"), environ={}, descriptor=writing)
+    assert uv.lock(tmp_path) is None
+    os.close(writing)
+    with open(reading, "rb") as pipe:  # noqa: PTH123 - a pipe
+        assert pipe.read() == b"held\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_passed_on_to_uv(tmp_path: Path, number: signal.Signals) -> None:
+    wait = "for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done"
+    script = f"trap 'exit 9' {number.value}; kill -{number.value} $PPID; {wait}"
+    before = signal.getsignal(number)
+    assert Uv(program=stand_in(tmp_path, script), environ=dict(os.environ)).run([]) == 9
+    assert signal.getsignal(number) is before
+
+
 def test_uv_does_not_wait_for_input(tmp_path: Path) -> None:
     uv = Uv(program=stand_in(tmp_path, "read answer && exit 1; exit 0"), environ={})
     reader, writer = os.pipe()
