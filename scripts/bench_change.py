@@ -23,7 +23,7 @@ PACKAGE = """\
 [[package]]
 name = "package-{0}"
 version = "1.{0}.0"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example/simple" }}
 dependencies = [
     {{ name = "package-{1}", marker = "sys_platform == 'linux'" }},
 ]
@@ -32,7 +32,7 @@ wheels = [
 
 """
 WHEEL = (
-    '    {{ url = "https://files.pythonhosted.org/packages/aa/bb/{0:064x}/package-1.0-cp311-cp311-linux_x86_64'
+    '    {{ url = "https://files.example/packages/aa/bb/{0:064x}/package-1.0-cp311-cp311-linux_x86_64'
     '.whl", hash = "sha256:{0:064x}", size = {0} }},\n'
 )
 

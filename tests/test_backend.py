@@ -26,7 +26,7 @@ from torchsel.errors import ConfigError
 def test_what_follows_from_a_tag(tag: str, family: str, release: tuple[int, ...], slug: str) -> None:
     backend = Backend.parse(tag)
     assert (backend.tag, backend.family, backend.release, backend.slug) == (tag, family, release, slug)
-    assert (backend.index_name, backend.local_version) == (f"pytorch-{tag}", tag)
+    assert backend.index_name == f"pytorch-{tag}"
 
 
 @pytest.mark.parametrize(

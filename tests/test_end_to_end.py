@@ -197,7 +197,7 @@ def test_frozen_and_locked_write_nothing(project: MakeProject, hosts: dict[str, 
     before = demo.text(), (demo.root / "uv.lock").read_bytes()
     for flag in ("--frozen", "--locked"):
         kept = demo.torchsel("--host", str(hosts["cpu"]), "sync", flag)
-        assert "run 'torchsel' without --locked or --frozen" in kept.err
+        assert "this call is to write nothing; the same without that flag changes it" in kept.err
         assert (demo.text(), (demo.root / "uv.lock").read_bytes()) == before
 
 
@@ -314,3 +314,89 @@ def test_telling_the_version_syncs_nothing(
     assert not (demo.root / ".venv").exists()
     demo.torchsel("uv", "version", "--bump", "patch")
     assert demo.installed("torch") == "2.15.0+cpu"
+
+
+GUIDE = """\
+[project.optional-dependencies]
+cpu = ["torch>=2.7.0"]
+cu130 = ["torch>=2.7.0"]
+
+[tool.uv]
+conflicts = [[{ extra = "cpu" }, { extra = "cu130" }]]
+
+[tool.uv.sources]
+torch = [{ index = "pytorch-cpu", extra = "cpu" }, { index = "pytorch-cu130", extra = "cu130" }]
+
+[[tool.uv.index]]
+name = "pytorch-cpu"
+url = "https://download.pytorch.org/whl/cpu"
+explicit = true
+
+[[tool.uv.index]]
+name = "pytorch-cu130"
+url = "https://download.pytorch.org/whl/cu130"
+explicit = true
+"""
+
+
+def test_hand_written_extras_are_the_users_until_init(project: MakeProject, hosts: dict[str, Path]) -> None:
+    text = f"{HEAD}\n{GUIDE}\n[tool.torchsel]\n"
+    demo = project(text)
+    said = demo.torchsel("--host", str(hosts["h200"]))
+    assert demo.text() == text
+    assert "chosen by cpu, cu130, which you wrote; 'torchsel init' takes that over" in said.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--dry-run", "sync"),
+        ("--diff", "uv", "tree"),
+        ("--no-lock", "lock"),
+        ("--upgrade", "run", "python"),
+        ("--script", "x.py", "status"),
+        ("--proj", ".", "sync"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(project: MakeProject, words: tuple[str, ...]) -> None:
+    demo = project(DIRECT)
+    demo.torchsel(*words, code=2)
+    assert demo.text() == DIRECT
+    assert not (demo.root / "uv.lock").exists()
+
+
+def test_an_index_named_for_another_backend_is_drift_and_mended(
+    project: MakeProject, hosts: dict[str, Path]
+) -> None:
+    demo = project(DIRECT)
+    demo.torchsel("--host", str(hosts["gtx1080ti"]))
+    routed = demo.text()
+    demo.pyproject.write_text(routed.replace('whl/cu126"', 'whl/cu130"'))
+    assert "tool.uv.index.0.url" in demo.torchsel("check", code=1).err
+    demo.torchsel("--host", str(hosts["gtx1080ti"]))
+    assert demo.text() == routed
+
+
+def test_upgrade_says_what_it_did(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(DIRECT.replace('"torch"', '"torch<2.11"'))
+    demo.torchsel("--host", str(hosts["k80"]))
+    demo.uv("lock")
+    assert "2.7.1+cu118" in demo.locked("torch")
+    told = demo.torchsel("--host", str(hosts["h200"]), "--upgrade")
+    assert told.err.splitlines()[-1].startswith("torchsel: torch → cu130 (")
+    assert "2.10.0+cu130" in demo.locked("torch")
+    assert 'index = "pytorch-cu130"' in demo.text()
+
+
+def test_status_is_there_when_nothing_is_usable(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(DIRECT + 'fallback = "error"\n')
+    demo.torchsel("--host", str(hosts["cpu"]), code=3)
+    page = demo.torchsel("--host", str(hosts["cpu"]), "status")
+    assert "no usable build of torch for this machine" in page.out
+
+
+def test_warnings_are_said_where_nothing_is_written(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(DIRECT + 'backend = "cu130"\n')
+    demo.torchsel("--host", str(hosts["gtx1080ti"]), "lock")
+    said = demo.torchsel("--host", str(hosts["gtx1080ti"]), "sync", "--locked")
+    assert "this machine can't run cu130" in said.err

@@ -88,6 +88,16 @@ def test_plain_uv_refuses_until_a_backend_is_chosen(project: MakeProject, hosts:
     assert demo.installed("torch") is None
 
 
+def test_hosts_that_are_not_served(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(text("direct", 'strategy = "groups"', backends='["cpu", "cu132"]'))
+    demo.torchsel("--host", str(hosts["h200"]))
+    demo.uv("lock")
+    musl = demo.torchsel("check", "--host", str(hosts["alpine"]), code=1)
+    assert "PyTorch has no wheels for musl libc" in musl.out
+    radeon = demo.torchsel("check", "--host", str(hosts["rx7900"]))
+    assert "rx7900: cpu (group torch-cpu); uv.lock has torch 2.15.0, 2.15.0+cpu; every build" in radeon.out
+
+
 def test_checking_recorded_hosts(project: MakeProject, hosts: dict[str, Path]) -> None:
     demo = project(text("direct", 'strategy = "groups"', backends='["cpu", "cu132"]'))
     demo.torchsel("--host", str(hosts["h200"]))

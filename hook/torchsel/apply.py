@@ -27,13 +27,17 @@ can change a file while it is looked at; then once more."""
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What `apply` found and did; ``before`` and ``after`` are pyproject.toml's text."""
+    """What `apply` found and did; ``before`` and ``after`` are pyproject.toml's text.
+
+    ``survey`` is the last one made, ``warnings`` those of the first, which tell what had to be left.
+    """
 
     survey: Survey
     plan: Plan
     before: str
     after: str
     relocked: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -61,7 +65,8 @@ def apply(survey: Survey, mode: Mode, environ: Mapping[str, str], *, say: Callab
     """
     before = survey.project.root.text
     plan = make_plan(survey.project, survey.config, survey.selection.backend, survey.catalog)
-    outcome = Outcome(survey=survey, plan=plan, before=before, after=plan.text)
+    warnings = survey.selection.warnings
+    outcome = Outcome(survey=survey, plan=plan, before=before, after=plan.text, warnings=warnings)
     if not mode.write:
         return outcome
     target = survey.project.root.path
@@ -70,7 +75,7 @@ def apply(survey: Survey, mode: Mode, environ: Mapping[str, str], *, say: Callab
     with locked(target, environ) as place:
         if not mode.upgrade and load_project(survey.project.folder) == survey.project:
             return _write(survey, mode, place, say, plan)
-        return _write(again(survey, environ), mode, place, say)
+        return _write(again(survey, environ, upgrade=mode.upgrade), mode, place, say)
 
 
 def _write(
@@ -96,7 +101,14 @@ def _write(
                 raise
         survey = again(survey, place.environ)
     texts = (first.project.root.text, survey.project.root.text)
-    return Outcome(survey=first, plan=plan, before=texts[0], after=texts[1], relocked=relocked)
+    return Outcome(
+        survey=survey,
+        plan=plan,
+        before=texts[0],
+        after=texts[1],
+        relocked=relocked,
+        warnings=first.selection.warnings,
+    )
 
 
 def lock_is_due(survey: Survey, plan: Plan, mode: Mode) -> bool:

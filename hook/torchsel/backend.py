@@ -65,11 +65,6 @@ class Backend:
         return f"pytorch-{self.tag}"
 
     @property
-    def local_version(self) -> str:
-        """Local version of its Linux and Windows wheels, without the plus sign."""
-        return self.tag
-
-    @property
     def slug(self) -> str:
         """The tag as part of a group or extra name: dots become dashes, ``rocm7-2``."""
         return self.tag.replace(".", "-")

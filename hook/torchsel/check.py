@@ -57,25 +57,29 @@ class HostVerdict:
 
 
 def check_host(name: str, survey: Survey) -> HostVerdict:
-    """Say which of the committed backends a host would get, and whether uv.lock has it."""
+    """Say which of the committed backends a host would get, and whether uv.lock has it.
+
+    A host that no build runs on at all is not served; one whose GPU none of the backends runs on gets the
+    CPU build, which is said.
+    """
     tag = survey.selection.backend.tag
     locked = [item.version for item in _locked_from(tag, survey)]
     state = f"uv.lock has torch {', '.join(locked)}" if locked else "uv.lock does not have it"
+    is_served = survey.selection.usable or bool(survey.host.accelerators)
     if survey.choices is None:
         routed = routed_backend(survey.project.root.data)
         if routed != tag:
             state = f"routed to {routed} now; 'torchsel' there changes it"
-        return HostVerdict(sentence=f"{name}: {tag}; {state}", is_served=True)
-    choice = survey.choices.name_of(tag)
-    if choice is None:
-        return HostVerdict(
-            sentence=f"{name}: needs {tag}, which is not among {', '.join(survey.choices.tags)}",
-            is_served=False,
-        )
-    is_served = bool(locked) or survey.project.lock is None
-    return HostVerdict(
-        sentence=f"{name}: {tag} ({survey.choices.scope} {choice}); {state}", is_served=is_served
-    )
+        choice = ""
+    else:
+        found = survey.choices.name_of(tag)
+        if found is None:
+            listed = ", ".join(survey.choices.tags)
+            return HostVerdict(sentence=f"{name}: needs {tag}, which is not among {listed}", is_served=False)
+        choice = f" ({survey.choices.scope} {found})"
+        is_served &= bool(locked) or survey.project.lock is None
+    said = "".join(f"; {warning}" for warning in survey.selection.warnings)
+    return HostVerdict(sentence=f"{name}: {tag}{choice}; {state}{said}", is_served=is_served)
 
 
 def _locked_from(tag: str, survey: Survey) -> list[Locked]:

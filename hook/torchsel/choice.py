@@ -86,8 +86,11 @@ def _candidate(fit: Fit, case: Case, chosen: Fit | None, served: tuple[Device, .
         reason = "chosen"
     elif accepted:
         reason = "runs here too"
+    elif fit.reason:
+        reason = fit.reason
     else:
-        reason = fit.reason or "only where no other build runs"
+        is_cpu = chosen is not None and chosen.backend.family == "cpu"
+        reason = "another release is chosen" if is_cpu else "only where no other build runs"
     beside = [fault.text for fault in fit.faults] if accepted else []
     doubt = [f"disputed: {fit.doubt}"] if accepted and fit.doubt else []
     return Candidate(

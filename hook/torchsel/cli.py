@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchsel import __version__
 from torchsel.console import ColorChoice, Console
@@ -114,7 +114,23 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         arguments.command = "uv"
         arguments.uv_arguments = (*(() if command == "uv" else (command,)), *rest)
     arguments.command = arguments.command or "apply"
+    _refuse_idle_options(arguments)
     return arguments
+
+
+def _refuse_idle_options(arguments: Arguments) -> None:
+    """Refuse options of `apply` where another command would pass them over."""
+    given = {
+        "--no-lock": arguments.no_lock,
+        "--dry-run": arguments.dry_run,
+        "--diff": arguments.diff,
+        "--upgrade": arguments.upgrade,
+        "--script": arguments.script,
+    }
+    idle = [name for name, value in given.items() if value]
+    if idle and arguments.command not in ("apply", "init"):
+        behind = "; an option of uv's own goes behind its command" if arguments.command == "uv" else ""
+        _parser().error(f"{idle[0]} is for 'torchsel apply'{behind}")
 
 
 def _split_at_uv(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
@@ -129,7 +145,10 @@ def _split_at_uv(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse with torchsel's words and exit code for a mistake."""
+    """argparse with torchsel's words and exit code for a mistake, and no abbreviated options."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"allow_abbrev": False} | settings)
 
     def error(self, message: str) -> NoReturn:
         Console().error(f"{message}; see '{self.prog} --help'")

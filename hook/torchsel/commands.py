@@ -174,9 +174,17 @@ def run_backend(arguments: Arguments, console: Console, environ: Mapping[str, st
 
 def run_status(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
     """``torchsel status``: the whole picture."""
-    from torchsel import status, status_text  # noqa: PLC0415 - start-up time
+    from dataclasses import replace  # noqa: PLC0415 - start-up time
 
-    picture = status.take(_survey(arguments, console, environ), environ)
+    from torchsel import status, status_text  # noqa: PLC0415 - start-up time
+    from torchsel.errors import MachineError  # noqa: PLC0415 - start-up time
+    from torchsel.survey import survey, with_warning  # noqa: PLC0415 - start-up time
+
+    try:
+        found = _survey(arguments, console, environ)
+    except MachineError as error:
+        found = with_warning(survey(replace(arguments.options, only_looks=True), environ), str(error))
+    picture = status.take(found, environ)
     if arguments.json:
         print(status.to_json(picture))
     else:

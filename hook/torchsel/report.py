@@ -19,7 +19,8 @@ def tell(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
     for note in outcome.plan.changes.left_alone:
         console.warn(note)
     if outcome.plan.choices is None:
-        warn(outcome.survey, console)
+        for warning in outcome.warnings:
+            console.warn(warning)
     if outcome.changed:
         console.say(change(outcome, dry=dry))
     else:

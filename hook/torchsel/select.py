@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Demand", "Selection", "best_release", "buildable", "select"]
 
 _CPU = Backend(tag="cpu", family="cpu")
+_WISHES = frozenset({"release", "python", "backends", "max-cuda", "held"})
+"""Kinds of faults that are the project's own choice."""
 
 
 def select(*, host: Host, requested: str, demand: Demand, config: Config, catalog: Catalog) -> Selection:
@@ -119,7 +121,10 @@ def _without_accelerator(fits: Sequence[Fit], case: Case) -> Selection:
     vendors = vendors_in_order(case)
     if not vendors:
         return _on_cpu(fits, case, reasons=["no GPU found", *ignored(case)], usable=True)
-    reasons = ["no build runs on the GPU of this machine"]
+    wanted = [fit for fit in fits if fit.vendor in vendors and fit.backend.family != "cpu"]
+    excluded = any(fit.kinds(case.devices[fit.vendor]) <= _WISHES for fit in wanted if fit.vendor)
+    allowed = " that the project allows" if excluded else ""
+    reasons = [f"no build{allowed} runs on the GPU of this machine"]
     warnings: list[str] = []
     for vendor in vendors:
         (reasons if _is_no_gpu(vendor, fits, case) else warnings).append(no_build_for(vendor, fits, case))

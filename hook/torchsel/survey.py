@@ -34,13 +34,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """What the command line says about where to look and what to want."""
+    """What the command line says about where to look and what to want.
+
+    ``only_looks`` is for a picture of what is wrong: then ``fallback = "error"`` stops nothing.
+    """
 
     folder: Path
     backend: str | None = None
     host: str | None = None
     upgrade: bool = False
     call: UvCall | None = None
+    only_looks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +72,8 @@ def survey(options: Options, environ: Mapping[str, str]) -> Survey:
     """
     project = load_project(options.folder)
     config = read_config(project, environ)
+    if options.only_looks:
+        config = replace(config, fallback="cpu")
     request = read_request(project, config, options.backend, environ)
     host, findings = resolve_host(option=options.host, environ=environ)
     if not project.is_configured:
@@ -84,6 +90,12 @@ def survey(options: Options, environ: Mapping[str, str]) -> Survey:
         if kept is None:
             raise
     return decide(project, config, Request(backend=kept, source=KEPT), host, findings)
+
+
+def with_warning(found: Survey, warning: str) -> Survey:
+    """The same survey with one more warning, the first."""
+    warnings = (warning, *found.selection.warnings)
+    return replace(found, selection=replace(found.selection, warnings=warnings))
 
 
 def decide(
@@ -160,7 +172,7 @@ def _adopted(
     )
 
 
-def again(found: Survey, environ: Mapping[str, str]) -> Survey:
+def again(found: Survey, environ: Mapping[str, str], *, upgrade: bool = False) -> Survey:
     """The survey for the project's files as they are now, on the same machine.
 
     Raises:
@@ -171,7 +183,7 @@ def again(found: Survey, environ: Mapping[str, str]) -> Survey:
     config, request = read_config(project, environ), found.request
     if request.source not in ("--backend", KEPT):
         request = read_request(project, config, None, environ)
-    return decide(project, config, request, found.host, found.findings)
+    return decide(project, config, request, found.host, found.findings, upgrade=upgrade)
 
 
 def project_catalog(config: Config) -> Catalog:

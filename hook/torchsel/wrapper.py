@@ -144,6 +144,8 @@ class Wrapper:
         """Route, and route again what a lock made for the occasion names."""
         outcome = self._apply(write=not self.call.keeps_lock)
         if self.call.keeps_lock:
+            if not outcome.survey.choices:
+                report.warn(outcome.survey, self.console)
             if outcome.changed:
                 self._say_kept(outcome)
             return outcome.survey
@@ -154,15 +156,18 @@ class Wrapper:
 
     def _apply(self, *, write: bool) -> Outcome:
         options = replace(self.options, folder=self.call.folder)
-        outcome = apply(survey(options, self.environ), Mode(write=write), self.environ, say=self.console.say)
+        found = survey(options, self.environ)
+        for finding in found.findings:
+            self.console.detail(report.finding(finding))
+        outcome = apply(found, Mode(write=write), self.environ, say=self.console.say)
         if write:
             report.tell(outcome, self.console)
         return outcome
 
     def _say_kept(self, outcome: Outcome) -> None:
         self.console.warn(
-            f"this machine needs {report.route(outcome)}, which is not what is routed;"
-            " run 'torchsel' without --locked or --frozen to change it"
+            f"this machine needs {report.route(outcome)}, which is not what is routed, and this call is to"
+            " write nothing; the same without that flag changes it"
         )
 
     def _project(self) -> Project | None:

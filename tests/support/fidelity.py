@@ -165,7 +165,7 @@ def routed(given: Example, text: str, machine: str) -> str:
     """The text that torchsel writes on a machine."""
     data = tomllib.loads(text.removeprefix("\ufeff"))
     listed = [
-        {"name": name, "version": version, "source": {"registry": "https://pypi.org/simple"}}
+        {"name": name, "version": version, "source": {"registry": "https://index.example/simple"}}
         for name, version in given.locked
     ]
     lock = TomlFile(path=ROOT.with_name("uv.lock"), text="", data={"version": 1, "package": listed})
