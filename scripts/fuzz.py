@@ -110,7 +110,7 @@ def _show(seed: int, number: int) -> None:
     found = fidelity.failure(small)
     print(f"\nexample {number}, machines {small.machines}, locked {small.locked}")
     print(f"{type(found).__name__}: {found}")
-    texts = found.texts if isinstance(found, fidelity.LossError) else (small.text,)
+    texts: tuple[str, ...] = found.texts if isinstance(found, fidelity.LossError) else (small.text,)
     print(texts[0])
     for before, after in pairwise(texts):
         print("".join(unified_diff(before.splitlines(True), after.splitlines(True), "before", "after")))

@@ -281,6 +281,7 @@ def test_what_uv_says_of_a_private_index_has_no_secret(project: MakeProject, hos
     demo.uv("lock")
     demo.env["UV_DEFAULT_INDEX"] = "http://somebody:hunter2hunter2@127.0.0.1:9/simple"
     demo.env["UV_CACHE_DIR"] = str(demo.root.parent / "empty-cache")
+    demo.env["UV_HTTP_RETRIES"] = "0"
     failed = demo.torchsel(code=3)
     assert "uv lock failed" in failed.err
     assert "hunter2" not in failed.err
