@@ -44,7 +44,13 @@ class Start:
     @property
     def outcome(self) -> Outcome:
         """The same as what ``apply`` does."""
-        return Outcome(survey=self.survey, plan=self.plan, before=self.before, after=self.after)
+        return Outcome(
+            survey=self.survey,
+            plan=self.plan,
+            before=self.before,
+            after=self.after,
+            warnings=self.survey.selection.warnings,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
