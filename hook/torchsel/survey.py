@@ -255,7 +255,7 @@ def require_table(project: Project) -> None:
         ConfigError: there is none.
     """
     if not project.is_configured:
-        msg = f"{project.root.path}: no [tool.torchsel]; add it (it may be empty) to have torch routed"
+        msg = f"{project.root.path}: no [tool.torchsel]; run 'torchsel init' to have torch routed"
         raise ConfigError(msg)
 
 
