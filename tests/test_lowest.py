@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
 
 import pytest
 
-from support.toolbox import ROOT
+from support.toolbox import ROOT, SYSTEM_CERTIFICATES
 
 
 def test_the_lowest_releases_work() -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "lowest.py"], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "scripts" / "lowest.py"],
+        env=os.environ | SYSTEM_CERTIFICATES,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode == 3:
         pytest.skip(f"the lowest releases can't be installed here: {done.stderr}")

@@ -115,3 +115,10 @@ def test_bad_scripts_are_refused(project: MakeProject, hosts: dict[str, Path]) -
     path.write_text((HEAD % "torch").replace("dependencies = [", "dependencies = ") + BODY)
     assert "train.py: not valid TOML" in around.torchsel("run", "train.py", code=2).err
     assert "no-such.py: can't be read" in around.torchsel("apply", "--script", "no-such.py", code=3).err
+
+
+def test_a_script_that_is_not_utf_8_is_plain_uvs(project: MakeProject, hosts: dict[str, Path]) -> None:
+    around, path = script(project, "")
+    path.write_bytes(b"# -*- coding: latin-1 -*-\nprint('\xe9')\n")
+    around.env["TORCHSEL_HOST"] = str(hosts["cpu"])
+    assert around.torchsel("run", "train.py").out.strip() == "é"

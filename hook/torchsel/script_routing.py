@@ -14,7 +14,7 @@ from torchsel.errors import ConfigError
 from torchsel.files import digest, exclusive, replace_file, state_folder
 from torchsel.owned import SOURCES, items, sources
 from torchsel.plan import routing_context
-from torchsel.project import parse_toml
+from torchsel.project import parse_toml, read_text
 from torchsel.request import resolve_host
 from torchsel.script import read_script, require_script
 from torchsel.survey import decide, read_config, read_request
@@ -104,6 +104,10 @@ def plan_for_run(path: Path, options: Options, environ: Mapping[str, str]) -> Sc
         ConfigError: the block or its configuration is wrong.
         MachineError: nothing is usable with ``fallback = "error"``.
     """
+    try:
+        read_text(path)
+    except ConfigError:
+        return None  # too large or not UTF-8: uv's to judge
     script = read_script(path)
     if script is None:
         return None
