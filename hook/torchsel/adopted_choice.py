@@ -151,7 +151,7 @@ class _Chooser:
             requested=self.at.request.backend,
             demand=self.demand,
             config=self.at.config,
-            catalog=replace(self.at.catalog, all_builds=tuple(builds)),
+            catalog=replace(self.at.catalog, all_builds=tuple(builds), is_narrowed=True),
         )
 
     def _refuse_what_is_not_offered(self, offered: Mapping[str, Meaning], ground: Meaning) -> None:

@@ -35,7 +35,10 @@ def release_key(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """All tables. ``builds`` are in the order of preference: newest torch first, then newest backend."""
+    """All tables. ``builds`` are in the order of preference: newest torch first, then newest backend.
+
+    ``is_narrowed`` tells that only builds that a project offers, at the releases it has locked, are listed.
+    """
 
     all_builds: tuple[Build, ...]
     release_table: tuple[Release, ...]
@@ -46,6 +49,7 @@ class Catalog:
     held: tuple[Held, ...]
     packages: tuple[Package, ...]
     gpus: tuple[Gpu, ...]
+    is_narrowed: bool = False
 
     def builds(
         self, torch: str | None = None, backend: str | None = None, platform: str | None = None

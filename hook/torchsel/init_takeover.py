@@ -187,7 +187,9 @@ def _take_indexes(result: Takeover, project: Project) -> None:
     result.table |= table_of(base_of(data, indexes, where))
     dropped = () if "strategy" in result.table else tuple(adopted.LISTS)
     result.edits += rename_edits(data, indexes, dropped)
-    result.notes += [f"index {old!r} is now called {new!r}" for old, new in indexes.renames()]
+    result.notes += [
+        f"index {old!r} is torchsel's now, named for its backend" for old, _ in indexes.renames()
+    ]
 
 
 def _torch_items(project: Project) -> list[dict[str, Any]]:

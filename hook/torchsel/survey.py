@@ -222,7 +222,9 @@ def _as_locked(catalog: Catalog, project: Project, choices: Choices) -> Catalog:
             locked.setdefault(urls[item.registry], set()).add(item.public)
     known = {tag: releases for tag, releases in locked.items() if releases & set(catalog.releases)}
     kept = (build for build in catalog.all_builds if build.torch in known.get(build.backend, {build.torch}))
-    return replace(catalog, all_builds=tuple(kept)) if known.keys() & set(choices.tags) else catalog
+    if not known.keys() & set(choices.tags):
+        return catalog
+    return replace(catalog, all_builds=tuple(kept), is_narrowed=True)
 
 
 def read_config(project: Project, environ: Mapping[str, str]) -> Config:

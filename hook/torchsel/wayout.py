@@ -112,6 +112,8 @@ def _problem_with(devices: Devices, fits: Sequence[Fit], case: Case) -> str:
         broken = {fault.text for fault in faults if ": " in fault.text}
         since = dotted(release_key(case.catalog.releases[-1])[:2])
         text = f"no build for {where(case.host)} since torch {since} has kernels for {labels}"
+        if case.catalog.is_narrowed:
+            text = f"nothing that this project offers, as it is locked, has kernels for {labels}"
         return "; ".join([text, *sorted(broken)])
     allowed = [fit for fit in able if "release" not in fit.kinds(devices)]
     if not allowed:

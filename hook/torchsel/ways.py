@@ -32,7 +32,7 @@ def ways_out(vendor: Vendor, fits: Sequence[Fit], case: Case) -> str:
             ways.append(_mend(kind, found, devices, case))
     if vendor == "amd":
         ways += _amd_ways(fits, devices, case.host)
-    return ", or ".join(ways or [*_together(fits, devices, case), *_resort(fits, devices)][:1])
+    return ", or ".join(ways or [*_together(fits, devices, case), *_resort(fits, devices, case)][:1])
 
 
 def _driver_ways(fits: Sequence[Fit], devices: Devices, case: Case) -> Iterator[str]:
@@ -88,12 +88,15 @@ def _together(fits: Sequence[Fit], devices: Devices, case: Case) -> Iterator[str
         yield " and ".join(_mend(kind, best, devices, case) for kind in kinds)
 
 
-def _resort(fits: Sequence[Fit], devices: Devices) -> Iterator[str]:
+def _resort(fits: Sequence[Fit], devices: Devices, case: Case) -> Iterator[str]:
     """Where no wheel has kernels for the devices at all."""
     if any(device.target is None and device.vendor == "amd" for device in devices):
         yield "set UV_AMD_GPU_ARCHITECTURE to it"
     elif is_hopeless(fits, devices) and not all(device.integrated or device.fault for device in devices):
-        yield "build torch from source, or set tool.torchsel.backend to 'cpu'"
+        if case.catalog.is_narrowed:
+            yield "offer another backend, or lock another torch"
+        else:
+            yield "build torch from source, or set tool.torchsel.backend to 'cpu'"
 
 
 def _amd_ways(fits: Sequence[Fit], devices: Devices, host: Host) -> Iterator[str]:
