@@ -144,3 +144,10 @@ def test_a_driver_alone_stands_for_a_gpu_of_unknown_kind() -> None:
     assert [item.vendor for item in alone.accelerators] == ["nvidia"]
     none = parse_host(f'{{"system": "linux", "machine": "x86_64", {driver}, "accelerators": []}}', where="x")
     assert none.accelerators == ()
+
+
+def test_nothing_that_steers_a_terminal_is_kept() -> None:
+    item = Accelerator(vendor="nvidia", name="RTX\x1b[31m 4090")
+    host = Host(system="linux", machine="x86_64", accelerators=(item,), notes=("a\x07b",))
+    assert (item.name, host.notes) == ("RTX?[31m 4090", ("a?b",))
+    assert parse_host(host.to_json(), where="x") == host

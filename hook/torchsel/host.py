@@ -32,6 +32,10 @@ class Accelerator:
     gfx_target: str | None = None
     pci_id: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", _printable(self.name))
+        object.__setattr__(self, "gfx_target", _printable(self.gfx_target))
+
     @property
     def label(self) -> str:
         """The name for a sentence, falling back to the ids that are known."""
@@ -53,6 +57,11 @@ class Host:
     nvidia_driver: str | None = None
     accelerators: tuple[Accelerator, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "libc", _printable(self.libc))
+        object.__setattr__(self, "kernel", _printable(self.kernel))
+        object.__setattr__(self, "notes", tuple(str(_printable(note)) for note in self.notes))
 
     @property
     def platform(self) -> str:
@@ -181,7 +190,6 @@ class _Reader:
         if not isinstance(value, str):
             self.fault(dotted, f"expected a string, found {type(value).__name__}")
             return None
-        value = "".join(char if char.isprintable() else "?" for char in value)
         if pattern and not _matches(value, pattern):
             self.fault(dotted, f"{value!r} is not {_EXPECTED[pattern]}")
             return None
@@ -201,6 +209,13 @@ def _matches(value: str, pattern: Literal["driver", "capability"]) -> bool:
     parts = value.split(".")
     numeric = all(part.isascii() and part.isdigit() for part in parts)
     return numeric and (len(parts) == 2 if pattern == "capability" else len(parts) <= 4)
+
+
+def _printable(text: str | None) -> str | None:
+    """What a firmware or a file says is shown on terminals: nothing that steers one is kept."""
+    if text is None or text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _lower(value: str | None) -> str | None:
