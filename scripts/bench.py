@@ -14,12 +14,10 @@ Needs only Python 3.11 or newer and a package index; all else goes into ``.work`
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import ROOT, BootstrapError, ensure_environment
+from bootstrap import ROOT, enter_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,13 +34,8 @@ PARTS = ("no-op", "shell", "change", "lock", "others")
 def main(argv: list[str]) -> int:
     """Make the environment, then measure in it."""
     arguments = _arguments(argv)
-    try:
-        python = ensure_environment()
-    except BootstrapError as error:
-        print(f"scripts/bench.py: {error}", file=sys.stderr)
-        return 3
-    if Path(sys.prefix) != python.parent.parent:
-        return subprocess.run([python, __file__, *argv], check=False).returncode
+    if (code := enter_environment(__file__, argv)) is not None:
+        return code
     return _measure(arguments)
 
 

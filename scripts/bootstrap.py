@@ -48,6 +48,18 @@ def ensure_environment() -> Path:
     return venv_python()
 
 
+def enter_environment(script: str, argv: list[str]) -> int | None:
+    """Have ``script`` run in the environment: the exit code to end with, None where it runs there already."""
+    try:
+        python = ensure_environment()
+    except BootstrapError as error:
+        print(f"scripts/{Path(script).name}: {error}", file=sys.stderr)
+        return 3
+    if Path(sys.prefix) == python.parent.parent:
+        return None
+    return subprocess.run([python, script, *argv], check=False).returncode
+
+
 def venv_python() -> Path:
     """Where the environment's Python is, made or not."""
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")

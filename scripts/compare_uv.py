@@ -15,9 +15,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from pathlib import Path
 
-from bootstrap import ROOT, BootstrapError, ensure_environment, run
+from bootstrap import ROOT, enter_environment
 
 README = ROOT / "README.md"
 START, END = "<!-- compare_uv: start -->", "<!-- compare_uv: end -->"
@@ -26,13 +25,8 @@ START, END = "<!-- compare_uv: start -->", "<!-- compare_uv: end -->"
 def main(argv: list[str]) -> int:
     """Make the environment, then compare in it."""
     arguments = _arguments(argv)
-    try:
-        python = ensure_environment()
-    except BootstrapError as error:
-        print(f"scripts/compare_uv.py: {error}", file=sys.stderr)
-        return 3
-    if Path(sys.prefix) != python.parent.parent:
-        return run(python, __file__, *argv, check=False)
+    if (code := enter_environment(__file__, argv)) is not None:
+        return code
     return _compare(arguments)
 
 

@@ -12,13 +12,12 @@ goes into ``.work`` in the project's folder.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import ROOT, BootstrapError, ensure_environment
+from bootstrap import ROOT, enter_environment
 
 if TYPE_CHECKING:
     from support.crowd import Outcome
@@ -28,13 +27,8 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     """Try every crowd."""
     arguments = _arguments(argv)
-    try:
-        python = ensure_environment()
-    except BootstrapError as error:
-        print(f"scripts/crowd.py: {error}", file=sys.stderr)
-        return 3
-    if Path(sys.prefix) != python.parent.parent:
-        return subprocess.run([python, __file__, *argv], check=False).returncode
+    if (code := enter_environment(__file__, argv)) is not None:
+        return code
     sys.path.insert(0, str(ROOT / "tests"))
     return max(_round(number, arguments.processes) for number in range(1, arguments.rounds + 1))
 

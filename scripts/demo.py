@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import ROOT, BootstrapError, ensure_environment, venv_environment
+from bootstrap import ROOT, enter_environment, venv_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,13 +45,8 @@ dependencies = [
 def main(argv: list[str]) -> int:
     """Make the environment, then show the job in it."""
     arguments = _arguments(argv)
-    try:
-        python = ensure_environment()
-    except BootstrapError as error:
-        print(f"scripts/demo.py: {error}", file=sys.stderr)
-        return 3
-    if Path(sys.prefix) != python.parent.parent:
-        return subprocess.run([python, __file__, *argv], check=False).returncode
+    if (code := enter_environment(__file__, argv)) is not None:
+        return code
     shutil.rmtree(FOLDER, ignore_errors=True)
     with ExitStack() as stack:
         environ = venv_environment() if arguments.real else _loopback(stack)

@@ -13,7 +13,6 @@ newer and a package index; all else goes into ``.work`` in the project's folder.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import ROOT, BootstrapError, ensure_environment
+from bootstrap import ROOT, enter_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,13 +33,8 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     """Try every fault."""
     arguments = _arguments(argv)
-    try:
-        python = ensure_environment()
-    except BootstrapError as error:
-        print(f"scripts/faults.py: {error}", file=sys.stderr)
-        return 3
-    if Path(sys.prefix) != python.parent.parent:
-        return subprocess.run([python, __file__, *argv], check=False).returncode
+    if (code := enter_environment(__file__, argv)) is not None:
+        return code
     sys.path.insert(0, str(ROOT / "tests"))
     survived, lost, start = Counter[str](), list[str](), time.monotonic()
     with ExitStack() as stack:

@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 
-from bootstrap import ROOT, BootstrapError, ensure_environment
+from bootstrap import ROOT, enter_environment
 
 REFUSED_AT_MOST = 0.01
 
@@ -28,13 +26,8 @@ REFUSED_AT_MOST = 0.01
 def main(argv: list[str]) -> int:
     """Try the examples in as many processes as there are processors."""
     arguments = _arguments(argv)
-    try:
-        python = ensure_environment()
-    except BootstrapError as error:
-        print(f"scripts/fuzz.py: {error}", file=sys.stderr)
-        return 3
-    if Path(sys.prefix) != python.parent.parent:
-        return subprocess.run([python, __file__, *argv], check=False).returncode
+    if (code := enter_environment(__file__, argv)) is not None:
+        return code
     sys.path.insert(0, str(ROOT / "tests"))
     return _report(_all(arguments.seed, arguments.examples), arguments.seed)
 

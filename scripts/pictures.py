@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bootstrap import ROOT, BootstrapError, ensure_environment
+from bootstrap import ROOT, enter_environment
 
 FOLDER = ROOT / "scripts" / "pictures"
 PYPROJECT = """\
@@ -49,13 +49,8 @@ SIZE = (14, 8.43, 19)
 
 def main(argv: list[str]) -> int:
     """Make the environment, then the pictures in it."""
-    try:
-        python = ensure_environment()
-    except BootstrapError as error:
-        print(f"scripts/pictures.py: {error}", file=sys.stderr)
-        return 3
-    if Path(sys.prefix) != python.parent.parent:
-        return subprocess.run([python, __file__, *argv], check=False).returncode
+    if (code := enter_environment(__file__, argv)) is not None:
+        return code
     FOLDER.mkdir(exist_ok=True)
     for name, lines in record().items():
         (FOLDER / f"{name}.svg").write_text(draw(SESSIONS[name][0], lines), encoding="utf-8")

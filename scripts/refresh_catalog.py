@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import ROOT, BootstrapError, ensure_environment, run
+from bootstrap import ROOT, enter_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,13 +33,8 @@ DATA = ROOT / "hook" / "torchsel" / "data" / "builds.csv"
 def main(argv: list[str]) -> int:
     """Make the environment, then compare in it."""
     arguments = _arguments(argv)
-    try:
-        python = ensure_environment()
-    except BootstrapError as error:
-        print(f"scripts/refresh_catalog.py: {error}", file=sys.stderr)
-        return 3
-    if Path(sys.prefix) != python.parent.parent:
-        return run(python, __file__, *argv, check=False)
+    if (code := enter_environment(__file__, argv)) is not None:
+        return code
     return refresh(arguments)
 
 
