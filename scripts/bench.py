@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT))
     from bench_picture import markdown, picture, text  # noqa: PLC0415 - needs the environment
     from bench_projects import stage  # noqa: PLC0415 - needs the environment
 

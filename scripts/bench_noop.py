@@ -12,8 +12,9 @@ from bench_timing import Row, at_most, paired
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.toolbox import Project
+
     from bench_projects import Stage
-    from support.toolbox import Project
 
 CALLS = 300
 """Calls of the shell function in one measurement."""

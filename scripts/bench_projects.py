@@ -12,18 +12,19 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.support.index import Index
+from tests.support.toolbox import Project, World, uv_binary
+from tests.support.wheels import Wheel
+
 from bench_timing import Command
 from bootstrap import ROOT
-from support.index import Index
-from support.toolbox import Project, World, uv_binary
-from support.wheels import Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 FOLDER = ROOT / ".work" / "bench"
-HOSTS = ROOT / "tests" / "hosts"
+HOSTS = ROOT / "tests" / "cases" / "hosts"
 LIBRARIES = 80
 """Packages beside torch's in the ordinary project; applications with torch have 60 to 150."""
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import Backend
-from torchsel.catalog import load_catalog, release_key
-from torchsel.tables import Build
+from torchsel.catalog.catalog import load_catalog, release_key
+from torchsel.catalog.rows import Build
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -13,17 +13,17 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import Backend
-from torchsel.catalog import load_catalog, release_key
-from torchsel.config import Config
+from torchsel.catalog.catalog import load_catalog, release_key
+from torchsel.catalog.kernels import driver_meets
+from torchsel.config.keys import Config
 from torchsel.host import Accelerator, Host
-from torchsel.kernels import driver_meets
-from torchsel.select import Demand, select
+from torchsel.selection.select import Demand, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torchsel.select import Selection
-    from torchsel.tables import Architecture
+    from torchsel.catalog.rows import Architecture
+    from torchsel.selection.select import Selection
 
 Verdict = Literal["same", "can't run", "no build", "older torch", "unexplained"]
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from bootstrap import ROOT, enter_environment
 
 if TYPE_CHECKING:
-    from support.crowd import Outcome
-    from support.toolbox import World
+    from tests.support.crowd import Outcome
+    from tests.support.toolbox import World
 
 
 def main(argv: list[str]) -> int:
@@ -29,14 +29,14 @@ def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     if (code := enter_environment(__file__, argv)) is not None:
         return code
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT))
     return max(_round(number, arguments.processes) for number in range(1, arguments.rounds + 1))
 
 
 def _round(number: int, processes: int) -> int:
-    from support.crowd import WHEELS  # noqa: PLC0415 - found only in the project's environment
-    from support.index import Index  # noqa: PLC0415 - as above
-    from support.toolbox import World  # noqa: PLC0415 - as above
+    from tests.support.crowd import WHEELS  # noqa: PLC0415 - found only in the project's environment
+    from tests.support.index import Index  # noqa: PLC0415 - as above
+    from tests.support.toolbox import World  # noqa: PLC0415 - as above
 
     odd = 0
     with Index(extra=WHEELS) as index, tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,7 @@ def _round(number: int, processes: int) -> int:
 
 
 def _crowds(world: World, processes: int) -> list[tuple[str, Outcome]]:
-    from support import crowd  # noqa: PLC0415 - found only in the project's environment
+    from tests.support import crowd  # noqa: PLC0415 - found only in the project's environment
 
     one = world.project(world.folder / "one", crowd.TEXT)
     one.uv("lock")

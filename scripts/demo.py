@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FOLDER = ROOT / ".work" / "demo"
-OLD_CARD = ROOT / "tests" / "hosts" / "gtx1080ti.json"
+OLD_CARD = ROOT / "tests" / "cases" / "hosts" / "gtx1080ti.json"
 SHOW_TORCH = "import torch; print('torch', torch.__version__)"
 
 PYPROJECT = """\
@@ -96,9 +96,9 @@ def _run(steps: list[list[str]], environ: Mapping[str, str]) -> int:
 
 def _loopback(stack: ExitStack) -> dict[str, str]:
     """An environment in which uv and torchsel know only an index that runs in this process."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    from support.index import Index  # noqa: PLC0415 - found only now
-    from support.toolbox import World, uv_binary  # noqa: PLC0415 - found only now
+    sys.path.insert(0, str(ROOT))
+    from tests.support.index import Index  # noqa: PLC0415 - found only now
+    from tests.support.toolbox import World, uv_binary  # noqa: PLC0415 - found only now
 
     index = stack.enter_context(Index())
     world = FOLDER.with_name("demo-world")

@@ -27,7 +27,7 @@ from bootstrap import ROOT, enter_environment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support.faults import Bench
+    from tests.support.faults import Bench
 
 
 def main(argv: list[str]) -> int:
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     if (code := enter_environment(__file__, argv)) is not None:
         return code
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT))
     survived, lost, start = Counter[str](), list[str](), time.monotonic()
     with ExitStack() as stack:
         for name, attempt in _attempts(_bench(stack), arguments):
@@ -51,9 +51,9 @@ def main(argv: list[str]) -> int:
 
 
 def _bench(stack: ExitStack) -> Bench:
-    from support.faults import Bench  # noqa: PLC0415 - found only in the project's environment
-    from support.index import Index  # noqa: PLC0415 - as above
-    from support.toolbox import World  # noqa: PLC0415 - as above
+    from tests.support.faults import Bench  # noqa: PLC0415 - found only in the project's environment
+    from tests.support.index import Index  # noqa: PLC0415 - as above
+    from tests.support.toolbox import World  # noqa: PLC0415 - as above
 
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     folder.chmod(0o755)
@@ -63,8 +63,8 @@ def _bench(stack: ExitStack) -> Bench:
 
 def _attempts(bench: Bench, arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], object]]]:
     """Each fault's family and what tries it."""
-    from support.fault_scenes import SCENES, families  # noqa: PLC0415 - found only now
-    from support.faults import FAMILIES, random_moments  # noqa: PLC0415 - as above
+    from tests.support.fault_scenes import SCENES, families  # noqa: PLC0415 - found only now
+    from tests.support.faults import FAMILIES, random_moments  # noqa: PLC0415 - as above
 
     bench.use_uv()
     for family in FAMILIES:

@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     if (code := enter_environment(__file__, argv)) is not None:
         return code
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT))
     return _report(_all(arguments.seed, arguments.examples), arguments.seed)
 
 
@@ -60,7 +60,8 @@ def _all(seed: int, examples: int) -> Count:
 
 
 def _some(seed: int, numbers: range) -> Count:
-    from support import fidelity  # noqa: PLC0415 - found only in the project's environment
+    from tests.support import fidelity  # noqa: PLC0415 - found only in the project's environment
+
     from torchsel.errors import ConfigError  # noqa: PLC0415 - as above
 
     count = Count()
@@ -97,7 +98,7 @@ def _show(seed: int, number: int) -> None:
     from difflib import unified_diff  # noqa: PLC0415 - only for a failure
     from itertools import pairwise  # noqa: PLC0415 - as above
 
-    from support import fidelity  # noqa: PLC0415 - found only in the project's environment
+    from tests.support import fidelity  # noqa: PLC0415 - found only in the project's environment
 
     small = fidelity.shrunk(fidelity.example(_random(seed, number)))
     found = fidelity.failure(small)

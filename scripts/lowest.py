@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 LOWEST = ROOT / ".work" / "lowest"
 TOOLS = ("hypothesis", "pytest", "pytest-mock", "uv")
 QUICK = (
-    "test_files",
-    "test_requirements",
-    "test_probes_nvml",
-    "test_config",
-    "test_toml_edit",
-    "test_journal",
+    "files/test_replace",
+    "project/test_requirements",
+    "probes/test_nvml",
+    "config/test_keys",
+    "toml/test_edit",
 )
 """Tests of the modules that use a dependency, and take no time."""
 

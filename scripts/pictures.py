@@ -60,9 +60,9 @@ def main(argv: list[str]) -> int:
 
 def record() -> dict[str, list[str]]:
     """What each session prints, with its ANSI colours."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    from support.index import Index  # noqa: PLC0415 - found only now
-    from support.toolbox import HOSTS, World, uv_binary  # noqa: PLC0415 - found only now
+    sys.path.insert(0, str(ROOT))
+    from tests.support.index import Index  # noqa: PLC0415 - found only now
+    from tests.support.toolbox import HOSTS, World, uv_binary  # noqa: PLC0415 - found only now
 
     folder = Path(tempfile.mkdtemp(prefix="torchsel-pictures-"))
     try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from catalog_fetch import Fetcher
     from catalog_pages import Found, Key
     from catalog_rows import Difference
-    from torchsel.tables import Build
+    from torchsel.catalog.rows import Build
 
 DATA = ROOT / "hook" / "torchsel" / "data" / "builds.csv"
 
@@ -42,8 +42,8 @@ def refresh(arguments: argparse.Namespace) -> int:
     """Compare, print, and write where asked; the exit code."""
     from catalog_fetch import Fetcher  # noqa: PLC0415 - needs the environment
     from catalog_rows import merged, to_csv  # noqa: PLC0415 - needs the environment
-    from torchsel.config_values import check_index_url  # noqa: PLC0415 - needs the environment
-    from torchsel.tables import Build, read_rows  # noqa: PLC0415 - needs the environment
+    from torchsel.catalog.rows import Build, read_rows  # noqa: PLC0415 - needs the environment
+    from torchsel.config.values import check_index_url  # noqa: PLC0415 - needs the environment
 
     try:
         base = check_index_url(arguments.index_url)

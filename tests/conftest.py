@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from support.index import Index
-from support.toolbox import Project, World, host_files, uv_binary
+from tests.support.index import Index
+from tests.support.toolbox import Project, World, host_files, uv_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

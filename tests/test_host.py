@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.toolbox import host_files
+from tests.support.toolbox import host_files
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host, normalize_machine, parse_host
 

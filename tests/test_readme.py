@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.toolbox import ROOT, SYSTEM_CERTIFICATES
+from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES
 from torchsel.cli import Arguments, parse_arguments
-from torchsel.config import KEYS, parse_config
+from torchsel.config.keys import KEYS, parse_config
 
 if TYPE_CHECKING:
-    from conftest import MakeProject
-    from support.toolbox import Project
+    from tests.conftest import MakeProject
+    from tests.support.toolbox import Project
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = (

@@ -6,7 +6,7 @@ Run as ``torchsel`` or ``python -m torchsel``. Nothing is imported here that a r
 import os
 import sys
 
-from torchsel.fast import try_answer
+from torchsel.records.replay import try_answer
 
 
 def main() -> int:

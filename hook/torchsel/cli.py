@@ -15,9 +15,9 @@ from torchsel.errors import EXIT_BUG, EXIT_CONFIG, EXIT_INTERRUPTED, EXIT_MACHIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from torchsel.memo import Memo
-    from torchsel.shellhook import Shell
-    from torchsel.survey import Options
+    from torchsel.pipeline.inputs import Options
+    from torchsel.records.keep import Memo
+    from torchsel.shells import Shell
 
 UV_SHORT_FORMS = ("sync", "lock", "run")
 SHELLS = ("bash", "zsh", "fish", "powershell")
@@ -71,7 +71,7 @@ class Arguments(argparse.Namespace):
     @property
     def options(self) -> Options:
         """What the survey takes."""
-        from torchsel.survey import Options  # noqa: PLC0415 - start-up time
+        from torchsel.pipeline.inputs import Options  # noqa: PLC0415 - start-up time
 
         return Options(folder=self.folder, backend=self.backend, host=self.host, upgrade=self.upgrade)
 
@@ -83,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = sys.argv[1:] if argv is None else argv
         arguments = parse_arguments(words)
         console = Console(color=arguments.color, quiet=arguments.quiet, verbose=arguments.verbose)
-        from torchsel import commands, memo  # noqa: PLC0415 - after the arguments, so that --help is quick
+        from torchsel.commands import dispatch as commands  # noqa: PLC0415 - after the arguments, so that --help is quick
+        from torchsel.records import keep as memo  # noqa: PLC0415 - after the arguments, so that --help is quick
 
         return memo.run(words, arguments, console, commands.run)
     except TorchselError as error:

@@ -10,14 +10,14 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from support.toolbox import host_files
-from support.wheels import Wheel
+from tests.support.toolbox import host_files
+from tests.support.wheels import Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from support.toolbox import Project
+    from tests.support.toolbox import Project
 
 LOCK_MESSAGE = "another torchsel, or the uv it started, has been at work on it"
 CHANGED_MESSAGE = "was changed by another program just now"

@@ -9,14 +9,14 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from support.faults import THERE, Bench, BrokenError, State, steps
-from support.faulty import Fault
+from tests.support.faults import THERE, Bench, BrokenError, State, steps
+from tests.support.faulty import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
-    from support.faulty import Ended
+    from tests.support.faulty import Ended
 
     Scene = Callable[[], None]
 

@@ -13,15 +13,15 @@ from dataclasses import asdict, dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
-from support.faulty import ERRNOS, Ended, Fault, Run
-from support.toolbox import ROOT, host_files, uv_binary
+from tests.support.faulty import ERRNOS, Ended, Fault, Run
+from tests.support.toolbox import ROOT, host_files, uv_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
-    from support.toolbox import World
+    from tests.support.toolbox import World
 
 PROJECT = """\
 # of the user's
@@ -80,9 +80,9 @@ class Bench:
 
     def __enter__(self) -> Self:
         _hear_signals()
-        path = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "hook")])
+        path = os.pathsep.join([str(ROOT), str(ROOT / "hook")])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "support.faulty"],
+            [sys.executable, "-m", "tests.support.faulty"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

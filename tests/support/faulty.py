@@ -1,7 +1,8 @@
 """A process that runs torchsel with faults: started once, it forks for every run, so that a run is quick.
 
-``python -m support.faulty`` reads one JSON request a line and answers each with one JSON line. Nothing of
-torchsel knows about this: lines are counted by a trace function, system calls by replacing functions of `os`.
+``python -m tests.support.faulty`` reads one JSON request a line and answers each with one JSON line.
+Nothing of torchsel knows about this: lines are counted by a trace function, system calls by replacing
+functions of `os`.
 """
 
 from __future__ import annotations
@@ -208,13 +209,13 @@ class _Counter:
 
 
 def _arm(run: Run) -> _Counter:
-    import torchsel.uvtool
+    import torchsel.uv.program
 
-    files = sys.modules["torchsel.files"]
+    files = sys.modules["torchsel.files.replace"]
     counter, fault = _Counter(run), run.fault
     if run.patience is not None:
-        torchsel.uvtool.LOCK_LIMIT = run.patience
-        torchsel.uvtool.LAST_WAIT = 0.2
+        torchsel.uv.program.LOCK_LIMIT = run.patience
+        torchsel.uv.program.LAST_WAIT = 0.2
     if fault.kind == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (fault.number, fault.number))
     if fault.kind == "swap":

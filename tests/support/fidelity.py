@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support import toml_writer
-from support.toml_writer import MARK, Writer
+from tests.support import toml_writer
+from tests.support.toml_writer import MARK, Writer
 from torchsel.backend import Backend
-from torchsel.catalog import load_catalog
-from torchsel.config import parse_config
-from torchsel.plan import make_plan
-from torchsel.project import Project, TomlFile
+from torchsel.catalog.catalog import load_catalog
+from torchsel.config.keys import parse_config
+from torchsel.pipeline.plan import make_plan
+from torchsel.project.workspace import Project, TomlFile
 
 if TYPE_CHECKING:
     from random import Random

@@ -14,14 +14,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from support.releases import PYPI, ROOT, wheels_by_folder
+from tests.support.releases import PYPI, ROOT, wheels_by_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
     from typing import Self
 
-    from support.wheels import Wheel
+    from tests.support.wheels import Wheel
 
 # A status, a content type and a body.
 Answer = tuple[HTTPStatus, str, bytes]

@@ -21,7 +21,7 @@ from torchsel.probes.system import Platform
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MACHINES = Path(__file__).parent.parent / "machines"
+MACHINES = Path(__file__).parent.parent / "cases" / "machines"
 
 _PCI = "/sys/bus/pci/devices"
 _NOT_SUPPORTED = 3

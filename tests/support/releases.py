@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from support.wheels import Wheel
+from tests.support.wheels import Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

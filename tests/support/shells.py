@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.toolbox import Project, Result
+    from tests.support.toolbox import Project, Result
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

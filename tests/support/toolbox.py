@@ -18,11 +18,12 @@ from unittest import mock
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from support.index import Index
+    from tests.support.index import Index
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".work"
-HOSTS = ROOT / "tests" / "hosts"
+CASES = ROOT / "tests" / "cases"
+HOSTS = CASES / "hosts"
 SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "1"}
 """For uv and prek on their way to a package index: the system's certificates, as pip finds them."""
 OLDEST_UV = "0.5.3"

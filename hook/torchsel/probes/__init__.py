@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchsel.probes.reading import Finding
+from torchsel.probes.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torchsel.probes.findings import Finding, Reading, listing, nothing
 from torchsel.probes.pci import DEVICES, PASSED_TO_A_GUEST
-from torchsel.probes.reading import Finding, Reading, listing, nothing
 from torchsel.probes.surroundings import in_container
 
 if TYPE_CHECKING:

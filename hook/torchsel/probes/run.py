@@ -8,12 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from torchsel.host import Host
-from torchsel.probes.amd import probe_amd
+from torchsel.probes.amd.probe import probe_amd
+from torchsel.probes.findings import Finding, Reading
 from torchsel.probes.intel import probe_intel
-from torchsel.probes.machine import read_machine
-from torchsel.probes.nvidia import probe_nvidia
+from torchsel.probes.nvidia.probe import probe_nvidia
 from torchsel.probes.pci import display_devices
-from torchsel.probes.reading import Finding, Reading
+from torchsel.probes.platform import read_machine
 from torchsel.probes.system import RealSystem
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The catalog: which PyTorch builds exist and what they run on."""

@@ -1,0 +1,204 @@
+"""The catalog: which PyTorch builds exist and what they run on; plain tables in ``data/``, one row a fact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cache, cached_property, lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from torchsel.backend import Backend
+from torchsel.catalog.rows import (
+    Architecture,
+    Broken,
+    Build,
+    Driver,
+    Gpu,
+    Held,
+    IndexOnly,
+    Package,
+    Release,
+    read_table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_FAMILIES = ("cuda", "rocm", "xpu", "cpu", "other")
+
+
+@lru_cache(maxsize=512)
+def release_key(text: str) -> tuple[int, ...]:
+    """A dotted release as numbers, so that ``2.10.0`` sorts after ``2.9.1``; any other part counts as 0."""
+    return tuple(int(part) if part.isascii() and part.isdigit() else 0 for part in text.split("."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """All tables. ``builds`` are in the order of preference: newest torch first, then newest backend.
+
+    ``is_narrowed`` tells that only builds that a project offers, at the releases it has locked, are listed.
+    """
+
+    all_builds: tuple[Build, ...]
+    release_table: tuple[Release, ...]
+    drivers: tuple[Driver, ...]
+    architectures: tuple[Architecture, ...]
+    broken: tuple[Broken, ...]
+    index_only: tuple[IndexOnly, ...]
+    held: tuple[Held, ...]
+    packages: tuple[Package, ...]
+    gpus: tuple[Gpu, ...]
+    is_narrowed: bool = False
+
+    def builds(
+        self, torch: str | None = None, backend: str | None = None, platform: str | None = None
+    ) -> tuple[Build, ...]:
+        """The builds that match, newest torch first, then newest CUDA or ROCm."""
+        return tuple(
+            build
+            for build in self.all_builds
+            if torch in (None, build.torch)
+            and backend in (None, build.backend)
+            and platform in (None, build.platform)
+        )
+
+    @cached_property
+    def releases(self) -> tuple[str, ...]:
+        """Every known release of torch, newest first."""
+        return tuple(sorted({build.torch for build in self.all_builds}, key=release_key, reverse=True))
+
+    def standing_for(self, torch: str | None) -> str | None:
+        """The known release whose rows hold for ``torch``: itself, or the newest one before it.
+
+        None stands for the newest release; the answer is None where ``torch`` is older than every row.
+        """
+        if torch is None:
+            return self.releases[0]
+        wanted = release_key(torch)
+        return next((known for known in self.releases if release_key(known) <= wanted), None)
+
+    def release(self, torch: str) -> Release | None:
+        """The release row that holds for ``torch``."""
+        wanted = release_key(torch)
+        known = [row for row in self.release_table if release_key(row.torch) <= wanted]
+        return max(known, key=lambda row: release_key(row.torch), default=None)
+
+    def known(self, tag: str) -> bool:
+        """Whether any build of this backend is in the catalog."""
+        return any(build.backend == tag for build in self.all_builds)
+
+    @cached_property
+    def platforms(self) -> frozenset[str]:
+        """Every platform that some build is for."""
+        return frozenset(build.platform for build in self.all_builds)
+
+    def platforms_of(self, backend: str, torch: str | None = None) -> frozenset[str]:
+        """Platforms with a build of ``backend``: of the release that holds for ``torch``, or of any release.
+
+        Empty for a backend that is not in the catalog.
+        """
+        release = self.standing_for(torch) if torch is not None else None
+        return frozenset(build.platform for build in self.builds(release, backend))
+
+    def index_only_packages(self, backend: str, torch: str | None = None) -> tuple[str, ...]:
+        """Packages that torch needs there and only the backend's own index has; None: the newest torch."""
+        return tuple(
+            row.package for row in self.index_only if _is_for(row, backend, torch or self.releases[0])
+        )
+
+    def held_back(self, backend: str, torch: str) -> str:
+        """Why this build is not chosen while another runs, empty for nearly all."""
+        return next((row.reason for row in self.held if _is_for(row, backend, torch)), "")
+
+    def has_package(self, backend: str, package: str) -> bool:
+        """Whether the backend's index is known to have the package; an index answers 403 for any other."""
+        rows: list[Package | IndexOnly] = [*self.packages, *self.index_only]
+        return any(row.package == package and _matches(row.backends, backend) for row in rows)
+
+    @cached_property
+    def routable_packages(self) -> frozenset[str]:
+        """Every package with builds by backend that some index has, the index-only ones left out."""
+        return frozenset(row.package for row in self.packages)
+
+    @cached_property
+    def family_packages(self) -> frozenset[str]:
+        """Every package with builds by backend, those that only one backend's index has included."""
+        return self.routable_packages | {row.package for row in self.index_only}
+
+    def driver_minimum(
+        self, cuda: tuple[int, ...], system: str, mode: Literal["minor", "strict"] = "minor"
+    ) -> str | None:
+        """The lowest driver for a CUDA release on ``linux`` or ``win32``, as NVIDIA writes it.
+
+        ``minor`` is the CUDA major's minimum (minor-version compatibility), ``strict`` the first driver
+        that came with that release or, where none did, with the release before it in the same major.
+        """
+        known = self._windows_drivers if system == "win32" else self._linux_drivers
+        if mode == "strict":
+            earlier = [key for key in known if len(key) > 1 and key[0] == cuda[0] and key <= cuda]
+            if earlier:
+                return known[max(earlier)]
+        return known.get(cuda[:1])
+
+    @cached_property
+    def _linux_drivers(self) -> dict[tuple[int, ...], str]:
+        return {release_key(row.cuda): row.linux for row in self.drivers if row.linux}
+
+    @cached_property
+    def _windows_drivers(self) -> dict[tuple[int, ...], str]:
+        return {release_key(row.cuda): row.windows for row in self.drivers if row.windows}
+
+    def gpu(self, pci_id: str | None) -> Gpu | None:
+        """The device with this ``vendor:device`` id."""
+        return self._gpus_by_pci_id.get(pci_id.lower()) if pci_id else None
+
+    @cached_property
+    def _gpus_by_pci_id(self) -> dict[str, Gpu]:
+        return {row.pci_id: row for row in self.gpus if row.pci_id}
+
+    @cached_property
+    def integrated_targets(self) -> frozenset[str]:
+        """The gfx targets that are graphics inside a processor."""
+        return frozenset(row.target for row in self.gpus if row.vendor == "amd" and row.integrated == "yes")
+
+    def with_builds(self, rows: Iterable[Build]) -> Catalog:
+        """This catalog with ``rows`` added, each in place of one for the same torch, backend and platform."""
+        added = tuple(rows)
+        if not added:
+            return self
+        builds = {(row.torch, row.backend, row.platform): row for row in (*self.all_builds, *added)}
+        return replace(self, all_builds=tuple(sorted(builds.values(), key=_preference)))
+
+
+@cache
+def load_catalog() -> Catalog:
+    """The catalog that comes with the package."""
+    return Catalog(
+        all_builds=read_table("builds", Build),
+        release_table=read_table("releases", Release),
+        drivers=read_table("drivers", Driver),
+        architectures=read_table("architectures", Architecture),
+        broken=read_table("broken", Broken),
+        index_only=read_table("index_only", IndexOnly),
+        held=read_table("held", Held),
+        packages=read_table("packages", Package),
+        gpus=read_table("gpus", Gpu),
+    )
+
+
+def _preference(build: Build) -> tuple[object, ...]:
+    backend = Backend.parse(build.backend)
+    newest_first = tuple(-part for part in release_key(build.torch))
+    newest_backend = tuple(-part for part in (*backend.release, 0, 0, 0)[:3])
+    return (newest_first, _FAMILIES.index(backend.family), newest_backend, build.platform)
+
+
+def _is_for(row: Held | IndexOnly, backend: str, torch: str) -> bool:
+    release = release_key(torch)
+    is_before_end = not row.torch_until or release < release_key(row.torch_until)
+    return _matches(row.backends, backend) and release_key(row.torch_from) <= release and is_before_end
+
+
+def _matches(patterns: tuple[str, ...], tag: str) -> bool:
+    return any(fnmatchcase(tag, pattern) for pattern in patterns)

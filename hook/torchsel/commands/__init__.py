@@ -1,0 +1,1 @@
+"""The commands of torchsel, a module each."""

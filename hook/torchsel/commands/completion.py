@@ -1,0 +1,46 @@
+"""``torchsel completion SHELL``: completion of torchsel's own command line, by shtab."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, _SubParsersAction
+from typing import TYPE_CHECKING, Any
+
+from torchsel.catalog.catalog import load_catalog
+from torchsel.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torchsel.shells import Shell
+
+_PLACES = {"project": "DIRECTORY", "host": "FILE"}
+
+
+def script(parser: ArgumentParser, shell: Shell) -> str:
+    """The script for ``shell``: commands, options, backends from the catalog, files where they are taken.
+
+    Raises:
+        MachineError: shtab is not installed.
+    """
+    try:
+        import shtab  # noqa: PLC0415 - an optional dependency
+    except ModuleNotFoundError:
+        msg = "completion needs shtab; install torchsel with it: uv tool install 'torchsel[completion]'"
+        raise MachineError(msg) from None
+    backends = sorted({build.backend for build in load_catalog().all_builds})
+    for each in _parsers(parser):
+        for action in each._actions:
+            place: Any = action
+            if action.dest in _PLACES:
+                place.complete = getattr(shtab, _PLACES[action.dest])
+            elif action.dest == "backend":
+                place.choices = ["auto", *backends]
+    return shtab.complete(parser, shell)
+
+
+def _parsers(parser: ArgumentParser) -> Iterator[ArgumentParser]:
+    """The parser and those of its commands; argparse has no public way to see either."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, _SubParsersAction):
+            yield from action.choices.values()

@@ -1,0 +1,106 @@
+"""``torchsel env``: the variables by which plain uv takes this machine's group."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel.errors import MachineError
+from torchsel.project.owned import canonical
+from torchsel.project.workspace import find_pyproject
+from torchsel.uv.program import Uv, find_uv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torchsel.pipeline.inputs import Survey
+    from torchsel.shells import Shell
+    from torchsel.strategies.named import Choices
+
+VARIABLE = "UV_NO_GROUP"
+_MEMBER = (
+    "nothing to set: in the folder of a workspace's member plain uv takes no group of the root, so it has"
+    " a torch of its own choice there; use 'torchsel uv' or the shell hook, or uv in the root's folder"
+)
+OLDEST_UV = (0, 9, 8)
+"""The first uv that reads `VARIABLE`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Advice:
+    """The value of `VARIABLE`, None where it is not to be set, and sentences for people."""
+
+    value: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+def advise(survey: Survey, folder: Path, environ: Mapping[str, str]) -> Advice:
+    """What plain uv in ``folder`` has to be told so that it takes this machine's group."""
+    choices = survey.choices
+    tag = survey.selection.backend.tag
+    if choices is None or choices.scope != "group" or not survey.project.is_configured:
+        return Advice(notices=(_unneeded(survey),))
+    if survey.config.default_backend != "none":
+        return Advice(
+            notices=(
+                f"nothing to set: plain uv chooses by {VARIABLE} only with default-backend = 'none', and here"
+                f" it is {survey.config.default_backend!r}; use 'torchsel uv' or the shell hook",
+            )
+        )
+    if find_pyproject(folder).resolve() != survey.project.root.path.resolve():
+        return Advice(notices=(_MEMBER,))
+    mine = choices.name_of(tag)
+    if mine is None:
+        offered = ", ".join(choices.tags)
+        return Advice(notices=(f"nothing to set: this machine needs {tag}, which is not among {offered}",))
+    kept, dropped = _others(survey, choices, environ)
+    refused = [name for name in choices.names if name != mine]
+    notices = [f"{VARIABLE}: {', '.join(dropped)} left out, no group of this project"] if dropped else []
+    return Advice(value=" ".join([*kept, *refused]), notices=(*notices, *_too_old(survey, environ)))
+
+
+def export(shell: Shell, value: str) -> str:
+    """The line that sets `VARIABLE` in ``shell``, whatever ``value`` holds."""
+    if shell == "fish":
+        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"set -gx {VARIABLE} '{quoted}'"
+    if shell == "powershell":
+        # PowerShell takes the typographic quotes for quotes as well
+        quoted = "".join(char * 2 if char in "'\u2018\u2019\u201a\u201b" else char for char in value)
+        return f"$env:{VARIABLE} = '{quoted}'"
+    return f"export {VARIABLE}={shlex.quote(value)}"
+
+
+def _unneeded(survey: Survey) -> str:
+    if not survey.project.is_configured:
+        return "nothing to set: there is no [tool.torchsel] here; use 'torchsel uv' or 'torchsel init'"
+    if survey.config.strategy == "extras":
+        return "nothing to set: uv has no variable for extras; use 'torchsel uv' or the shell hook"
+    return "nothing to set: the routing is in pyproject.toml, and plain uv follows it"
+
+
+def _others(survey: Survey, choices: Choices, environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Groups refused already, without this routing's; and those that uv would stop at, being undefined."""
+    ours = {canonical(name) for name in choices.names}
+    defined = {canonical(name) for file in survey.project.files for name in file.table("dependency-groups")}
+    words = [word for word in environ.get(VARIABLE, "").split() if canonical(word) not in ours]
+    words = list(dict.fromkeys(words))
+    return (
+        [word for word in words if canonical(word) in defined | {"dev"}],
+        [word for word in words if canonical(word) not in defined | {"dev"}],
+    )
+
+
+def _too_old(survey: Survey, environ: Mapping[str, str]) -> list[str]:
+    """The sentence for a uv that does not read the variable, or that can't be asked."""
+    try:
+        uv = Uv(program=find_uv(environ, outside=survey.project.folder), environ=environ)
+        version = uv.version()
+    except MachineError as error:
+        return [str(error)]
+    if version >= OLDEST_UV:
+        return []
+    found, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST_UV))
+    return [f"uv {found} does not read {VARIABLE}; update it to {oldest} or newer, or use 'torchsel uv'"]

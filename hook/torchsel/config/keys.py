@@ -1,0 +1,215 @@
+"""``[tool.torchsel]``: the keys, their defaults and their validation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from torchsel.backend import DEFAULT_INDEX_URL, Channel
+from torchsel.config import values
+from torchsel.errors import ConfigError
+from torchsel.host import Vendor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from torchsel.catalog.rows import Build
+
+Strategy = Literal["pin", "groups", "extras"]
+CudaCompat = Literal["minor", "strict"]
+Gpus = Literal["all", "best"]
+Fallback = Literal["cpu", "error"]
+
+TABLE = "tool.torchsel"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """A valid ``[tool.torchsel]``; field names are the keys with dashes as underscores.
+
+    ``backends`` are the allowed tags, None for all the catalog has; ``names`` maps a group or extra name
+    to its backend where the table form was used. ``max_cuda`` is a CUDA release, ``(12, 9)`` or ``(12,)``.
+    ``backend`` is None where the table does not say, so that ``tool.uv.torch-backend`` is asked next.
+    ``catalog`` are builds that this project adds to torchsel's catalog, or has in place of its rows::
+
+        [[tool.torchsel.catalog.builds]]
+        torch = "2.16.0"
+        backend = "cu134"
+        platform = "linux_x86_64"
+        python = ["3.12", "3.13"]        # any, where left out
+        kernels = ["9.0", "10.0"]        # compute capabilities or gfx targets; unknown, where left out
+    """
+
+    backend: str | None = None
+    strategy: Strategy = "pin"
+    backends: tuple[str, ...] | None = None
+    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    packages: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    index_url: str = DEFAULT_INDEX_URL
+    channel: Channel = "stable"
+    cuda_compat: CudaCompat = "minor"
+    gpus: Gpus = "all"
+    vendors: tuple[Vendor, ...] = ("nvidia", "amd", "intel")
+    fallback: Fallback = "cpu"
+    max_cuda: tuple[int, ...] | None = None
+    default_backend: str = "pypi"
+    same_torch: bool = False
+    catalog: tuple[Build, ...] = ()
+
+
+def parse_config(table: object, *, where: str, line_of: Callable[[str], int] | None = None) -> Config:
+    """Read ``[tool.torchsel]``; ``where`` names the file in errors, ``line_of`` tells a key's line there.
+
+    Raises:
+        ConfigError: with every unknown key, wrong type and impossible value, each by its dotted key.
+    """
+    if not isinstance(table, dict):
+        msg = f"{where}: {TABLE}: expected a table, found {values.kind(table)}"
+        raise ConfigError(msg)
+    found: dict[str, Any] = {}
+    problems: list[str] = []
+    for key, value in table.items():
+        problems += (f"{key}{problem}" for problem in _read_key(key, value, found))
+    problems += _contradictions(found)
+    if problems:
+        places = [f"line {line_of(_key_of(problem))}: " if line_of else "" for problem in problems]
+        pairs = zip(places, problems, strict=True)
+        raise ConfigError(*(f"{where}: {place}{TABLE}.{problem}" for place, problem in pairs))
+    return Config(**found)
+
+
+def _read_key(name: str, value: object, found: dict[str, Any]) -> tuple[str, ...]:
+    """Put the parsed value into ``found``, or say what is wrong, each after its place."""
+    key = KEYS.get(name)
+    if key is None:
+        return (f": unknown key{values.nearest(name, KEYS)}",)
+    try:
+        parsed = key.read(value)
+    except values.InsideError as error:
+        return error.faults
+    except (ValueError, ConfigError) as error:
+        return (f": {error}",)
+    if name == "backends" and isinstance(parsed, dict):
+        found["names"] = MappingProxyType(parsed)
+        parsed = tuple(dict.fromkeys(parsed.values()))
+    found[name.replace("-", "_")] = parsed
+    return ()
+
+
+def _key_of(problem: str) -> str:
+    """The key that a problem begins with: ``backends.gpu: …``, ``catalog[2].torch: …``."""
+    return re.split(r"[.:\[]", problem, maxsplit=1)[0]
+
+
+def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:
+    """Combinations that can't be meant."""
+    strategy = found.get("strategy", "pin")
+    backends = found.get("backends")
+    default = found.get("default_backend", "pypi")
+    if default != "pypi" and strategy != "groups":
+        yield f"default-backend: {default!r} needs strategy 'groups'"
+    if backends is not None and default not in ("pypi", "none", *backends):
+        yield f"default-backend: {default!r} is not among {TABLE}.backends ({', '.join(backends)})"
+    if found.get("same_torch") and strategy == "pin":
+        yield "same-torch: needs strategy 'groups' or 'extras'; with 'pin' there is one backend only"
+    if found.get("names") and strategy == "pin":
+        yield "backends: a table of names is for strategies 'groups' and 'extras'; with 'pin' give a list"
+    if "torch" in found.get("exclude", ()):
+        yield "exclude: without torch there is nothing to route; to stop routing, remove the whole table"
+    request = found.get("backend") or "auto"
+    if backends is not None and request not in ("auto", *backends):
+        yield f"backend: {request!r} is not among {TABLE}.backends ({', '.join(backends)})"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """One key: how its value is read, and what people and editors are told of it.
+
+    ``read`` returns the parsed value or raises ValueError with what is wrong; ``choices`` are the legal words
+    where it takes one of a few; ``default`` stands for a missing key, None where no one value does.
+    """
+
+    read: Callable[[object], Any]
+    doc: str
+    default: str | bool | tuple[str, ...] | None = None
+    choices: tuple[str, ...] = ()
+
+
+def _one_of(doc: str, *choices: str) -> Key:
+    """A key whose first choice is its default."""
+    return Key(read=values.choice_of(*choices), doc=doc, default=choices[0], choices=choices)
+
+
+KEYS: Mapping[str, Key] = MappingProxyType(
+    {
+        "backend": Key(
+            read=values.read_request,
+            doc="the backend asked for: `auto`, or one such as `cpu`, `cu130`, `rocm7.2`, `xpu`",
+            default="auto",
+        ),
+        "strategy": _one_of(
+            "`pin` routes to this machine's backend; `groups` and `extras` route to all of them, committed"
+            " once, and choose by machine",
+            *get_args(Strategy),
+        ),
+        "backends": Key(
+            read=values.read_backends,
+            doc="the backends allowed (`pin`) or offered (`groups`, `extras`); there also a table of names,"
+            ' `{ cpu = "cpu", gpu = "cu130" }`; without it, all that fit the project\'s torch',
+        ),
+        "packages": Key(
+            read=values.read_packages,
+            doc="the packages to route; without it, torch and every PyTorch-family package that the project"
+            " or its lock names",
+        ),
+        "exclude": Key(read=values.read_packages, doc="packages never routed", default=()),
+        "index-url": Key(
+            read=values.read_index_url,
+            doc="base of the indexes, `{index-url}/{backend}`; a mirror goes here",
+            default=DEFAULT_INDEX_URL,
+        ),
+        "channel": _one_of("which of PyTorch's indexes: `stable`, `test`, `nightly`", *get_args(Channel)),
+        "cuda-compat": _one_of(
+            "`minor`: the driver meets the minimum of the CUDA major release; `strict`: it is as new as the"
+            " one that came with that CUDA release",
+            *get_args(CudaCompat),
+        ),
+        "gpus": _one_of(
+            "`all`: every GPU of the chosen family needs kernels, where any build offers that; `best`: the"
+            " most capable one",
+            *get_args(Gpus),
+        ),
+        "vendors": Key(
+            read=values.read_vendors,
+            doc="order of preference where a machine has several; a vendor left out is not used",
+            default=get_args(Vendor),
+        ),
+        "fallback": _one_of(
+            "without a usable accelerator: take `cpu`, or stop with an error", *get_args(Fallback)
+        ),
+        "max-cuda": Key(
+            read=values.read_max_cuda,
+            doc='newest CUDA release to take, `"12.9"` or `"12"`, for other wheels built against one CUDA',
+        ),
+        "default-backend": Key(
+            read=values.read_default_backend,
+            doc="with `groups`, what plain uv gets: `pypi` (uv's own default), a backend, or `none` (uv"
+            " refuses until one is chosen)",
+            default="pypi",
+        ),
+        "same-torch": Key(
+            read=values.read_flag,
+            doc="with `groups` and `extras`: lock every backend at one torch release, the newest they share",
+            default=False,
+        ),
+        "catalog": Key(
+            read=values.read_catalog,
+            doc="builds that torchsel's catalog lacks or has wrong: tables in `catalog.builds`, with the"
+            " fields of its own rows",
+        ),
+    }
+)
+"""Every legal key; the schema and the README's reference are made from this list."""

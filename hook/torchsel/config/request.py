@@ -1,0 +1,125 @@
+"""What was asked for: the backend and the host, in the documented order of precedence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torchsel.backend import Backend
+from torchsel.errors import ConfigError
+from torchsel.host import Accelerator, Host, parse_host
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torchsel.config.keys import Config
+    from torchsel.probes.findings import Finding
+
+HOST_FILE_LIMIT = 1 << 20
+"""Largest recorded host, in bytes; a real one has about a thousand."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """The backend asked for (``auto`` or a tag) and where the wish stands."""
+
+    backend: str = "auto"
+    source: str = "default"
+
+
+def resolve_request(
+    *, option: str | None, environ: Mapping[str, str], config: Config, uv_table: Mapping[str, object]
+) -> Request:
+    """The first wish of: ``--backend``, the two variables, ``tool.torchsel``, ``tool.uv``, ``auto``.
+
+    Raises:
+        ConfigError: the wish is not ``auto`` or a torch backend.
+    """
+    wishes = (
+        ("--backend", option),
+        ("TORCHSEL_BACKEND", environ.get("TORCHSEL_BACKEND")),
+        ("UV_TORCH_BACKEND", environ.get("UV_TORCH_BACKEND")),
+        ("tool.torchsel.backend", config.backend),
+        ("tool.uv.torch-backend", uv_table.get("torch-backend")),
+    )
+    for source, wish in wishes:
+        if wish:
+            return Request(backend=_parse_wish(source, wish), source=source)
+    return Request()
+
+
+def _parse_wish(source: str, wish: object) -> str:
+    if wish == "auto":
+        return "auto"
+    try:
+        return Backend.parse(str(wish)).tag
+    except ConfigError as error:
+        msg = f"{source}: {error}, or 'auto'"
+        raise ConfigError(msg) from None
+
+
+def resolve_host(*, option: str | None, environ: Mapping[str, str]) -> tuple[Host, tuple[Finding, ...]]:
+    """The host from ``--host``, ``TORCHSEL_HOST``, uv's two override variables, or this machine.
+
+    Raises:
+        ConfigError: a host file can't be read or isn't a recorded host, or a variable is malformed.
+    """
+    for source, name in (("--host", option), ("TORCHSEL_HOST", environ.get("TORCHSEL_HOST"))):
+        if name:
+            return read_host_file(Path(name), source=source), ()
+    from torchsel.probes import probe  # noqa: PLC0415 - not needed with a recorded host
+
+    driver = environ.get("UV_CUDA_DRIVER_VERSION")
+    gfx_target = environ.get("UV_AMD_GPU_ARCHITECTURE")
+    if driver or gfx_target:
+        return _overridden(_platform(), driver, gfx_target), ()
+    return probe(environ=environ)
+
+
+def read_host_file(path: Path, *, source: str) -> Host:
+    """Read a recorded host from a regular file of at most `HOST_FILE_LIMIT` bytes.
+
+    Raises:
+        ConfigError: missing, not a regular file, too large, not UTF-8 or not a recorded host.
+    """
+    where = f"{source} {path}"
+    try:
+        if not path.is_file():
+            problem = "no such file" if not path.exists() else "not a regular file"
+            msg = f"{where}: {problem}; record a host with 'torchsel detect --json'"
+            raise ConfigError(msg)
+        if path.stat().st_size > HOST_FILE_LIMIT:
+            msg = f"{where}: larger than {HOST_FILE_LIMIT} bytes, so not a recorded host"
+            raise ConfigError(msg)
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        msg = f"{where}: not UTF-8"
+        raise ConfigError(msg) from None
+    except (OSError, ValueError) as error:
+        msg = f"{where}: can't be read: {getattr(error, 'strerror', None) or error}"
+        raise ConfigError(msg) from None
+    return parse_host(text, where=where)
+
+
+def _platform() -> Host:
+    """This machine without its accelerators."""
+    from torchsel.probes.platform import read_machine  # noqa: PLC0415 - seldom needed
+    from torchsel.probes.system import RealSystem  # noqa: PLC0415 - seldom needed
+
+    return read_machine(RealSystem())[0]
+
+
+def _overridden(machine: Host, driver: str | None, gfx_target: str | None) -> Host:
+    """This platform with the accelerator that uv's variables name, as uv itself takes them."""
+    accelerators = []
+    if driver:
+        if not all(part.isascii() and part.isdigit() for part in driver.split(".")):
+            msg = f"UV_CUDA_DRIVER_VERSION: {driver!r} is not a driver version such as '580.65.06'"
+            raise ConfigError(msg)
+        accelerators.append(Accelerator(vendor="nvidia"))
+    if gfx_target:
+        accelerators.append(Accelerator(vendor="amd", gfx_target=gfx_target))
+    given = {"UV_CUDA_DRIVER_VERSION": driver, "UV_AMD_GPU_ARCHITECTURE": gfx_target}
+    note = f"accelerators taken from {' and '.join(name for name, value in given.items() if value)}"
+    return replace(machine, nvidia_driver=driver or None, accelerators=tuple(accelerators), notes=(note,))

@@ -1,0 +1,1 @@
+"""Files: where state is kept, mutual exclusion, replacement as a whole, transactions."""

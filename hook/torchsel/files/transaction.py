@@ -1,0 +1,148 @@
+"""One project's pyproject.toml and uv.lock, changed together or not at all, whatever comes in between."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel.errors import MachineError, TorchselError
+from torchsel.files.journal import Journal
+from torchsel.files.replace import (
+    ChangedError,
+    exclusive,
+    holds,
+    replace_file,
+    state_folder,
+    state_path,
+    temporary_of,
+)
+from torchsel.files.signals import Stops
+from torchsel.project.workspace import find_root
+from torchsel.uv.program import Uv, find_uv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+
+@contextlib.contextmanager
+def locked(target: Path, environ: Mapping[str, str]) -> Iterator[Workplace]:
+    """Hold the project of the pyproject.toml at ``target``, after repairing what a killed run left.
+
+    Signals that end a program wait until nothing is half done.
+
+    Raises:
+        MachineError: the lock is held for too long, or something can't be repaired.
+    """
+    state = state_folder(environ)
+    with exclusive(target, state) as descriptor, Stops() as stops:
+        place = Workplace(target=target, state=state, environ=environ, stops=stops, descriptor=descriptor)
+        place.repair()
+        yield place
+
+
+def repair(start: Path, environ: Mapping[str, str]) -> bool:
+    """Repair what a killed run left of the project that ``start`` is in; returns whether there was something.
+
+    Raises:
+        MachineError: the lock is held for too long, or something can't be repaired.
+    """
+    try:
+        target = find_root(start).path
+    except TorchselError:
+        return False
+    if not is_repair_due(target, environ):
+        return False
+    with locked(target, environ):
+        return True
+
+
+def is_repair_due(target: Path, environ: Mapping[str, str]) -> bool:
+    """Whether a killed run left something of the project at ``target``; makes no folder."""
+    record = Journal(target, state_path(environ)).path
+    return record.exists() or any(temporary_of(path).exists() for path in (record, *_files(target)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workplace:
+    """A locked project; ``descriptor`` is the lock's, for programs that work on it too."""
+
+    target: Path
+    state: Path
+    environ: Mapping[str, str]
+    stops: Stops
+    descriptor: int | None
+
+    def repair(self) -> None:
+        """Take back, or complete, what a killed run left, and remove its temporary files.
+
+        Raises:
+            MachineError: a file can't be read or written.
+        """
+        journal = Journal(self.target, self.state)
+        for path in (journal.path, *_files(self.target)):
+            with contextlib.suppress(OSError):
+                temporary_of(path).unlink(missing_ok=True)
+        journal.recover(is_complete=self._is_lock_current)
+
+    def write(self, before: str, after: str) -> None:
+        """Replace pyproject.toml, which was read as ``before``.
+
+        Raises:
+            ChangedError: it is another text by now.
+            MachineError: it can't be written.
+        """
+        replace_file(self.target, after.encode(), expected=before.encode())
+
+    def write_and_lock(self, before: tuple[str, str], after: str, lock: Callable[[Uv], str | None]) -> None:
+        """Replace pyproject.toml, then have ``lock`` bring uv.lock along.
+
+        ``before`` are both texts as they were read. ``lock`` returns what went wrong, None where it worked.
+
+        Raises:
+            ChangedError: one of the two is another text by now.
+            MachineError: a file can't be written, or locking failed; both are as before, unless another
+                program changed them meanwhile.
+        """
+        lock_path = self.target.parent / "uv.lock"
+        contents = {self.target: before[0].encode(), lock_path: before[1].encode()}
+        uv = self._uv()
+        if not holds(lock_path, contents[lock_path]):
+            raise ChangedError(lock_path)
+        journal = Journal(self.target, self.state)
+        journal.begin(contents, {self.target: after.encode()})
+        try:
+            replace_file(self.target, after.encode(), expected=contents[self.target])
+            with self.stops.waiting():
+                failure = lock(uv)
+            if failure:
+                raise MachineError(failure)
+        except BaseException:
+            _take_back(journal)
+            raise
+        journal.end()
+
+    def _uv(self) -> Uv:
+        program = find_uv(self.environ, outside=self.target.parent)
+        return Uv(program=program, environ=self.environ, descriptor=self.descriptor)
+
+    def _is_lock_current(self) -> bool:
+        """Whether uv finds uv.lock to be what pyproject.toml asks for."""
+        try:
+            with self.stops.waiting():
+                return self._uv().lock(self.target.parent, only_check=True) is None
+        except MachineError:
+            return False
+
+
+def _take_back(journal: Journal) -> None:
+    try:
+        journal.recover()
+    except MachineError as error:
+        msg = f"{error}\nso the change was not taken back as a whole; run torchsel again to have it done"
+        raise MachineError(msg.replace("; nothing was changed", "")) from None
+
+
+def _files(target: Path) -> tuple[Path, Path]:
+    return target, target.parent / "uv.lock"

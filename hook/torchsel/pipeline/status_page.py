@@ -1,0 +1,162 @@
+"""The page that ``torchsel status`` prints: nothing is decided here, and no line is wider than 80 columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torchsel.host import Accelerator, Host
+    from torchsel.pipeline.inputs import Survey
+    from torchsel.pipeline.status import Status
+    from torchsel.selection.select import Candidate
+
+    Paint = Callable[[str, str], str]
+
+WIDTH = 80
+"""Columns of the page."""
+
+MOST_ROWS = 12
+"""Candidates listed one by one; more are put together by verdict."""
+
+_LABEL = 9
+"""Columns of the words at the left."""
+
+
+def to_text(status: Status, paint: Paint) -> str:
+    """The page for people."""
+    survey = status.survey
+    good = "good" if survey.selection.usable else "warning"
+    state = "good" if status.in_sync and status.routed else "warning"
+    lines = [
+        *_section("machine", host_lines(survey.host), paint),
+        *_section("request", [f"{survey.request.backend} ({_origin(survey)})"], paint),
+        *_section("backend", _backend_lines(survey), paint, good),
+        "",
+        *_candidate_lines(survey, paint),
+        "",
+        *_section("project", [str(survey.project.folder)], paint),
+        *_section("routing", list(_routing_lines(status)), paint, state),
+        *_section("uv.lock", [_locked_line(status)], paint),
+        *_section(".venv", [_installed_line(status)], paint),
+    ]
+    if status.warnings:
+        lines += ["", *(line for text in status.warnings for line in _warning_lines(text, paint))]
+    return "\n".join(lines)
+
+
+def host_lines(host: Host) -> list[str]:
+    """The host in lines for people."""
+    system = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}[host.system]
+    parts = [f"{system} {host.machine}", *(part for part in (host.libc, host.kernel) if part)]
+    if host.nvidia_driver:
+        parts.append(f"NVIDIA driver {host.nvidia_driver}")
+    counts = Counter(map(_accelerator_line, host.accelerators))
+    found = [f"{count}x {line}" if count > 1 else line for line, count in counts.items()]
+    return [", ".join(parts), *(found or ["no accelerator found"]), *host.notes]
+
+
+def _accelerator_line(item: Accelerator) -> str:
+    arch = f"compute capability {item.compute_capability}" if item.compute_capability else item.gfx_target
+    known = ", ".join(part for part in (arch, item.pci_id) if part and part != item.label)
+    vendor = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}[item.vendor]
+    name = item.label if vendor.lower() in item.label.lower() else f"{vendor} {item.label}"
+    return f"{name} ({known})" if known else name
+
+
+def _origin(survey: Survey) -> str:
+    return "nothing asked for" if survey.request.source == "default" else f"from {survey.request.source}"
+
+
+def _backend_lines(survey: Survey) -> list[str]:
+    selection = survey.selection
+    torch = f", torch {selection.torch}" if selection.torch else ""
+    return [f"{selection.backend.tag}{torch}", *selection.reasons]
+
+
+def _routing_lines(status: Status) -> Iterator[str]:
+    choices, state = status.survey.choices, "in sync" if status.in_sync else "not in sync"
+    packages = f": {', '.join(status.packages)}" if status.packages else ""
+    if choices is None:
+        yield f"{status.routed}, {state}{packages}" if status.routed else "torch is not routed by torchsel"
+        return
+    whose = "this project's own" if status.survey.adopted else "the"
+    offered = {name: _offer(name, tag) for name, tag in choices.names.items()}
+    others = ", ".join(text for name, text in offered.items() if name != status.choice)
+    if status.choice is None:
+        yield f"none of {whose} {choices.scope}s, which are {others}"
+        return
+    yield f"{choices.scope} {offered[status.choice]}, {state}{packages}"
+    if others:
+        yield f"others of {whose} {choices.scope}s: {others}"
+
+
+def _offer(name: str, tag: str) -> str:
+    """A group's or extra's name, with the backend where the name does not say it."""
+    return name if tag and tag.replace(".", "-") in name else f"{name} ({tag or 'not understood'})"
+
+
+def _locked_line(status: Status) -> str:
+    if status.survey.project.lock is None:
+        return "none yet; uv makes it"
+    if status.locked is None:
+        return f"no torch for {status.survey.selection.backend.tag}" if status.survey.choices else "no torch"
+    return f"torch {status.locked.version}"
+
+
+def _installed_line(status: Status) -> str:
+    return f"torch {status.installed}" if status.installed else "no torch installed"
+
+
+def _candidate_lines(survey: Survey, paint: Paint) -> list[str]:
+    rows = _candidate_rows(survey.selection.candidates)
+    if not rows:
+        return ["no candidates"]
+    first = max(5, *(len(row[0]) for row in rows)) + 2
+    second = max(7, *(len(row[1]) for row in rows)) + 2
+    lines = [paint(f"{'torch':<{first}}{'backend':<{second}}    verdict", "dim")]
+    for torch, tag, accepted, reason in rows:
+        mark, style = ("yes", "good") if accepted else ("no ", "bad")
+        head = f"{torch:<{first}}{tag:<{second}}"
+        indent = len(head) + 4
+        rest = f"\n{' ' * indent}".join(_wrapped(reason, indent))
+        lines.append(f"{head}{paint(mark, style)} {rest}".rstrip())
+    return lines
+
+
+def _candidate_rows(candidates: tuple[Candidate, ...]) -> list[tuple[str, str, bool, str]]:
+    """A row each; where that makes too long a table, one row for all releases with the same verdict."""
+    rows = [(item.torch or "-", item.backend, item.accepted, item.reason) for item in candidates]
+    if len(rows) <= MOST_ROWS:
+        return rows
+    releases: dict[tuple[str, bool, str], list[str]] = {}
+    for torch, tag, accepted, reason in rows:
+        releases.setdefault((tag, accepted, reason), []).append(torch)
+    return [
+        (found[0] if len(found) == 1 else f"{found[-1]}-{found[0]}", *verdict)
+        for verdict, found in releases.items()
+    ]
+
+
+def _section(name: str, texts: list[str], paint: Paint, style: str = "") -> list[str]:
+    """Texts beside one word; the first text, up to its comma, in the colour of ``style``."""
+    lines = [line for text in texts for line in _wrapped(text, _LABEL)]
+    if style:
+        lead, comma, rest = lines[0].partition(",")
+        lines[0] = f"{paint(lead, style)}{comma}{rest}"
+    first, *others = lines
+    return [f"{paint(name.ljust(_LABEL), 'bold')}{first}", *(f"{' ' * _LABEL}{line}" for line in others)]
+
+
+def _warning_lines(text: str, paint: Paint) -> list[str]:
+    first, *others = _wrapped(text, _LABEL)
+    return [f"{paint('warning', 'warning')}: {first}", *(f"{' ' * _LABEL}{line}" for line in others)]
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """``text`` in lines that fit beside ``indent`` columns; a longer word, such as a path, is broken."""
+    from textwrap import wrap  # noqa: PLC0415 - start-up time
+
+    return wrap(text, max(WIDTH - indent, 20), break_on_hyphens=False) or [""]

@@ -1,0 +1,84 @@
+"""The platform itself: what wheels could run here, whatever the GPUs are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.host import Host, normalize_machine
+from torchsel.probes.findings import Finding, Reading
+from torchsel.probes.surroundings import is_wsl
+
+if TYPE_CHECKING:
+    from torchsel.host import System as SystemName
+    from torchsel.probes.system import Platform, System
+
+_NAMES: dict[str, SystemName] = {
+    "linux": "linux",
+    "win32": "win32",
+    "cygwin": "win32",
+    "msys": "win32",
+    "darwin": "darwin",
+}
+
+
+def read_machine(system: System) -> tuple[Host, Reading]:
+    """The host without accelerators, and what is to be said about it."""
+    platform = system.platform()
+    libc = platform.libc or _musl(system, platform)
+    host = Host(
+        system=_NAMES.get(platform.name, "linux"),
+        machine=normalize_machine(platform.native_machine or platform.machine),
+        libc=libc,
+        kernel=platform.kernel,
+    )
+    details = [host.system, host.machine, libc, platform.kernel and f"kernel {platform.kernel}"]
+    details += ["WSL"] if is_wsl(system) else []
+    finding = Finding(probe="platform", outcome="found", why=", ".join(filter(None, details)))
+    return host, Reading(findings=(finding,), notes=tuple(_notes(system, platform, libc)))
+
+
+def _musl(system: System, platform: Platform) -> str | None:
+    """Musl says nothing about itself; its loader in /lib does. glibc has been ruled out by then."""
+    if platform.name != "linux":
+        return None
+    return "musl" if any(name.startswith("ld-musl-") for name in system.list_dir("/lib")) else None
+
+
+def _notes(system: System, platform: Platform, libc: str | None) -> list[str]:
+    notes = []
+    if platform.name not in _NAMES:
+        notes.append(f"PyTorch publishes no wheels for {platform.name}; torchsel treats it as Linux.")
+    if libc == "musl":
+        notes.append(
+            "This Python uses musl (Alpine Linux); PyTorch publishes no wheels for musl. "
+            "Use an image or a distribution with glibc, such as Debian or Ubuntu."
+        )
+    if platform.bits == 32:
+        notes.append("This Python is a 32-bit build; PyTorch has wheels for 64-bit Python only.")
+    if is_wsl(system) and _is_first_wsl(platform):
+        notes.append(
+            "This is WSL 1, which has no access to a GPU; convert it with 'wsl --set-version <name> 2'."
+        )
+    return notes + _emulation_notes(platform)
+
+
+def _is_first_wsl(platform: Platform) -> bool:
+    """WSL 1 reports ``4.4.0-19041-Microsoft``, WSL 2 a real kernel from 4.19 on."""
+    return (platform.kernel or "").startswith("4.4.")
+
+
+def _emulation_notes(platform: Platform) -> list[str]:
+    native = normalize_machine(platform.native_machine or platform.machine)
+    if native == normalize_machine(platform.machine):
+        if platform.name == "win32" and native == "aarch64":
+            return ["Windows on Arm: PyTorch has CPU wheels only for it, for Python built for Arm64."]
+        return []
+    if platform.name == "darwin":
+        return [
+            "This Python is an x86_64 build under Rosetta on Apple silicon; "
+            "use an arm64 Python, since PyTorch's last release for Intel Macs is 2.2."
+        ]
+    return [
+        f"This Python is built for {platform.machine} and emulated on {platform.native_machine}; "
+        "CUDA and XPU builds of PyTorch don't run there."
+    ]

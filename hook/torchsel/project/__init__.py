@@ -1,0 +1,1 @@
+"""A uv project as its files describe it."""

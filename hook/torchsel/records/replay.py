@@ -1,0 +1,76 @@
+"""The way past everything: a command whose outcome is on record, and depends on nothing that changed since.
+
+Nothing is imported here that a bare interpreter has not loaded by itself; `torchsel.memo` writes the records.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False  # typing takes as long to import as all of this
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torchsel.records.record import Record
+
+
+def try_answer(argv: "Sequence[str]", environ: "Mapping[str, str]") -> int | None:
+    """The exit code, after everything is said; None where the command has to be run. May become uv."""
+    if sys.platform == "win32" or environ.get("TORCHSEL_NO_CACHE"):
+        return None  # Windows has no cheap way to see that a GPU is gone
+    from torchsel.records.record import is_current, name_of, place, read  # noqa: PLC0415 - nor needed before
+
+    folder, current = place(environ), _current_folder()
+    if folder is None or current is None:
+        return None
+    for count in known_parts(argv):
+        record = read(f"{folder}/{name_of(argv[:count], current, environ)}")
+        if record and is_current(record):
+            return _repeat(record, argv[count:], environ)
+    return None
+
+
+def known_parts(argv: "Sequence[str]") -> list[int]:
+    """How many words of a command line a record can be of: all, or those up to what ``uv run`` starts.
+
+    Only the first few guesses are listed; whoever writes the record knows which is right.
+    """
+    guesses = []
+    if "run" in argv:
+        behind = argv.index("run") + 1
+        plain = [at + 1 for at in range(behind, len(argv)) if not argv[at].startswith("-")]
+        guesses = [at for at in plain if at < len(argv)][:4]
+    return [*guesses, len(argv)]
+
+
+def _repeat(record: "Record", rest: "Sequence[str]", environ: "Mapping[str, str]") -> int | None:
+    _tell(record.messages, environ)
+    if record.output:
+        sys.stdout.write(record.output)
+    if not record.program:
+        return 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execve(record.program, [record.program, *record.words, *rest], dict(environ))  # noqa: S606
+    except OSError:
+        return None  # the long way says what is wrong
+
+
+def _tell(messages: "Sequence[tuple[str, str]]", environ: "Mapping[str, str]") -> None:
+    """Say it as `torchsel.console` does, which is loaded only where there may be colours."""
+    if messages and (environ.get("FORCE_COLOR") or sys.stderr.isatty()):
+        from torchsel.console import Console  # noqa: PLC0415 - slow to import
+
+        console = Console()
+        for kind, text in messages:
+            (console.warn if kind == "warn" else console.say)(text)
+    else:
+        for kind, text in messages:
+            sys.stderr.write(f"{'warning' if kind == 'warn' else 'torchsel'}: {text}\n")
+
+
+def _current_folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 - pathlib is slow to import
+    except OSError:
+        return None

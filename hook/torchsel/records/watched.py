@@ -1,0 +1,108 @@
+"""The files and folders that an outcome depended on, those that are not there among them."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torchsel.errors import TorchselError
+from torchsel.files.journal import Journal
+from torchsel.files.replace import state_path, temporary_of
+from torchsel.project.workspace import read_text, read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+SETTLED = 2_000_000_000
+"""Nanoseconds; a file that changed later before the command began may be changed again within one tick of the
+clock that its file system keeps (FAT: 2 s), so that its times would not tell."""
+
+TICK = 50_000_000
+"""Nanoseconds; the same for a folder, whose times Linux keeps to some milliseconds. Shared ones
+change often."""
+
+MOST_FILES = 5000
+"""With more of them looking at each is no quicker than doing the work."""
+
+_AT_A_ROOT = ("uv.lock", ".python-version", ".venv/pyvenv.cfg")
+_IN_ANY_FOLDER = ("pyproject.toml", "uv.toml")
+
+
+def files_behind(start: Path, environ: Mapping[str, str]) -> list[str] | None:
+    """Every path that can change how the project in the folder ``start`` is understood, and which uv is used.
+
+    Those are looked for upwards from ``start``, in what a workspace lists, where a killed run leaves
+    something, and on ``PATH``. None where they are too many.
+    """
+    found: list[str] = []
+    here = Path(os.path.abspath(start))  # noqa: PTH100 - '..' is taken out as uv does
+    for folder in (here, *here.parents):
+        found += (str(folder / name) for name in _IN_ANY_FOLDER)
+        if (folder / "pyproject.toml").exists():
+            found += islice(_root_files(folder, environ), MOST_FILES + 1)
+    found += (f"{entry}/uv" for entry in environ.get("PATH", "").split(os.pathsep) if entry.startswith("/"))
+    found += filter(None, (environ.get(name) for name in ("UV", "TORCHSEL_HOST")))
+    return found if len(found) <= MOST_FILES else None
+
+
+def is_settled(paths: Iterable[str], began: int) -> bool:
+    """Whether no path was changed since shortly before ``began``, so that it is what was read since then."""
+    return all(_is_older(path, began) for path in paths)
+
+
+def _is_older(path: str, began: int) -> bool:
+    """For a missing one the nearest folder tells whether it was taken away."""
+    slack, at = SETTLED, path
+    while True:
+        try:
+            found = os.stat(at)  # noqa: PTH116 - thousands of them
+        except (FileNotFoundError, NotADirectoryError):
+            slack, at = TICK, os.path.dirname(at)  # noqa: PTH120 - thousands of them
+        except OSError:
+            return False
+        else:
+            return max(found.st_mtime_ns, found.st_ctime_ns) < began - slack
+
+
+def _root_files(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """What matters where ``folder`` is a project's, or a workspace's, root."""
+    pyproject, lock = folder / "pyproject.toml", folder / "uv.lock"
+    yield from (str(folder / name) for name in _AT_A_ROOT)
+    yield from (str(temporary_of(path)) for path in (pyproject, lock))
+    yield str(Journal(pyproject, state_path(environ)).path)
+    yield from _member_files(folder)
+
+
+def _member_files(root: Path) -> Iterator[str]:
+    """Every folder in which the workspace's patterns look, and the pyproject.toml of each they come to."""
+    for pattern in _patterns(root / "pyproject.toml"):
+        level = {root}
+        for part in pattern.strip("/").split("/"):
+            if any(char in part for char in "*?["):
+                yield from map(str, sorted(level))
+                level = {path for folder in level for path in _matches(folder, part)}
+                yield from map(str, sorted(level) if part == "**" else ())
+            else:
+                level = {folder / part for folder in level}
+        yield from (str(folder / "pyproject.toml") for folder in sorted(level))
+
+
+def _matches(folder: Path, part: str) -> list[Path]:
+    try:
+        return list(islice((path for path in folder.glob(part) if path.is_dir()), MOST_FILES))
+    except (ValueError, NotImplementedError, OSError):
+        return []
+
+
+def _patterns(path: Path) -> list[str]:
+    """The ``members`` and ``exclude`` patterns of a workspace; none where the file can't be understood."""
+    try:
+        if "workspace" not in read_text(path):
+            return []
+        workspace = read_toml(path).table("tool", "uv", "workspace")
+    except (TorchselError, OSError):
+        return []
+    lists = (workspace.get(key) for key in ("members", "exclude"))
+    return [item for items in lists if isinstance(items, list) for item in items if isinstance(item, str)]

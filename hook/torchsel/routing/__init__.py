@@ -1,0 +1,1 @@
+"""The routing that is wanted, and the edits that bring a pyproject.toml to it."""

@@ -1,0 +1,111 @@
+"""The routing that sends the torch family to a backend's index, or to one of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from torchsel.project.requirements import ANCHOR_GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from torchsel.backend import Backend
+    from torchsel.project.owned import Scope
+
+_NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Routing:
+    """What is to stand in the file.
+
+    ``indexes`` maps a name to its URL, ``sources`` a package to its source list, ``groups`` and ``extras`` a
+    name to its requirements. ``conflicts`` is the set of which one at most is chosen, ``defaults`` the names
+    that uv takes when none is named. ``keeps_bounds`` leaves versions that the user gave a requirement there.
+    """
+
+    indexes: Mapping[str, str]
+    sources: Mapping[str, list[dict[str, str]]]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
+    extras: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
+    conflicts: tuple[dict[str, str], ...] = ()
+    defaults: tuple[str, ...] = ()
+    keeps_bounds: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Branch:
+    """One choice of a routing with several: its group or extra name, backend, index and packages."""
+
+    name: str
+    backend: Backend
+    url: str
+    packages: tuple[str, ...]
+    bounds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What its group or extra requires."""
+        return tuple(f"{package}{self.bounds.get(package, '')}" for package in self.packages)
+
+
+def pin(
+    *, backend: Backend, url: str, packages: Iterable[str], anchored: Collection[str], marker: str
+) -> Routing:
+    """Route ``packages`` to ``backend``'s index on the platforms of ``marker``.
+
+    ``anchored`` are those of them that the project does not require itself, so that a source alone would
+    not reach them.
+    """
+    source = {"index": backend.index_name, **({"marker": marker} if marker else {})}
+    suffix = f"; {marker}" if marker else ""
+    routed = list(dict.fromkeys(packages))
+    anchors = tuple(f"{package}{suffix}" for package in routed if package in anchored)
+    return Routing(
+        indexes={backend.index_name: url},
+        sources={package: [dict(source)] for package in routed},
+        groups={ANCHOR_GROUP: anchors} if anchors else {},
+    )
+
+
+def branches(
+    choices: Iterable[Branch], *, scope: Scope, defaults: Iterable[str] = (), keeps_bounds: bool = False
+) -> Routing:
+    """Route to one of several backends by the group or extra that is chosen, the same for all machines.
+
+    Nothing has a marker: where torch is a plain dependency too, uv (0.13.9) pins the index before it splits
+    by platform, and a marked triton then has no solution.
+    """
+    listed = list(choices)
+    sources: dict[str, list[dict[str, str]]] = {}
+    for branch in listed:
+        for package in branch.packages:
+            sources.setdefault(package, []).append({"index": branch.backend.index_name, scope: branch.name})
+    named = {branch.name: branch.requirements for branch in listed}
+    return Routing(
+        indexes={branch.backend.index_name: branch.url for branch in listed},
+        sources=sources,
+        groups=named if scope == "group" else {},
+        extras=named if scope == "extra" else {},
+        conflicts=tuple({scope: name} for name in named) if len(named) > 1 else (),
+        defaults=tuple(defaults),
+        keeps_bounds=keeps_bounds,
+    )
+
+
+def platform_marker(platforms: Collection[str]) -> str:
+    """The PEP 508 marker for catalog platforms; macOS is left to uv's default index, which has its builds."""
+    x86_64, aarch64 = "linux_x86_64" in platforms, "linux_aarch64" in platforms
+    parts = []
+    if x86_64 and aarch64:
+        parts.append("sys_platform == 'linux'")
+    elif x86_64 or aarch64:
+        machine = "x86_64" if x86_64 else "aarch64"
+        parts.append(f"sys_platform == 'linux' and platform_machine == '{machine}'")
+    if any(platform.startswith("win_") for platform in platforms):
+        parts.append("sys_platform == 'win32'")
+    if len(parts) > 1:
+        parts = [f"({part})" if " and " in part else part for part in parts]
+    return " or ".join(parts)

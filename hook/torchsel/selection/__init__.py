@@ -1,0 +1,1 @@
+"""The choice of a build: pure functions from host, demand, configuration and catalog to a selection."""

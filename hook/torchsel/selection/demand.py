@@ -1,0 +1,238 @@
+"""Which releases of torch a project allows, from its requirements and its lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from torchsel.backend import Backend
+from torchsel.errors import DemandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from torchsel.catalog.catalog import Catalog
+    from torchsel.catalog.rows import Build
+    from torchsel.config.keys import Config
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demand:
+    """What a project asks of torch.
+
+    ``specifiers`` (PEP 440) must all hold; ``requires_python`` is the project's, ``python`` the release of
+    its interpreter (``3.12``) where known; ``locked`` are the public releases in uv.lock, newest first
+    (several where uv forks); ``upgrade`` gives them up.
+    """
+
+    specifiers: tuple[str, ...] = ()
+    requires_python: str | None = None
+    python: str | None = None
+    locked: tuple[str, ...] = ()
+    upgrade: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scope:
+    """The releases to choose among, as the catalog's rows, newest first.
+
+    ``stands_for`` maps a row to the release it was taken for, where that is another one: None where only
+    "newer than the catalog" is known. ``lost`` are locked releases that can't be kept.
+    """
+
+    allowed: tuple[str, ...]
+    locked: tuple[str, ...] = ()
+    stands_for: tuple[tuple[str, str | None], ...] = ()
+    lost: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def public(self, row: str) -> str | None:
+        """The release that a row was taken for, None where unknown."""
+        return dict(self.stands_for).get(row, row)
+
+
+def find_scope(demand: Demand, config: Config, catalog: Catalog) -> Scope:
+    """The releases that ``demand`` allows.
+
+    Raises:
+        DemandError: a specifier is malformed, or no release meets them all.
+    """
+    specifier = parse_specifiers(demand.specifiers)
+    allowed = tuple(row for row in catalog.releases if specifier.contains(row, prereleases=True))
+    locked = [] if demand.upgrade else list(_admitted(demand.locked, specifier))
+    scope = _locked_scope(locked, allowed, catalog)
+    if scope.locked:
+        return scope
+    newest = catalog.releases[0]
+    if _admits_newer(specifier, newest) and (not allowed or config.channel != "stable"):
+        which = f"channel {config.channel!r}" if config.channel != "stable" else f"torch{_text(demand)}"
+        note = f"{which} is newer than torchsel's catalog: judged by the builds of torch {newest}"
+        return replace(scope, allowed=(newest,), stands_for=((newest, None),), notes=(*scope.notes, note))
+    if not allowed:
+        known = f"{catalog.releases[-1]} to {newest}"
+        msg = f"no PyTorch release from 2.0 on satisfies torch{_text(demand)}; torchsel knows {known}"
+        raise DemandError(msg)
+    return scope
+
+
+def parse_specifiers(texts: Iterable[str]) -> SpecifierSet:
+    """One specifier set of all, local versions cut off (``==2.9.1+cu128`` is ``==2.9.1``).
+
+    Raises:
+        ConfigError: one of them is malformed.
+    """
+    found = SpecifierSet()
+    for text in texts:
+        try:
+            public = ",".join(part.partition("+")[0] for part in text.split(","))
+            found &= SpecifierSet(public)
+        except InvalidSpecifier:
+            msg = f"torch's requirement {text!r} is not a version specifier"
+            raise DemandError(msg) from None
+    return found
+
+
+def python_matches(python: tuple[str, ...], demand: Demand) -> bool:
+    """Whether a build with wheels for these Python releases serves the project's Python."""
+    if not python:
+        return True
+    if demand.python is not None:
+        return demand.python in python
+    return not demand.requires_python or _overlaps(python, demand.requires_python)
+
+
+def lacking_python(
+    demand: Demand, allowed: tuple[str, ...], catalog: Catalog, platform: str
+) -> tuple[str, frozenset[str]]:
+    """The oldest Python that ``requires-python`` allows, and the backends without a wheel for it.
+
+    uv locks for every Python of the project at once, so an index with nothing for one has no solution.
+    Empty where no backend has one, as then another has to be found by moving ``requires-python``.
+    """
+    oldest = _oldest(demand.requires_python) if demand.requires_python else ""
+    found: dict[str, set[str]] = {}
+    for build in catalog.builds(platform=platform):
+        if build.torch in allowed:
+            found.setdefault(build.backend, set()).update(build.python)
+    having = {tag for tag, python in found.items() if oldest in python or not python}
+    return oldest, frozenset(found.keys() - having if having else ())
+
+
+def _oldest(required: str) -> str:
+    try:
+        wanted = SpecifierSet(required)
+    except InvalidSpecifier:
+        return ""
+    return next((f"3.{minor}" for minor in range(4, 20) if wanted.contains(f"3.{minor}.99")), "")
+
+
+@cache
+def _overlaps(python: tuple[str, ...], required: str) -> bool:
+    """Whether one of the releases meets ``requires-python``; asked for every build, with a few answers."""
+    try:
+        wanted = SpecifierSet(required)
+    except InvalidSpecifier:
+        msg = f"project.requires-python: {required!r} is not a version specifier"
+        raise DemandError(msg) from None
+    return any(wanted.contains(f"{tag.rstrip('t')}.99") for tag in python)
+
+
+def within_cap(backend: Backend, config: Config) -> bool:
+    """Whether ``max-cuda`` admits the backend; a cap of a major alone admits all its releases."""
+    cap = config.max_cuda
+    return cap is None or backend.family != "cuda" or backend.release[: len(cap)] <= cap
+
+
+def best_release(demand: Demand, tag: str, config: Config, catalog: Catalog) -> str | None:
+    """The release of torch that a project gets with backend ``tag``, on whatever machine.
+
+    A locked release that has the backend, else the newest one allowed; None where no allowed release has it.
+
+    Raises:
+        ConfigError: no release of torch meets the demand.
+    """
+    return dict(buildable(demand, config, catalog, None, only=(tag,))).get(tag)
+
+
+def buildable(
+    demand: Demand,
+    config: Config,
+    catalog: Catalog,
+    platforms: Iterable[str] | None = None,
+    *,
+    only: tuple[str, ...] | None = None,
+) -> list[tuple[str, str | None]]:
+    """Every backend that exists for the project's torch, with that release, newest torch first.
+
+    The release is the locked one where that has the backend, else the newest one allowed; it is None where
+    only "newer than the catalog" is known. ``platforms`` limits which builds count, ``only`` the backends;
+    otherwise those of ``backends`` and ``max-cuda`` do.
+
+    Raises:
+        ConfigError: no release of torch meets the demand.
+    """
+    scope = find_scope(demand, config, catalog)
+    wanted = None if platforms is None else frozenset(platforms)
+    found: dict[str, str] = {}
+    for rows in (scope.locked, scope.allowed):
+        for build in catalog.all_builds:
+            fits = build.torch in rows and python_matches(build.python, demand)
+            if fits and (wanted is None or build.platform in wanted) and _is_wanted(build, config, only):
+                found.setdefault(build.backend, build.torch)
+    order = sorted(found.items(), key=lambda pair: scope.allowed.index(pair[1]))
+    return [(tag, scope.public(row)) for tag, row in order]
+
+
+def _is_wanted(build: Build, config: Config, only: tuple[str, ...] | None) -> bool:
+    if only is not None:
+        return build.backend in only
+    if config.backends is not None and build.backend not in config.backends:
+        return False
+    return within_cap(Backend.parse(build.backend), config)
+
+
+def _locked_scope(locked: list[Version], allowed: tuple[str, ...], catalog: Catalog) -> Scope:
+    rows = {str(item): catalog.standing_for(item.base_version) for item in locked}
+    kept = {name: row for name, row in rows.items() if row is not None}
+    others = tuple((row, name) for name, row in kept.items() if row != name)
+    notes = [
+        f"torch {name} is not in torchsel's catalog: judged by the builds of torch {row}"
+        for row, name in others
+    ]
+    lost = tuple(name for name, row in rows.items() if row is None)
+    notes += [f"torch {name} in uv.lock is older than any release that torchsel knows" for name in lost]
+    return Scope(
+        allowed=tuple(row for row in catalog.releases if row in allowed or row in kept.values()),
+        locked=tuple(row for row in catalog.releases if row in kept.values()),
+        stands_for=others,
+        lost=lost,
+        notes=tuple(notes),
+    )
+
+
+def _admitted(texts: Iterable[str], specifier: SpecifierSet) -> Iterator[Version]:
+    for text in texts:
+        try:
+            version = Version(text)
+        except InvalidVersion:
+            continue
+        if specifier.contains(version, prereleases=True):
+            yield version
+
+
+def _admits_newer(specifier: SpecifierSet, newest: str) -> bool:
+    """Whether some release after the newest known one would meet the specifiers."""
+    major, minor, micro = Version(newest).release
+    named = [item.version.removesuffix(".*") for item in specifier]
+    guesses = [f"{major}.{minor}.{micro + 1}", f"{major}.{minor + 1}.0", f"{major + 1}.0.0", *named]
+    guesses += [f"{name}.1" for name in named]
+    known = Version(newest)
+    return any(guess > known for guess in _admitted(guesses, specifier))
+
+
+def _text(demand: Demand) -> str:
+    return ",".join(demand.specifiers)

@@ -1,0 +1,133 @@
+"""The host's accelerators as selection sees them: what each is, and which of them decide."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from torchsel.catalog.catalog import release_key
+from torchsel.catalog.kernels import gfx_rank
+
+if TYPE_CHECKING:
+    from torchsel.catalog.catalog import Catalog
+    from torchsel.catalog.rows import Gpu
+    from torchsel.host import Accelerator, Host, Vendor
+
+VENDORS: tuple[Vendor, ...] = ("nvidia", "amd", "intel")
+VENDOR_NAMES = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
+FAMILY_VENDORS: dict[str, Vendor] = {"cuda": "nvidia", "rocm": "amd", "xpu": "intel"}
+
+_MAKERS = re.compile(r"^(NVIDIA|AMD|Intel(\(R\))?)\s+(GeForce\s+)?", re.ASCII)
+_XPU_NAMES = re.compile(r"\bArc\b|Data Center GPU Max", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    """Accelerators that a build serves alike: one target.
+
+    ``target`` is a compute capability or gfx target, None where unknown. ``fault`` says why no build can
+    run on it at all. ``torch_from`` is the first torch that supports it, empty for any.
+    """
+
+    vendor: Vendor
+    accelerators: tuple[Accelerator, ...]
+    target: str | None
+    rank: tuple[int, ...] = ()
+    integrated: bool = False
+    fault: str = ""
+    torch_from: str = ""
+
+    @property
+    def names(self) -> str:
+        """Their names with counts, ``3x Tesla P40``."""
+        counts = Counter(short_name(item) for item in self.accelerators)
+        return ", ".join(f"{count}x {name}" if count > 1 else name for name, count in counts.items())
+
+    @property
+    def label(self) -> str:
+        """Target and names, ``6.1 (3x Tesla P40)``."""
+        return f"{self.target} ({self.names})" if self.target and self.target != self.names else self.names
+
+
+def short_name(accelerator: Accelerator) -> str:
+    """The accelerator's name without its maker, ``GTX 1080 Ti``."""
+    return _MAKERS.sub("", accelerator.label)
+
+
+def devices_of(host: Host, vendor: Vendor, catalog: Catalog) -> tuple[Device, ...]:
+    """The host's devices of one vendor, most capable first; those of one target are one device.
+
+    One without a name gets that of its PCI id.
+    """
+    found: dict[tuple[str | None, str, str], Device] = {}
+    for accelerator in host.accelerators:
+        if accelerator.vendor == vendor:
+            device = _device(accelerator, catalog)
+            key = (device.target, device.fault, device.torch_from)
+            before = found.get(key)
+            found[key] = _together(before, device) if before else device
+    return tuple(sorted(found.values(), key=lambda item: item.rank, reverse=True))
+
+
+def _together(one: Device, other: Device) -> Device:
+    return replace(one, accelerators=(*one.accelerators, *other.accelerators))
+
+
+def deciding(devices: tuple[Device, ...]) -> tuple[Device, ...]:
+    """Those that count: integrated graphics do so only where there is nothing else."""
+    return tuple(item for item in devices if not item.integrated) or devices
+
+
+def _device(accelerator: Accelerator, catalog: Catalog) -> Device:
+    row = catalog.gpu(accelerator.pci_id)
+    if row and accelerator.name is None:
+        accelerator = replace(accelerator, name=row.name)
+    if accelerator.vendor == "nvidia":
+        return _nvidia(accelerator, row)
+    if accelerator.vendor == "amd":
+        return _amd(accelerator, row, catalog)
+    return _intel(accelerator, row)
+
+
+def _nvidia(accelerator: Accelerator, row: Gpu | None) -> Device:
+    capability = accelerator.compute_capability or (row.target if row else None)
+    rank = release_key(capability) if capability else ()
+    return Device(vendor="nvidia", accelerators=(accelerator,), target=capability, rank=rank)
+
+
+def _amd(accelerator: Accelerator, row: Gpu | None, catalog: Catalog) -> Device:
+    target = accelerator.gfx_target or (row.target if row else None)
+    if target is None:
+        fault = f"the gfx target of {short_name(accelerator)} is unknown"
+        return Device(vendor="amd", accelerators=(accelerator,), target=None, fault=fault)
+    target = target.lower().partition(":")[0]
+    integrated = target in catalog.integrated_targets
+    return Device(
+        vendor="amd",
+        accelerators=(accelerator,),
+        target=target,
+        rank=gfx_rank(target),
+        integrated=integrated,
+    )
+
+
+def _intel(accelerator: Accelerator, row: Gpu | None) -> Device:
+    """Supported by its PCI id; where that is unknown, by the name of a supported series."""
+    named = bool(_XPU_NAMES.search(accelerator.label))
+    support = row.target if row else "yes" if named else "no"
+    name = short_name(accelerator)
+    faults = {
+        "no": f"{name} is not among the devices that PyTorch's XPU build supports",
+        "unknown": f"{name} is not named among the devices that PyTorch's XPU build supports",
+    }
+    return Device(
+        vendor="intel",
+        accelerators=(accelerator,),
+        target=None,
+        rank=(1 if support == "yes" else 0,),
+        integrated=row.integrated == "yes" if row else not named,
+        fault=faults.get(support, ""),
+        torch_from=row.torch_from if row else "",
+    )

@@ -1,0 +1,128 @@
+"""Choosing among builds that were judged: which devices to serve, and which build serves them best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel.config.keys import Config
+from torchsel.selection.selection import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torchsel.host import Vendor
+    from torchsel.selection.devices import Device
+    from torchsel.selection.judge import Case, Fit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pick:
+    """The build chosen, the devices it serves and those it leaves out."""
+
+    fit: Fit
+    served: tuple[Device, ...]
+    left_out: tuple[Device, ...]
+
+
+def vendors_in_order(case: Case) -> list[Vendor]:
+    """The vendors with devices, by ``vendors``.
+
+    Unless the project set an order, one that has only integrated graphics comes after the others.
+    """
+    present = [vendor for vendor in case.config.vendors if case.devices[vendor]]
+    if case.config.vendors == Config().vendors:
+        present.sort(key=lambda vendor: all(device.integrated for device in case.devices[vendor]))
+    return present
+
+
+def of_vendor(fits: Sequence[Fit], vendor: Vendor) -> list[Fit]:
+    """The fits whose backends are for this vendor's devices."""
+    return [fit for fit in fits if fit.vendor == vendor]
+
+
+def choose(fits: Sequence[Fit], devices: tuple[Device, ...], case: Case) -> Pick | None:
+    """The best of ``fits`` for ``devices`` (most capable first), None where none runs on any of them.
+
+    The newest torch wins; then a backend that every locked release has, one that is not disputed, and the
+    newest CUDA or ROCm.
+    """
+    common = _common_backends(case)
+    for served in _subsets(devices, case):
+        running = [fit for fit in fits if not fit.against(served)]
+        if running:
+            best = min(running, key=lambda fit: _preference(fit, common, case))
+            rest = tuple(device for device in devices if device not in served)
+            return Pick(fit=best, served=served, left_out=rest)
+    return None
+
+
+def list_candidates(
+    fits: Sequence[Fit],
+    case: Case,
+    *,
+    chosen: Fit | None,
+    served: tuple[Device, ...] = (),
+    whole: bool = False,
+) -> tuple[Candidate, ...]:
+    """Every build considered, down to the release of the chosen one, or all releases where ``whole``."""
+    rows = case.scope.allowed
+    if chosen is not None and not whole:
+        rows = rows[: rows.index(chosen.build.torch) + 1]
+        if chosen.build.torch in case.scope.locked:
+            rows = case.scope.locked
+    return tuple(
+        _candidate(fit, case, chosen, served)
+        for fit in fits
+        if fit.build.torch in rows and _is_of_interest(fit, case)
+    )
+
+
+def _candidate(fit: Fit, case: Case, chosen: Fit | None, served: tuple[Device, ...]) -> Candidate:
+    is_chosen = chosen is not None and fit.build == chosen.build
+    blocking = fit.against(served) if served else fit.faults
+    accepted = not blocking and (fit.backend.family != "cpu" or is_chosen)
+    if is_chosen and accepted:
+        reason = "chosen"
+    elif accepted:
+        reason = "runs here too"
+    elif fit.reason:
+        reason = fit.reason
+    else:
+        is_cpu = chosen is not None and chosen.backend.family == "cpu"
+        reason = "another release is chosen" if is_cpu else "only where no other build runs"
+    beside = [fault.text for fault in fit.faults] if accepted else []
+    doubt = [f"disputed: {fit.doubt}"] if accepted and fit.doubt else []
+    return Candidate(
+        backend=fit.build.backend,
+        torch=case.scope.public(fit.build.torch) or fit.build.torch,
+        accepted=accepted,
+        reason="; ".join([reason, *beside, *doubt]),
+    )
+
+
+def _is_of_interest(fit: Fit, case: Case) -> bool:
+    """Builds for a vendor that this machine has nothing of are only listed where it has no GPU at all."""
+    no_gpu = not any(case.devices.values())
+    return fit.backend.family in ("cpu", "other") or no_gpu or bool(case.devices_for(fit.backend))
+
+
+def _subsets(devices: tuple[Device, ...], case: Case) -> Iterator[tuple[Device, ...]]:
+    """Which devices to serve, the best wish first: all, then without the least capable, and so on."""
+    count = len(devices)
+    for start in range(count):
+        stop = start + 1 if case.config.gpus == "best" else count
+        for end in range(stop, start, -1):
+            yield devices[start:end]
+
+
+def _common_backends(case: Case) -> set[str]:
+    """Backends that every locked release has on this platform (uv locks several where it forks)."""
+    catalog, platform = case.catalog, case.host.platform
+    each = [{build.backend for build in catalog.builds(row, platform=platform)} for row in case.scope.locked]
+    return set.intersection(*each) if len(each) > 1 else set()
+
+
+def _preference(fit: Fit, common: set[str], case: Case) -> tuple[int, bool, bool]:
+    newest = case.scope.allowed.index(fit.build.torch)
+    return newest, bool(common) and fit.build.backend not in common, bool(fit.doubt)

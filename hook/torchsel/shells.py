@@ -1,0 +1,32 @@
+"""``torchsel hook SHELL``: a ``uv`` function that goes through torchsel, the same text for everybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from torchsel.uv.call import GLOBAL_VALUES, HOOKED_COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Shell = Literal["bash", "zsh", "fish", "powershell"]
+
+_FOLDER = Path(__file__).parent / "data" / "shell"
+_FILES: dict[Shell, str] = {"bash": "uv.bash", "zsh": "uv.zsh", "fish": "uv.fish", "powershell": "uv.ps1"}
+
+
+def hook(shell: Shell) -> str:
+    """The text to evaluate in ``shell``; it holds nothing from the project, the environment or the user."""
+    text = (_FOLDER / _FILES[shell]).read_text(encoding="utf-8")
+    values = sorted(GLOBAL_VALUES)
+    return text.replace("@COMMANDS@", _words(shell, HOOKED_COMMANDS)).replace(
+        "@VALUES@", _words(shell, values)
+    )
+
+
+def _words(shell: Shell, words: Iterable[str]) -> str:
+    """Fixed words as each shell writes a list of them."""
+    if shell == "powershell":
+        return ", ".join(f"'{word}'" for word in words)
+    return (" " if shell == "fish" else " | ").join(words)

@@ -1,0 +1,1 @@
+"""Edits to TOML text that leave everything else byte for byte."""

@@ -1,0 +1,176 @@
+"""A TOML text as a list of statements that can be changed one by one, and joined again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torchsel.toml.place import SHARED
+from torchsel.toml.render import Layout
+from torchsel.toml.scan import Segment, inner_comments, scan, trailing_comment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torchsel.toml.edits import Path
+
+
+class Document:
+    """The statements of a TOML text, every one of whose lines ends in a newline.
+
+    ``segments`` joined are the text; ``paths`` holds for each the path of what it defines, with the positions
+    in arrays of tables, None for blank and comment lines; ``tables`` the path of the table that it stands in.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.segments = scan(text)
+        self._locate()
+        self._step = _step(self.segments)
+
+    def __str__(self) -> str:
+        return "".join(segment.text for segment in self.segments)
+
+    def _locate(self) -> None:
+        self.paths: list[Path | None] = []
+        self.tables: list[Path] = []
+        lengths: dict[Path, int] = {}
+        table: Path = ()
+        for segment in self.segments:
+            if segment.is_header:
+                table = _header_path(segment, lengths)
+            self.tables.append(table)
+            statement = segment.is_header or segment.kind == "pair"
+            self.paths.append((table if segment.is_header else table + segment.keys) if statement else None)
+
+    def under(self, path: Path) -> list[int]:
+        """Where the statements are that define something at ``path`` or below it."""
+        size = len(path)
+        return [i for i, found in enumerate(self.paths) if found is not None and found[:size] == path]
+
+    def header(self, path: Path) -> int | None:
+        """Where the header of the table at ``path`` is."""
+        return next((i for i in self.under(path) if self.is_header(i) and self.paths[i] == path), None)
+
+    def pair(self, path: Path) -> int | None:
+        """Where the statement is that gives the value at ``path`` inline."""
+        return next((i for i in self.under(path) if not self.is_header(i) and self.paths[i] == path), None)
+
+    def pairs_below(self, header: int | None) -> list[int]:
+        """Where the pairs are between a header, None for the text's beginning, and the next one."""
+        start = 0 if header is None else header + 1
+        headers = (i for i in range(start, len(self.segments)) if self.is_header(i))
+        end = next(headers, len(self.segments))
+        return [i for i in range(start, end) if self.segments[i].kind == "pair"]
+
+    def is_header(self, index: int) -> bool:
+        """Whether the segment is a header."""
+        return self.segments[index].is_header
+
+    def is_blank(self, index: int) -> bool:
+        """Whether there is a blank line at ``index``, which may be out of range."""
+        return 0 <= index < len(self.segments) and self.segments[index].kind == "blank"
+
+    def layout(self, index: int) -> Layout:
+        """How text is laid out that takes the place of ``index``, or comes before it."""
+        inside = index < len(self.segments)
+        indent = self.segments[index].indent if inside and not self.is_blank(index) else ""
+        return Layout(indent=indent, step=self._step, newline=newline_near(self.segments, index))
+
+    def set_value(self, index: int, value: str) -> None:
+        """Gives the pair at ``index`` another value, as TOML text."""
+        segment = self.segments[index]
+        start, end = segment.value
+        text = segment.text[:start] + value + segment.text[end:]
+        self.segments[index] = replace(segment, text=text, value=(start, start + len(value)))
+
+    def insert(self, index: int, text: str) -> None:
+        """Puts whole lines before ``index``."""
+        self.segments[index:index] = scan(text)
+        self._locate()
+
+    def insert_block(self, index: int, text: str) -> None:
+        """Puts a table's lines before ``index``, with a blank line on either side that has neighbours.
+
+        With none behind where there was none between the neighbours, so that `remove` can tell.
+        """
+        blank = newline_near(self.segments, index)
+        follows = index > 0 and not self.is_blank(index - 1)
+        leads = index < len(self.segments) and not self.is_blank(index)
+        self.insert(index, blank * follows + text + blank * (leads and not follows))
+
+    def remove(self, path: Path) -> None:
+        """Takes out every statement at ``path`` or below; comments on lines of their own stay.
+
+        So do those behind a table that people share with torchsel, on a line of their own then.
+        """
+        doomed = set(self.under(path))
+        for start, end in _runs(self.segments, sorted(doomed)):
+            doomed.update(range(start, end))
+            if any(self.is_header(i) for i in range(start, end)):
+                doomed.update(self._blanks_around(start, end))
+        parts = ([s] if i not in doomed else self._comments(i) for i, s in enumerate(self.segments))
+        self.segments = [segment for part in parts for segment in part]
+        self._locate()
+
+    def _comments(self, index: int) -> list[Segment]:
+        segment = self.segments[index]
+        shared = self.paths[index] in SHARED
+        return [*inner_comments(segment), *(trailing_comment(segment) if shared else ())]
+
+    def _blanks_around(self, start: int, end: int) -> range:
+        """The blank lines that would be too many once ``start`` to ``end`` is gone: those behind it stay."""
+        first, last = start, end
+        while self.is_blank(first - 1):
+            first -= 1
+        while self.is_blank(last):
+            last += 1
+        if first == 0:
+            return range(end, last)
+        return range(first, start)
+
+
+def newline_near(segments: Sequence[Segment], index: int) -> str:
+    """The newline of the line before ``index``, else of the one there; LF in an empty text."""
+    for i in (index - 1, index):
+        text = segments[i].text if 0 <= i < len(segments) else ""
+        if (at := text.rfind("\n")) >= 0:
+            return "\r\n" if text[:at].endswith("\r") else "\n"
+    return "\n"
+
+
+def _header_path(segment: Segment, lengths: dict[Path, int]) -> Path:
+    path: Path = ()
+    for key in segment.keys[:-1]:
+        path = _latest((*path, key), lengths)
+    path = (*path, segment.keys[-1])
+    if segment.kind == "array":
+        lengths[path] = lengths.get(path, 0) + 1
+        return (*path, lengths[path] - 1)
+    return path
+
+
+def _latest(path: Path, lengths: dict[Path, int]) -> Path:
+    return (*path, lengths[path] - 1) if path in lengths else path
+
+
+def _runs(segments: Sequence[Segment], indexes: Sequence[int]) -> list[tuple[int, int]]:
+    """The stretches that ``indexes`` form, with the blank lines that only they enclose."""
+    runs: list[tuple[int, int]] = []
+    for index in indexes:
+        if runs and all(segments[i].kind == "blank" for i in range(runs[-1][1], index)):
+            runs[-1] = (runs[-1][0], index + 1)
+        else:
+            runs.append((index, index + 1))
+    return runs
+
+
+def _step(segments: Sequence[Segment]) -> str:
+    """What one level of indentation adds in the first array here with its items on lines of their own."""
+    for segment in segments:
+        first, _, rest = segment.text.partition("\n")
+        if segment.kind != "pair" or not rest or segment.text[segment.value[0]] != "[":
+            continue
+        added = rest[: len(rest) - len(rest.lstrip(" \t"))].removeprefix(segment.indent)
+        if added and first.partition("#")[0].rstrip().endswith("["):
+            return added
+    return "    "

@@ -1,0 +1,94 @@
+"""Edits to TOML text that leave everything else byte for byte, checked by parsing the result again."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from torchsel.errors import ConfigError, NotEditableError
+from torchsel.toml.change import change_table
+from torchsel.toml.document import Document, newline_near
+from torchsel.toml.edits import EditPathError, apply_to_data, dotted
+from torchsel.toml.scan import scan
+from torchsel.toml.values import difference, same
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torchsel.toml.edits import Edit, Path
+
+_BOM = "\ufeff"
+
+
+def edit_text(text: str, edits: Sequence[Edit]) -> str:
+    """``text`` with ``edits`` made in order; where they change no data, ``text`` itself.
+
+    The result parses to exactly what `apply_to_data` gives. Comments, order, newlines, a byte order mark and
+    a missing last newline stay as they are; new lines take the newline of the line before them.
+
+    Raises:
+        ConfigError: ``text`` is not TOML; the message has the line and column.
+        NotEditableError: the edits can't be made without risk; nothing is to be written.
+    """
+    body = text.removeprefix(_BOM)
+    data = _parsed(body)
+    try:
+        expected = _changed_data(body, data, edits)
+        if same(data, expected):
+            return text
+        result = _changed_text(body, data, edits)
+        _verify(body, result, expected, edits)
+    except RecursionError:
+        raise NotEditableError("the file is nested too deeply to be edited") from None
+    return text[: len(text) - len(body)] + result
+
+
+def _parsed(body: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(body)
+    except ValueError as error:
+        raise ConfigError(f"not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError("not readable: nested too deeply") from None
+
+
+def _changed_data(body: str, data: dict[str, Any], edits: Sequence[Edit]) -> dict[str, Any]:
+    try:
+        return apply_to_data(data, edits)
+    except EditPathError as error:
+        raise _refusal(body, error.path, error.reason) from None
+
+
+def _changed_text(body: str, data: dict[str, Any], edits: Sequence[Edit]) -> str:
+    unended = bool(body) and not body.endswith("\n")
+    document = Document(body + newline_near(scan(body), 1) if unended else body)
+    for edit in edits:
+        changed = apply_to_data(data, [edit])
+        change_table(document, (), data, changed)
+        data = changed
+    result = str(document)
+    return result.removesuffix("\n").removesuffix("\r") if unended else result
+
+
+def _verify(body: str, result: str, expected: dict[str, Any], edits: Sequence[Edit]) -> None:
+    try:
+        found = difference(tomllib.loads(result), expected)
+    except ValueError:
+        found = edits[0].path
+    if found is not None:
+        raise _refusal(
+            body, found, "is written in a way that can't be changed safely; write it under a [table] header"
+        )
+
+
+def _refusal(body: str, path: Path, reason: str) -> NotEditableError:
+    return NotEditableError(f"{dotted(path)} (line {line_of(body, path)}) {reason}; nothing was changed")
+
+
+def line_of(body: str, path: Path) -> int:
+    """The line, from 1, of the statement nearest to ``path`` in a TOML text whose lines all end."""
+    document = Document(body)
+    for size in range(len(path), 0, -1):
+        if found := document.under(path[:size]):
+            return "".join(segment.text for segment in document.segments[: found[0]]).count("\n") + 1
+    return 1

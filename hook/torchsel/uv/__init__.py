@@ -1,0 +1,1 @@
+"""uv itself: its command line, and starting it."""

@@ -1,0 +1,167 @@
+"""Who is listened to: the backend's and the host's order of precedence, and malformed wishes."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from torchsel import probes
+from torchsel.config.keys import Config
+from torchsel.config.request import (
+    HOST_FILE_LIMIT,
+    Request,
+    read_host_file,
+    resolve_host,
+    resolve_request,
+)
+from torchsel.errors import ConfigError
+from torchsel.host import Accelerator, Host
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+WISHES = [
+    ("--backend", "cu132"),
+    ("TORCHSEL_BACKEND", "cu130"),
+    ("UV_TORCH_BACKEND", "cu126"),
+    ("tool.torchsel.backend", "rocm7.2"),
+    ("tool.uv.torch-backend", "xpu"),
+]
+
+
+def ask(wishes: Mapping[str, object]) -> Request:
+    option, configured = wishes.get("--backend"), wishes.get("tool.torchsel.backend")
+    assert option is None or isinstance(option, str)
+    assert configured is None or isinstance(configured, str)
+    environ = {name: str(value) for name, value in wishes.items() if name.isupper()}
+    uv_table = {"torch-backend": wishes["tool.uv.torch-backend"]} if "tool.uv.torch-backend" in wishes else {}
+    return resolve_request(
+        option=option, environ=environ, config=Config(backend=configured), uv_table=uv_table
+    )
+
+
+@pytest.mark.parametrize("first", range(len(WISHES)))
+def test_the_first_wish_counts(first: int) -> None:
+    source, backend = WISHES[first]
+    assert ask(dict(WISHES[first:])) == Request(backend=backend, source=source)
+
+
+@pytest.mark.parametrize("first", range(len(WISHES)))
+def test_auto_is_a_wish_too(first: int) -> None:
+    source, _ = WISHES[first]
+    assert ask({**dict(WISHES[first:]), source: "auto"}) == Request(backend="auto", source=source)
+
+
+def test_without_a_wish_it_is_auto() -> None:
+    assert ask({}) == Request(backend="auto", source="default")
+
+
+@pytest.mark.parametrize("variable", ["TORCHSEL_BACKEND", "UV_TORCH_BACKEND"])
+def test_an_empty_variable_is_none(variable: str) -> None:
+    assert ask({variable: "", "tool.uv.torch-backend": "cpu"}).source == "tool.uv.torch-backend"
+
+
+@pytest.mark.parametrize(
+    "source", ["--backend", "TORCHSEL_BACKEND", "UV_TORCH_BACKEND", "tool.uv.torch-backend"]
+)
+@pytest.mark.parametrize("wish", ["cuda 13", "CU130", "https://evil.example"])
+def test_a_malformed_wish_names_its_source(source: str, wish: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ask({source: wish})
+    assert str(caught.value).startswith(f"{source}: {wish!r} is not a torch backend")
+    assert str(caught.value).endswith("or 'auto'")
+
+
+def test_a_wish_of_another_type_is_malformed() -> None:
+    with pytest.raises(ConfigError, match=r"^tool.uv.torch-backend: '130' is not a torch backend"):
+        ask({"tool.uv.torch-backend": 130})
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Host:
+    """What the probes find."""
+    found = Host(system="linux", machine="x86_64", kernel="probed")
+    monkeypatch.setattr(probes, "probe", lambda **_: (found, ()))
+    return found
+
+
+def recorded(folder: Path, kernel: str) -> str:
+    path = folder / f"{kernel}.json"
+    path.write_text(json.dumps({"system": "linux", "machine": "x86_64", "kernel": kernel}), encoding="utf-8")
+    return str(path)
+
+
+def test_host_order(tmp_path: Path, machine: Host) -> None:
+    option, variable = recorded(tmp_path, "option"), recorded(tmp_path, "variable")
+    environ = {"TORCHSEL_HOST": variable, "UV_CUDA_DRIVER_VERSION": "580.65.06"}
+    assert resolve_host(option=option, environ=environ)[0].kernel == "option"
+    assert resolve_host(option=None, environ=environ)[0].kernel == "variable"
+    del environ["TORCHSEL_HOST"]
+    assert resolve_host(option=None, environ=environ)[0].nvidia_driver == "580.65.06"
+    assert resolve_host(option=None, environ={}) == (machine, ())
+    empty = dict.fromkeys(("TORCHSEL_HOST", "UV_CUDA_DRIVER_VERSION", "UV_AMD_GPU_ARCHITECTURE"), "")
+    assert resolve_host(option=None, environ=empty) == (machine, ())
+
+
+@pytest.mark.parametrize(
+    ("environ", "driver", "accelerators"),
+    [
+        ({"UV_CUDA_DRIVER_VERSION": "550.144.03"}, "550.144.03", (Accelerator(vendor="nvidia"),)),
+        (
+            {"UV_AMD_GPU_ARCHITECTURE": "gfx1100"},
+            None,
+            (Accelerator(vendor="amd", gfx_target="gfx1100"),),
+        ),
+        (
+            {"UV_CUDA_DRIVER_VERSION": "580", "UV_AMD_GPU_ARCHITECTURE": "gfx942"},
+            "580",
+            (Accelerator(vendor="nvidia"), Accelerator(vendor="amd", gfx_target="gfx942")),
+        ),
+    ],
+)
+def test_uvs_variables_name_the_accelerator(
+    environ: dict[str, str], driver: str | None, accelerators: tuple[Accelerator, ...]
+) -> None:
+    host, _ = resolve_host(option=None, environ=environ)
+    assert (host.nvidia_driver, host.accelerators) == (driver, accelerators)
+    assert host.notes == (f"accelerators taken from {' and '.join(environ)}",)
+
+
+@pytest.mark.parametrize("driver", ["banana", "580.", "580.65-beta", "13.0 ", "٥٨٠"])
+def test_a_malformed_driver_variable(driver: str) -> None:
+    with pytest.raises(ConfigError, match=r"^UV_CUDA_DRIVER_VERSION: .* is not a driver version such as"):
+        resolve_host(option=None, environ={"UV_CUDA_DRIVER_VERSION": driver})
+
+
+def test_host_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "large.json").write_bytes(b" " * (HOST_FILE_LIMIT + 1))
+    (tmp_path / "latin.json").write_bytes(b'{"system": "\xe9"}')
+    (tmp_path / "list.json").write_text("[]")
+    for name, problem in [
+        ("missing.json", "no such file"),
+        (".", "not a regular file"),
+        ("large.json", "larger than"),
+        ("latin.json", "not UTF-8"),
+        ("list.json", "expected a JSON object"),
+    ]:
+        path = tmp_path / name
+        with pytest.raises(ConfigError) as caught:
+            read_host_file(path, source="TORCHSEL_HOST")
+        assert str(caught.value).startswith(f"TORCHSEL_HOST {path}: {problem}")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        read_host_file(tmp_path / "pipe", source="--host")
+
+
+def test_a_host_file_may_have_a_bom(tmp_path: Path) -> None:
+    path = tmp_path / "bom.json"
+    path.write_bytes(b'\xef\xbb\xbf{"system": "linux", "machine": "x86_64"}')
+    assert read_host_file(path, source="--host") == Host(system="linux", machine="x86_64")

@@ -1,0 +1,246 @@
+"""``torchsel init``: the table, routing taken over, the diff, and the same releases in uv.lock."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.toolbox import ROOT, host_files
+from torchsel.catalog.catalog import load_catalog
+from torchsel.config.request import read_host_file
+from torchsel.errors import ConfigError
+from torchsel.pipeline.init import Wish, prepare
+from torchsel.pipeline.inputs import Options
+from torchsel.project.workspace import load_project
+from torchsel.routing.takeover import take_over
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import MakeProject
+    from tests.support.index import Index
+    from tests.support.toolbox import Project
+
+CORPUS = ROOT / "tests" / "cases" / "adopted"
+GOLDEN = sorted(CORPUS.glob("*/after-init.toml"))
+HEAD = '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
+FAMILY = ("torch", "torchvision")
+
+ROUND_TRIPS = {
+    "guide-default": "2.15.0+cu132",
+    "guide-cpu-index": "2.15.0+cpu",
+    "guide-cu128-index": "2.11.0+cu130",
+    "guide-markers": "2.11.0+cu130",
+    "guide-rocm": "2.9.1+cu130",
+    "guide-xpu": "2.9.1+cu130",
+    "guide-extras": "2.11.0+cu128",
+    "pinned-in-extras": "2.7.1+cu126",
+    "four-families": "2.15.0+cu130",
+    "default-group": "2.8.0+cu126",
+    "default-index-for-one": "2.8.0+cu128",
+    "beside-a-dependency": "2.14.1+cu126",
+    "pairs": "2.8.0+cu128",
+}
+"""What an H200 gets after init, by case: the release that uv.lock had for Linux."""
+
+
+def start(path: Path, strategy: str | None = None, host: str = "h200") -> str:
+    """The text that init would write."""
+    wish = Wish(options=Options(folder=path.parent), strategy=strategy)
+    return prepare(wish, read_host_file(host_files()[host], source="test"), {}).after
+
+
+@pytest.mark.parametrize("after", GOLDEN, ids=lambda path: path.parent.name)
+def test_the_text(after: Path) -> None:
+    assert start(after.with_name("pyproject.toml")) == after.read_text()
+
+
+@pytest.mark.parametrize("case", ROUND_TRIPS)
+def test_round_trip(case: str, project: MakeProject, index: Index, hosts: dict[str, Path]) -> None:
+    demo = copied(case, project, index)
+    demo.uv("lock")
+    before = demo.text(), releases(demo)
+    dry = demo.torchsel("--host", str(hosts["h200"]), "init", "--dry-run")
+    assert (demo.text(), releases(demo)) == before
+    done = demo.torchsel("--host", str(hosts["h200"]), "init")
+    assert done.out == dry.out
+    assert done.out.startswith("--- a/pyproject.toml")
+    assert releases(demo) == before[1]
+    demo.torchsel("check")
+    demo.uv("lock", "--check")
+    written = demo.text()
+    assert demo.torchsel("--host", str(hosts["h200"])).err == ""
+    again = demo.torchsel("--host", str(hosts["h200"]), "init")
+    assert "has [tool.torchsel] already" in again.err
+    assert demo.text() == written
+    demo.torchsel("--host", str(hosts["h200"]), "sync", "--locked")
+    assert demo.installed("torch") == ROUND_TRIPS[case]
+
+
+def test_quick_start(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(HEAD + "dependencies = []\n", env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
+    demo.uv("add", "torch<2.15")
+    demo.torchsel("init")
+    demo.uv("sync")
+    assert demo.installed("torch") == "2.14.1+cu126"
+
+
+def test_before_torch_is_required(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(HEAD + "dependencies = []\n", env={"TORCHSEL_HOST": str(hosts["cpu"])})
+    told = demo.torchsel("init")
+    assert "'uv add torch' adds it" in told.err
+    demo.uv("add", "torch")
+    assert demo.installed("torch") == "2.15.0+cpu"
+
+
+def test_groups_and_extras_from_nothing(project: MakeProject, hosts: dict[str, Path]) -> None:
+    for strategy, name in (("groups", "torch-cu132"), ("extras", "cu132")):
+        demo = project(HEAD + 'dependencies = ["torch"]\n', name=strategy)
+        demo.torchsel("--host", str(hosts["h200"]), "init", "--strategy", strategy)
+        data = tomllib.loads(demo.text())
+        assert data["tool"]["torchsel"] == {"strategy": strategy}
+        kept = data["dependency-groups"] if strategy == "groups" else data["project"]["optional-dependencies"]
+        assert name in kept
+        demo.torchsel("check")
+        demo.torchsel("--host", str(hosts["h200"]), "sync")
+        assert demo.installed("torch") == "2.15.0+cu132"
+
+
+def test_a_failing_lock_changes_neither_file(
+    project: MakeProject, index: Index, hosts: dict[str, Path]
+) -> None:
+    demo = copied("guide-cpu-index", project, index)
+    demo.uv("lock")
+    before = demo.text(), (demo.root / "uv.lock").read_bytes()
+    failed = demo.torchsel("--host", str(hosts["h200"]), "--backend", "cu999", "init", code=3)
+    assert "uv lock failed" in failed.err
+    assert (demo.text(), (demo.root / "uv.lock").read_bytes()) == before
+
+
+def test_a_backend_that_is_asked_for_is_written(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(HEAD + 'dependencies = ["torch"]\n', env={"TORCHSEL_HOST": str(hosts["h200"])})
+    demo.torchsel("--backend", "cu126", "init")
+    assert tomllib.loads(demo.text())["tool"]["torchsel"] == {"backend": "cu126"}
+    demo.torchsel("sync")
+    assert demo.installed("torch") == "2.14.1+cu126"
+
+
+def test_everything_else_stays(tmp_path: Path) -> None:
+    text = "# top\r\n[project]  # p\r\nname = 'demo'\r\ndependencies = [\r\n  'torch', # t\r\n]\r\n"
+    (tmp_path / "pyproject.toml").write_bytes(text.encode())
+    after = start(tmp_path / "pyproject.toml")
+    assert after.startswith(text)
+    assert after.count("\n") == after.count("\r\n")
+
+
+def test_without_anything_only_what_is_needed_is_written(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(HEAD + 'dependencies = ["torch"]\n')
+    assert tomllib.loads(start(tmp_path / "pyproject.toml"))["tool"]["torchsel"] == {}
+
+
+def table(tmp_path: Path, sources: str, **urls: str) -> dict[str, object]:
+    """The table for a project with these sources of torch and indexes."""
+    indexes = "".join(
+        f'[[tool.uv.index]]\nname = "{name}"\nurl = "{url}"\nexplicit = true\n' for name, url in urls.items()
+    )
+    text = f'{HEAD}dependencies = ["torch"]\n[tool.uv.sources]\ntorch = {sources}\n{indexes}'
+    (tmp_path / "pyproject.toml").write_text(text)
+    after = start(tmp_path / "pyproject.toml")
+    assert start_again(tmp_path, after) == after
+    return dict(tomllib.loads(after)["tool"]["torchsel"])
+
+
+def start_again(tmp_path: Path, text: str) -> str:
+    """The text that ``torchsel`` makes of what init wrote, which is to be the same."""
+    from torchsel.pipeline.inputs import survey
+    from torchsel.pipeline.plan import make_plan
+
+    (tmp_path / "pyproject.toml").write_text(text)
+    found = survey(Options(folder=tmp_path, host=str(host_files()["h200"])), {})
+    return make_plan(found.project, found.config, found.selection.backend, found.catalog).text
+
+
+def test_a_mirror_is_kept(tmp_path: Path) -> None:
+    found = table(tmp_path, '{ index = "x" }', x="https://mirror.example/pytorch/whl/cu128/")
+    assert found == {"index-url": "https://mirror.example/pytorch/whl"}
+
+
+def test_a_channel_is_kept(tmp_path: Path) -> None:
+    found = table(tmp_path, '{ index = "x" }', x="https://download.pytorch.org/whl/nightly/cpu")
+    assert found == {"backend": "cpu", "channel": "nightly"}
+
+
+def test_an_extra_that_is_no_choice_keeps_what_it_requires(tmp_path: Path) -> None:
+    text = f"""{HEAD}
+[project.optional-dependencies]
+gpu = ["torch==2.8.0"]
+
+[tool.uv.sources]
+torch = {{ index = "pytorch-cu128", extra = "gpu" }}
+
+[[tool.uv.index]]
+name = "pytorch-cu128"
+url = "https://download.pytorch.org/whl/cu128"
+explicit = true
+"""
+    (tmp_path / "pyproject.toml").write_text(text)
+    after = tomllib.loads(start(tmp_path / "pyproject.toml"))
+    assert after["project"]["optional-dependencies"] == {"gpu": ["torch==2.8.0"]}
+    assert [item["index"] for item in after["tool"]["uv"]["sources"]["torch"]] == ["pytorch-cu129"]
+
+
+def test_indexes_of_other_packages_follow_their_name(tmp_path: Path) -> None:
+    sources = '{ index = "gpu" }\nother = { index = "gpu" }\nmine = { index = "mine" }'
+    table(tmp_path, sources, gpu="https://download.pytorch.org/whl/cu128", mine="https://mine.example/simple")
+    after = tomllib.loads((tmp_path / "pyproject.toml").read_text())["tool"]["uv"]
+    assert after["sources"]["other"] == [{"index": "pytorch-cu128"}]
+    assert after["sources"]["mine"] == {"index": "mine"}
+    names = [entry["name"] for entry in after["index"]]
+    assert names[:2] == ["pytorch-cu128", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "urls", "reason"),
+    [
+        ('{ git = "https://git.example/t" }', {}, "torch comes from a git source"),
+        ('{ index = "x" }', {"x": "https://packages.example/simple"}, "index x says no backend"),
+        ('{ index = "x" }', {"x": "https://m.example/pytorch-cu128/simple"}, "does not end in 'cu128'"),
+        ('{ index = "x" }', {"x": "https://me:secret@m.example/cu128"}, "credentials don't belong here"),
+        (
+            '[{ index = "a", marker = "sys_platform == \'linux\'" }, '
+            '{ index = "b", marker = "sys_platform != \'linux\'" }]',
+            {"a": "https://a.example/cu128", "b": "https://b.example/cpu"},
+            "have no URL in common",
+        ),
+    ],
+)
+def test_what_cannot_be_taken_over(tmp_path: Path, sources: str, urls: dict[str, str], reason: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        table(tmp_path, sources, **urls)
+    assert reason in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("case", ["workspace-member", "workspace-sources-at-root", "workspace-forwarded"])
+def test_a_members_routing_is_left_to_uv(case: str) -> None:
+    with pytest.raises(ConfigError, match="of a workspace member"):
+        take_over(load_project(CORPUS / case), None, load_catalog())
+
+
+def test_another_strategy_than_the_routing_has() -> None:
+    with pytest.raises(ConfigError, match="--strategy pin can't be had"):
+        take_over(load_project(CORPUS / "guide-extras"), "pin", load_catalog())
+
+
+def copied(case: str, project: MakeProject, index: Index) -> Project:
+    """A case of the corpus with the indexes on loopback, and no index-url beside the file."""
+    text = (CORPUS / case / "pyproject.toml").read_text()
+    text = text.replace("https://download.pytorch.org/whl", index.whl)
+    return project(text.replace("https://packages.example/simple", index.default_index))
+
+
+def releases(demo: Project) -> list[tuple[str, str]]:
+    """Public releases of torch and its companions in uv.lock."""
+    return sorted({(name, version.partition("+")[0]) for name in FAMILY for version in demo.locked(name)})

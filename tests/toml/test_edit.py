@@ -1,0 +1,121 @@
+"""Every case of the corpus, byte for byte, and what `edit_text` refuses."""
+
+from __future__ import annotations
+
+import json
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torchsel.errors import ConfigError, NotEditableError
+from torchsel.toml.edit import edit_text
+from torchsel.toml.edits import Append, Delete, Edit, SetValue, apply_to_data
+from torchsel.toml.values import same
+
+CORPUS = Path(__file__).parents[1] / "cases" / "edit"
+CASES = sorted(folder for folder in CORPUS.iterdir() if folder.is_dir())
+EDITED = [folder for folder in CASES if (folder / "after.toml").exists()]
+REFUSED = [folder for folder in CASES if (folder / "error.txt").exists()]
+INDEX = {"name": "pytorch-cu130", "url": "https://download.pytorch.org/whl/cu130", "explicit": True}
+
+
+def edits_of(folder: Path) -> list[Edit]:
+    return [as_edit(**record) for record in json.loads((folder / "edits.json").read_text(encoding="utf-8"))]
+
+
+def as_edit(op: str, path: list[str | int], value: Any = None) -> Edit:
+    if op == "delete":
+        return Delete(path=tuple(path))
+    kind = SetValue if op == "set" else Append
+    return kind(path=tuple(path), value=value)
+
+
+def text_of(file: Path) -> str:
+    return file.read_bytes().decode()
+
+
+def named(folder: Path) -> str:
+    return folder.name
+
+
+def test_every_case_has_one_expectation() -> None:
+    assert len(CASES) >= 35
+    assert len(EDITED) + len(REFUSED) == len(CASES)
+
+
+@pytest.mark.parametrize("folder", EDITED, ids=named)
+def test_corpus(folder: Path) -> None:
+    before, edits = text_of(folder / "before.toml"), edits_of(folder)
+    after = edit_text(before, edits)
+    assert after == text_of(folder / "after.toml")
+    expected = apply_to_data(tomllib.loads(before.removeprefix("\ufeff")), edits)
+    assert same(tomllib.loads(after.removeprefix("\ufeff")), expected)
+
+
+@pytest.mark.parametrize("folder", EDITED, ids=named)
+def test_setting_again_changes_nothing(folder: Path) -> None:
+    again = [edit for edit in edits_of(folder) if isinstance(edit, SetValue)]
+    if all(isinstance(edit, SetValue) for edit in edits_of(folder)):
+        after = text_of(folder / "after.toml")
+        assert edit_text(after, again) == after
+
+
+@pytest.mark.parametrize("folder", REFUSED, ids=named)
+def test_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        edit_text(text_of(folder / "before.toml"), edits_of(folder))
+    assert f"{type(caught.value).__name__}: {caught.value}\n" == text_of(folder / "error.txt")
+
+
+@pytest.mark.parametrize("folder", CASES, ids=named)
+def test_no_edits_no_change(folder: Path) -> None:
+    before = text_of(folder / "before.toml")
+    if folder.name != "error-not-toml":
+        assert edit_text(before, []) == before
+
+
+def test_a_result_that_means_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torchsel.toml.edit.change_table", lambda *_: None)
+    edit = SetValue(path=("tool", "uv", "managed"), value=True)
+    with pytest.raises(NotEditableError, match=r"^tool\.uv\.managed \(line 3\) is written in a way"):
+        edit_text("[tool.ruff]\n\n[tool.uv]\n", [edit])
+
+
+def test_a_result_that_is_not_toml_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torchsel.toml.change.render_pair", lambda *_: "managed =")
+    edit = SetValue(path=("tool", "uv", "managed"), value=True)
+    with pytest.raises(NotEditableError, match=r"^tool\.uv\.managed \(line 1\) is written in a way"):
+        edit_text("[tool.uv]\n", [edit])
+
+
+@pytest.mark.parametrize("opening", ["[", "{a="])
+def test_deep_nesting_is_an_error_for_people(opening: str) -> None:
+    closing = {"[": "]", "{a=": "}"}[opening]
+    text = f"x = {opening * 5000}{closing * 5000}\n"
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        edit_text(text, [Append(path=("tool", "uv", "index"), value=INDEX)])
+
+
+def test_a_long_dotted_key_is_an_error_for_people() -> None:
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        edit_text(f"{'a.' * 1500}b = 1\n", [Append(path=("tool", "uv", "index"), value=INDEX)])
+
+
+def test_time_is_linear_in_the_length() -> None:
+    edits: list[Edit] = [
+        SetValue(path=("tool", "uv", "sources", name), value=[{"index": "pytorch-cu130"}])
+        for name in ("torch", "torchvision", "torchaudio")
+    ]
+    edits.append(Append(path=("tool", "uv", "index"), value=INDEX))
+    small, large = (seconds(edits, count) for count in (500, 5000))
+    assert large < 40 * small
+
+
+def seconds(edits: list[Edit], count: int) -> float:
+    text = "".join(f'[tool.t{i}]\na = 1 # c\nb.c = ["x", {{ y = 1 }}]\n\n' for i in range(count))
+    start = time.process_time()
+    edit_text(text, edits)
+    return time.process_time() - start
