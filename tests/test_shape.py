@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PACKAGE = ROOT / "hook" / "torchsel"
 
 ROOMS = (
-    *("__main__", "cli", "records", "commands", "pipeline", "routing", "strategies", "selection", "files"),
+    *("__main__", "cli", "records", "commands", "pipeline", "strategies", "routing", "selection", "files"),
     *("config", "probes", "project", "catalog", "uv", "toml", "shells", "host", "backend", "console"),
     *("errors", "torchsel"),
 )

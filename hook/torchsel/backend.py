@@ -73,3 +73,27 @@ class Backend:
         """URL of this backend's index below ``base`` (layout: pytorch/test-infra ``s3_management``)."""
         middle = "" if channel == "stable" else f"{channel}/"
         return f"{base.rstrip('/')}/{middle}{self.tag}"
+
+
+def known_backend(tag: str) -> Backend | None:
+    """The backend of a well-formed tag, None for any other text."""
+    try:
+        return Backend.parse(tag)
+    except ConfigError:
+        return None
+
+
+def backend_of_url(url: str) -> Backend | None:
+    """The backend that an index is for: the last part of its URL's path, as PyTorch and its mirrors have it.
+
+    ``simple`` at the end is passed over, and ``pytorch-cu128`` is ``cu128``; None where it says nothing.
+    """
+    path = url.partition("://")[2].partition("?")[0].partition("#")[0]
+    parts = [part for part in path.split("/")[1:] if part]
+    last = next((part for part in reversed(parts) if part != "simple"), "")
+    return _of_a_family(last) or _of_a_family(last.rpartition("-")[2])
+
+
+def _of_a_family(text: str) -> Backend | None:
+    found = known_backend(text)
+    return found if found and found.family != "other" else None

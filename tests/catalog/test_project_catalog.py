@@ -11,7 +11,6 @@ from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import Build
 from torchsel.config.keys import parse_config
 from torchsel.config.values import InsideError, read_catalog
-from torchsel.pipeline.inputs import project_catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +51,7 @@ def test_a_list_or_a_table_with_it(value: object) -> None:
 @pytest.mark.parametrize("value", [[], {}, {"builds": []}])
 def test_nothing_to_add_leaves_the_catalog(value: object) -> None:
     config = parse_config({"catalog": value}, where="x")
-    assert project_catalog(config) is load_catalog()
+    assert load_catalog().with_builds(config.catalog) is load_catalog()
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from torchsel.catalog.catalog import load_catalog
 from torchsel.config.request import read_host_file
 from torchsel.errors import ConfigError
 from torchsel.pipeline.init import Wish, prepare
-from torchsel.pipeline.inputs import Options
+from torchsel.pipeline.inputs import Options, read_inputs
+from torchsel.pipeline.plan import make_plan
+from torchsel.pipeline.takeover import take_over
 from torchsel.project.workspace import load_project
-from torchsel.routing.takeover import take_over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,19 +28,22 @@ CORPUS = ROOT / "tests" / "cases" / "adopted"
 GOLDEN = sorted(CORPUS.glob("*/after-init.toml"))
 HEAD = '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
 FAMILY = ("torch", "torchvision")
+ADOPTED = sorted(
+    path.name
+    for path in CORPUS.iterdir()
+    if not path.name.startswith("guide-") or path.name == "guide-extras"
+)
 
 ROUND_TRIPS = {
     "guide-default": "2.15.0+cu132",
     "guide-cpu-index": "2.15.0+cpu",
     "guide-cu128-index": "2.11.0+cu130",
     "guide-markers": "2.11.0+cu130",
-    "guide-rocm": "2.9.1+cu130",
-    "guide-xpu": "2.9.1+cu130",
     "guide-extras": "2.11.0+cu128",
     "pinned-in-extras": "2.7.1+cu126",
     "four-families": "2.15.0+cu130",
     "default-group": "2.8.0+cu126",
-    "default-index-for-one": "2.8.0+cu128",
+    "default-index-for-one": "2.8.0",
     "beside-a-dependency": "2.14.1+cu126",
     "pairs": "2.8.0+cu128",
 }
@@ -154,12 +158,9 @@ def table(tmp_path: Path, sources: str, **urls: str) -> dict[str, object]:
 
 def start_again(tmp_path: Path, text: str) -> str:
     """The text that ``torchsel`` makes of what init wrote, which is to be the same."""
-    from torchsel.pipeline.inputs import survey
-    from torchsel.pipeline.plan import make_plan
-
     (tmp_path / "pyproject.toml").write_text(text)
-    found = survey(Options(folder=tmp_path, host=str(host_files()["h200"])), {})
-    return make_plan(found.project, found.config, found.selection.backend, found.catalog).text
+    found = read_inputs(Options(folder=tmp_path, host=str(host_files()["h200"])), {})
+    return make_plan(found.strategy, found.selection.backend).text
 
 
 def test_a_mirror_is_kept(tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_a_channel_is_kept(tmp_path: Path) -> None:
     assert found == {"backend": "cpu", "channel": "nightly"}
 
 
-def test_an_extra_that_is_no_choice_keeps_what_it_requires(tmp_path: Path) -> None:
+def test_an_extra_that_is_no_choice_is_not_taken_over(tmp_path: Path) -> None:
     text = f"""{HEAD}
 [project.optional-dependencies]
 gpu = ["torch==2.8.0"]
@@ -186,9 +187,8 @@ url = "https://download.pytorch.org/whl/cu128"
 explicit = true
 """
     (tmp_path / "pyproject.toml").write_text(text)
-    after = tomllib.loads(start(tmp_path / "pyproject.toml"))
-    assert after["project"]["optional-dependencies"] == {"gpu": ["torch==2.8.0"]}
-    assert [item["index"] for item in after["tool"]["uv"]["sources"]["torch"]] == ["pytorch-cu129"]
+    with pytest.raises(ConfigError, match="for an extra or group that conflicts with no other"):
+        start(tmp_path / "pyproject.toml")
 
 
 def test_indexes_of_other_packages_follow_their_name(tmp_path: Path) -> None:
@@ -223,15 +223,54 @@ def test_what_cannot_be_taken_over(tmp_path: Path, sources: str, urls: dict[str,
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("case", ["workspace-member", "workspace-sources-at-root", "workspace-forwarded"])
-def test_a_members_routing_is_left_to_uv(case: str) -> None:
-    with pytest.raises(ConfigError, match="of a workspace member"):
-        take_over(load_project(CORPUS / case), None, load_catalog())
+@pytest.mark.parametrize("case", ADOPTED)
+def test_extras_and_groups_stay_as_they_are(case: str) -> None:
+    """Byte for byte, a workspace member's too: only the table is new."""
+    folder = CORPUS / case
+    before = (folder / "pyproject.toml").read_text()
+    after = start(folder / "pyproject.toml", host="cpu")
+    assert after == f'{before}\n[tool.torchsel]\nstrategy = "adopted"\n'
 
 
-def test_another_strategy_than_the_routing_has() -> None:
-    with pytest.raises(ConfigError, match="--strategy pin can't be had"):
-        take_over(load_project(CORPUS / "guide-extras"), "pin", load_catalog())
+@pytest.mark.parametrize(
+    ("case", "strategy", "entry"),
+    [
+        ("guide-extras", "pin", "torch is routed by extras, not by what --strategy pin generates"),
+        ("guide-extras", "groups", "torch is routed by extras, not by"),
+        ("pairs", "extras", "project.optional-dependencies.tpu requires 'testkit' too"),
+        ("other-sources", "extras", "tool.uv.sources.torch has {'git': "),
+        ("workspace-forwarded", "extras", "a workspace member has a part in them"),
+        ("default-index-for-one", "extras", "tool.uv.sources.torch has nothing for"),
+    ],
+)
+def test_what_stands_in_the_way_of_another_strategy(case: str, strategy: str, entry: str) -> None:
+    with pytest.raises(ConfigError, match="'torchsel init' adopts them as they are") as refused:
+        take_over(load_project(CORPUS / case), strategy, None, load_catalog())
+    assert entry in str(refused.value)
+
+
+def test_what_only_one_backend_has_is_taken_out_first() -> None:
+    with pytest.raises(ConfigError, match="first take it out: uv remove --frozen pytorch-triton-rocm"):
+        take_over(load_project(CORPUS / "guide-rocm"), None, None, load_catalog())
+
+
+def test_the_guides_own_shape_is_taken_over(
+    project: MakeProject, index: Index, hosts: dict[str, Path]
+) -> None:
+    demo = copied("guide-extras", project, index)
+    demo.uv("lock")
+    before = tomllib.loads(demo.text())
+    demo.torchsel("--host", str(hosts["h200"]), "init", "--strategy", "extras")
+    after = tomllib.loads(demo.text())
+    assert after["tool"].pop("torchsel") == {
+        "strategy": "extras",
+        "backends": {"cpu": "cpu", "cu128": "cu128"},
+        "index-url": index.whl,
+    }
+    assert after == before
+    demo.torchsel("check")
+    demo.torchsel("--host", str(hosts["h200"]), "sync", "--locked")
+    assert demo.installed("torch") == "2.11.0+cu128"
 
 
 def copied(case: str, project: MakeProject, index: Index) -> Project:

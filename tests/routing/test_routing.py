@@ -11,10 +11,10 @@ from packaging.markers import Marker
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
 from torchsel.host import Host
-from torchsel.project.owned import owned_urls, routed_backend, routed_choices
+from torchsel.project.present import Present
 from torchsel.project.requirements import environment
 from torchsel.routing.changes import find_changes
-from torchsel.routing.wanted import Branch, Routing, branches, pin, platform_marker
+from torchsel.routing.wanted import Alternative, Routing, platform_marker, to_one, to_several
 from torchsel.toml.edits import apply_to_data
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def pinned(
 ) -> Routing:
     backend = Backend.parse(tag)
     url = backend.index_url(base)
-    return pin(backend=backend, url=url, packages=packages, anchored=anchored, marker=marker)
+    return to_one(backend=backend, url=url, packages=packages, anchored=anchored, marker=marker)
 
 
 def routed(
@@ -43,9 +43,9 @@ def routed(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The document with the routing in it, which a second run finds in sync, and what was left alone."""
     data = tomllib.loads(text)
-    found = find_changes(data, routing, ours=ours)
+    found = find_changes(Present(data), routing, ours=ours)
     after = apply_to_data(data, found.edits)
-    again = find_changes(after, routing, ours=ours)
+    again = find_changes(Present(after), routing, ours=ours)
     assert again.edits == ()
     assert again.left_alone == found.left_alone
     assert data == tomllib.loads(text), "the document given is not changed"
@@ -272,12 +272,12 @@ def test_pin_repeats_no_package() -> None:
 
 
 def test_what_is_routed() -> None:
-    assert routed_backend(tomllib.loads(CU130)) == "cu130"
-    assert routed_backend(tomllib.loads(CU130), "torchvision") is None
-    assert routed_backend({}) is None
-    assert routed_backend(tomllib.loads('tool.uv.sources.torch = { index = "mine" }\n' + MINE)) is None
-    assert routed_backend(tomllib.loads(source("cpu"))) is None, "there is no such index"
-    assert owned_urls(tomllib.loads(CU130 + MINE + index("cpu"))) == {
+    assert Present(tomllib.loads(CU130)).routed() == "cu130"
+    assert Present(tomllib.loads(CU130)).routed("torchvision") is None
+    assert Present({}).routed() is None
+    assert Present(tomllib.loads('tool.uv.sources.torch = { index = "mine" }\n' + MINE)).routed() is None
+    assert Present(tomllib.loads(source("cpu"))).routed() is None, "there is no such index"
+    assert Present(tomllib.loads(CU130 + MINE + index("cpu"))).backends == {
         f"{BASE}/cu130": "cu130",
         f"{BASE}/cpu": "cpu",
     }
@@ -289,17 +289,17 @@ def test_what_is_routed() -> None:
 )
 def test_tables_of_the_wrong_type_hold_nothing(text: str) -> None:
     data = tomllib.loads(text)
-    assert routed_backend(data) is None
-    assert find_changes(data, pinned(), ours=FAMILY).left_alone == ()
+    assert Present(data).routed() is None
+    assert find_changes(Present(data), pinned(), ours=FAMILY).left_alone == ()
 
 
 def choices(*tags: str, defaults: Collection[str] = ()) -> Routing:
     parsed = [Backend.parse(tag) for tag in tags]
     listed = [
-        Branch(name=f"torch-{item.slug}", backend=item, url=item.index_url(BASE), packages=("torch",))
+        Alternative(name=f"torch-{item.slug}", backend=item, url=item.index_url(BASE), packages=("torch",))
         for item in parsed
     ]
-    return branches(listed, scope="group", defaults=defaults)
+    return to_several(listed, scope="group", defaults=defaults)
 
 
 def test_groups_and_back_to_pin() -> None:
@@ -307,7 +307,7 @@ def test_groups_and_back_to_pin() -> None:
         '[dependency-groups]\ndev = ["pytest"]\n[tool.uv]\nconflicts = [[{ extra = "a" }, { extra = "b" }]]\n'
     )
     grouped, _ = routed(before, choices("cpu", "rocm7.2"))
-    assert routed_choices(grouped, "group") == {"torch-cpu": "cpu", "torch-rocm7-2": "rocm7.2"}
+    assert Present(grouped).alternatives("group") == {"torch-cpu": "cpu", "torch-rocm7-2": "rocm7.2"}
     assert grouped["dependency-groups"] == {
         "dev": ["pytest"],
         "torch-cpu": ["torch"],
@@ -317,8 +317,8 @@ def test_groups_and_back_to_pin() -> None:
         [{"extra": "a"}, {"extra": "b"}],
         [{"group": "torch-cpu"}, {"group": "torch-rocm7-2"}],
     ]
-    assert routed_backend(grouped) is None
-    back = apply_to_data(grouped, find_changes(grouped, pinned(), ours=FAMILY).edits)
+    assert Present(grouped).routed() is None
+    back = apply_to_data(grouped, find_changes(Present(grouped), pinned(), ours=FAMILY).edits)
     assert back["dependency-groups"] == {"dev": ["pytest"]}
     assert back["tool"]["uv"]["conflicts"] == tomllib.loads(before)["tool"]["uv"]["conflicts"]
     assert back["tool"]["uv"]["sources"] == {"torch": [{"index": "pytorch-cu130"}]}

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.toolbox import ROOT, host_files
-from torchsel.pipeline.inputs import Options, survey
+from torchsel.pipeline.inputs import Options, read_inputs
 from torchsel.project.workspace import load_project
-from torchsel.strategies.adopted import offers
-from torchsel.strategies.adopted_offer import tag_of_url
+from torchsel.strategies.meaning import tag_of_url
+from torchsel.strategies.offers import offers
 from torchsel.uv.call import read_uv_call
 
 if TYPE_CHECKING:
@@ -34,9 +34,8 @@ CASES = {
 @pytest.mark.parametrize(("case", "host", "name"), CASES.values(), ids=CASES)
 def test_the_choice(case: Path, host: str, name: str, tmp_path: Path) -> None:
     folder = shutil.copytree(case, tmp_path / "project")
-    found = survey(Options(folder=folder, host=str(host_files()[host])), {})
-    chosen = found.adopted.name if found.adopted else None
-    assert (chosen or "-") == name, found.adopted
+    found = read_inputs(Options(folder=folder, host=str(host_files()[host])), {})
+    assert (found.decision.chosen or "-") == name, found.decision
 
 
 INSTALLED = {

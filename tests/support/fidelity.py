@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support import toml_writer
 from tests.support.toml_writer import MARK, Writer
 from torchsel.backend import Backend
-from torchsel.catalog.catalog import load_catalog
-from torchsel.config.keys import parse_config
+from torchsel.pipeline.inputs import Options, strategy_in
 from torchsel.pipeline.plan import make_plan
 from torchsel.project.workspace import Project, TomlFile
 
@@ -170,8 +169,8 @@ def routed(given: Example, text: str, machine: str) -> str:
     ]
     lock = TomlFile(path=ROOT.with_name("uv.lock"), text="", data={"version": 1, "package": listed})
     project = Project(root=TomlFile(path=ROOT, text=text, data=data), lock=lock if listed else None)
-    config = parse_config(data["tool"]["torchsel"], where=str(ROOT))
-    return make_plan(project, config, Backend.parse(machine), load_catalog()).text
+    strategy = strategy_in(project, Options(folder=ROOT.parent), {})
+    return make_plan(strategy, Backend.parse(machine)).text
 
 
 def kept(text: str) -> list[str]:

@@ -12,11 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from torchsel.cli import Arguments
-    from torchsel.config.keys import Config
-    from torchsel.config.request import Request
     from torchsel.console import Console
-    from torchsel.pipeline.inputs import Survey
-    from torchsel.project.workspace import Project
+    from torchsel.pipeline.inputs import Inputs, Options
+    from torchsel.strategies.protocol import Strategy
 
     Command = Callable[[Arguments, Console, Mapping[str, str]], int]
 
@@ -63,13 +61,13 @@ def run_apply(arguments: Arguments, console: Console, environ: Mapping[str, str]
 
     if arguments.script:
         return _apply_script(arguments, console, environ)
-    survey = _configured(arguments, console, environ)
+    found = _configured(arguments, console, environ)
     mode = Mode(
         write=not (arguments.dry_run or arguments.diff),
         lock=not arguments.no_lock,
         upgrade=arguments.upgrade,
     )
-    outcome = apply(survey, mode, environ, say=console.say)
+    outcome = apply(found, mode, environ, say=console.say)
     if arguments.diff:
         sys.stdout.write(report.diff(outcome))
     report.tell(outcome, console, dry=not mode.write)
@@ -89,10 +87,10 @@ def _apply_script(arguments: Arguments, console: Console, environ: Mapping[str, 
         sys.stdout.write(report.text_diff(path.name, plan.script.text, plan.text))
     for note in plan.left_alone:
         console.warn(note)
-    report.warn(plan.survey, console)
+    report.warn(plan.inputs, console)
     if plan.text != plan.script.text:
         would = "would route " if dry else ""
-        tag, why = plan.survey.selection.backend.tag, report.reason(plan.survey)
+        tag, why = plan.inputs.selection.backend.tag, report.reason(plan.inputs)
         console.say(f"{would}{', '.join(plan.packages)} → {tag} in {path.name} ({why})")
         console.say(f"where it ran before, refresh its environment: uv sync --script {path.name} -P torch")
     return EXIT_OK
@@ -124,19 +122,11 @@ def run_init(arguments: Arguments, console: Console, environ: Mapping[str, str])
 def run_check(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
     """``torchsel check``: 0 in sync, 1 drift."""
     from torchsel.pipeline.check import check  # noqa: PLC0415 - start-up time
-    from torchsel.pipeline.inputs import (  # noqa: PLC0415 - start-up time
-        project_catalog,
-        read_config,
-        read_request,
-        require_table,
-    )
-    from torchsel.project.workspace import load_project  # noqa: PLC0415 - start-up time
+    from torchsel.pipeline.inputs import read_strategy, require_table  # noqa: PLC0415 - start-up time
 
-    project = load_project(arguments.folder)
-    require_table(project)
-    config = read_config(project, environ)
-    request = read_request(project, config, arguments.backend, environ)
-    verdict = check(project, config, request, project_catalog(config))
+    strategy = read_strategy(arguments.options, environ)
+    require_table(strategy.setting.project)
+    verdict = check(strategy)
     for note in verdict.notes:
         console.warn(note)
     for reason in verdict.drift:
@@ -146,10 +136,10 @@ def run_check(arguments: Arguments, console: Console, environ: Mapping[str, str]
         return EXIT_DRIFT
     console.detail(f"in sync, routed to {', '.join(verdict.backends)}")
     hosts = arguments.hosts or ([arguments.host] if arguments.host else [])
-    return _check_hosts(hosts, project, config, request)
+    return _check_hosts(hosts, strategy, arguments.options)
 
 
-def _check_hosts(files: Sequence[str], project: Project, config: Config, request: Request) -> int:
+def _check_hosts(files: Sequence[str], strategy: Strategy, options: Options) -> int:
     """Host by host, what each would get; drift where the commit has nothing for one."""
     from torchsel.config.request import read_host_file  # noqa: PLC0415 - start-up time
     from torchsel.pipeline.check import check_host  # noqa: PLC0415 - start-up time
@@ -158,17 +148,17 @@ def _check_hosts(files: Sequence[str], project: Project, config: Config, request
     verdicts = []
     for file in files:
         host = read_host_file(Path(file), source="--host")
-        verdicts.append(check_host(Path(file).stem, decide(project, config, request, host)))
+        verdicts.append(check_host(Path(file).stem, decide(strategy, host, options=options)))
         print(verdicts[-1].sentence)
     return EXIT_OK if all(verdict.is_served for verdict in verdicts) else EXIT_DRIFT
 
 
 def run_backend(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> int:
     """``torchsel backend``: the tag alone on standard output."""
-    survey = _survey(arguments, console, environ)
-    for warning in survey.selection.warnings:
+    found = _inputs(arguments, console, environ)
+    for warning in found.selection.warnings:
         console.warn(warning)
-    print(survey.selection.backend.tag)
+    print(found.decision.tag)
     return EXIT_OK
 
 
@@ -179,12 +169,12 @@ def run_status(arguments: Arguments, console: Console, environ: Mapping[str, str
     from torchsel.errors import MachineError  # noqa: PLC0415 - start-up time
     from torchsel.pipeline import status  # noqa: PLC0415 - start-up time
     from torchsel.pipeline import status_page as status_text  # noqa: PLC0415 - start-up time
-    from torchsel.pipeline.inputs import survey, with_warning  # noqa: PLC0415 - start-up time
+    from torchsel.pipeline.inputs import read_inputs, with_warning  # noqa: PLC0415 - start-up time
 
     try:
-        found = _survey(arguments, console, environ)
+        found = _inputs(arguments, console, environ)
     except MachineError as error:
-        found = with_warning(survey(replace(arguments.options, only_looks=True), environ), str(error))
+        found = with_warning(read_inputs(replace(arguments.options, only_looks=True), environ), str(error))
     picture = status.take(found, environ)
     if arguments.json:
         print(status.to_json(picture))
@@ -211,7 +201,7 @@ def run_env(arguments: Arguments, console: Console, environ: Mapping[str, str]) 
     from torchsel.commands.env import advise, export  # noqa: PLC0415 - start-up time
     from torchsel.pipeline import report  # noqa: PLC0415 - start-up time
 
-    found = _survey(arguments, console, environ)
+    found = _inputs(arguments, console, environ)
     report.warn(found, console)
     advice = advise(found, arguments.folder, environ)
     for notice in advice.notices:
@@ -262,19 +252,19 @@ def run_uv(arguments: Arguments, console: Console, environ: Mapping[str, str]) -
     return wrapper.run()
 
 
-def _configured(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> Survey:
+def _configured(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> Inputs:
     from torchsel.pipeline.inputs import require_table  # noqa: PLC0415 - start-up time
     from torchsel.project.workspace import load_project  # noqa: PLC0415 - start-up time
 
     require_table(load_project(arguments.folder))
-    return _survey(arguments, console, environ)
+    return _inputs(arguments, console, environ)
 
 
-def _survey(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> Survey:
+def _inputs(arguments: Arguments, console: Console, environ: Mapping[str, str]) -> Inputs:
     from torchsel.pipeline import report  # noqa: PLC0415 - start-up time
-    from torchsel.pipeline.inputs import survey  # noqa: PLC0415 - start-up time
+    from torchsel.pipeline.inputs import read_inputs  # noqa: PLC0415 - start-up time
 
-    found = survey(arguments.options, environ)
+    found = read_inputs(arguments.options, environ)
     for finding in found.findings:
         console.detail(report.finding(finding))
     return found

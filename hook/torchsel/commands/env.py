@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.errors import MachineError
-from torchsel.project.owned import canonical
+from torchsel.project.present import canonical
 from torchsel.project.workspace import find_pyproject
 from torchsel.uv.program import Uv, find_uv
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from torchsel.pipeline.inputs import Survey
+    from torchsel.pipeline.inputs import Inputs
     from torchsel.shells import Shell
-    from torchsel.strategies.named import Choices
+    from torchsel.strategies.alternatives import Alternatives
 
 VARIABLE = "UV_NO_GROUP"
 _MEMBER = (
@@ -36,29 +36,28 @@ class Advice:
     notices: tuple[str, ...] = ()
 
 
-def advise(survey: Survey, folder: Path, environ: Mapping[str, str]) -> Advice:
+def advise(found: Inputs, folder: Path, environ: Mapping[str, str]) -> Advice:
     """What plain uv in ``folder`` has to be told so that it takes this machine's group."""
-    choices = survey.choices
-    tag = survey.selection.backend.tag
-    if choices is None or choices.scope != "group" or not survey.project.is_configured:
-        return Advice(notices=(_unneeded(survey),))
-    if survey.config.default_backend != "none":
+    alternatives, tag = found.decision.alternatives, found.decision.tag
+    if alternatives is None or alternatives.scope != "group" or not found.project.is_configured:
+        return Advice(notices=(_unneeded(found),))
+    if found.config.default_backend != "none":
         return Advice(
             notices=(
                 f"nothing to set: plain uv chooses by {VARIABLE} only with default-backend = 'none', and here"
-                f" it is {survey.config.default_backend!r}; use 'torchsel uv' or the shell hook",
+                f" it is {found.config.default_backend!r}; use 'torchsel uv' or the shell hook",
             )
         )
-    if find_pyproject(folder).resolve() != survey.project.root.path.resolve():
+    if find_pyproject(folder).resolve() != found.project.root.path.resolve():
         return Advice(notices=(_MEMBER,))
-    mine = choices.name_of(tag)
+    mine = found.decision.chosen
     if mine is None:
-        offered = ", ".join(choices.tags)
+        offered = ", ".join(alternatives.tags)
         return Advice(notices=(f"nothing to set: this machine needs {tag}, which is not among {offered}",))
-    kept, dropped = _others(survey, choices, environ)
-    refused = [name for name in choices.names if name != mine]
+    kept, dropped = _others(found, alternatives, environ)
+    refused = [name for name in alternatives.names if name != mine]
     notices = [f"{VARIABLE}: {', '.join(dropped)} left out, no group of this project"] if dropped else []
-    return Advice(value=" ".join([*kept, *refused]), notices=(*notices, *_too_old(survey, environ)))
+    return Advice(value=" ".join([*kept, *refused]), notices=(*notices, *_too_old(found, environ)))
 
 
 def export(shell: Shell, value: str) -> str:
@@ -73,18 +72,20 @@ def export(shell: Shell, value: str) -> str:
     return f"export {VARIABLE}={shlex.quote(value)}"
 
 
-def _unneeded(survey: Survey) -> str:
-    if not survey.project.is_configured:
+def _unneeded(found: Inputs) -> str:
+    if not found.project.is_configured:
         return "nothing to set: there is no [tool.torchsel] here; use 'torchsel uv' or 'torchsel init'"
-    if survey.config.strategy == "extras":
+    if found.strategy.name == "extras":
         return "nothing to set: uv has no variable for extras; use 'torchsel uv' or the shell hook"
     return "nothing to set: the routing is in pyproject.toml, and plain uv follows it"
 
 
-def _others(survey: Survey, choices: Choices, environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def _others(
+    found: Inputs, alternatives: Alternatives, environ: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
     """Groups refused already, without this routing's; and those that uv would stop at, being undefined."""
-    ours = {canonical(name) for name in choices.names}
-    defined = {canonical(name) for file in survey.project.files for name in file.table("dependency-groups")}
+    ours = {canonical(name) for name in alternatives.names}
+    defined = {canonical(name) for file in found.project.files for name in file.table("dependency-groups")}
     words = [word for word in environ.get(VARIABLE, "").split() if canonical(word) not in ours]
     words = list(dict.fromkeys(words))
     return (
@@ -93,14 +94,14 @@ def _others(survey: Survey, choices: Choices, environ: Mapping[str, str]) -> tup
     )
 
 
-def _too_old(survey: Survey, environ: Mapping[str, str]) -> list[str]:
+def _too_old(found: Inputs, environ: Mapping[str, str]) -> list[str]:
     """The sentence for a uv that does not read the variable, or that can't be asked."""
     try:
-        uv = Uv(program=find_uv(environ, outside=survey.project.folder), environ=environ)
+        uv = Uv(program=find_uv(environ, outside=found.project.folder), environ=environ)
         version = uv.version()
     except MachineError as error:
         return [str(error)]
     if version >= OLDEST_UV:
         return []
-    found, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST_UV))
-    return [f"uv {found} does not read {VARIABLE}; update it to {oldest} or newer, or use 'torchsel uv'"]
+    present, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST_UV))
+    return [f"uv {present} does not read {VARIABLE}; update it to {oldest} or newer, or use 'torchsel uv'"]

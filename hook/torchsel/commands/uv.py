@@ -6,12 +6,14 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import Mode, Outcome, apply
-from torchsel.pipeline.inputs import Options, Survey, survey
+from torchsel.pipeline.holds import first_hold
+from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, strategy_in
 from torchsel.project.workspace import Project, find_pyproject, load_project
-from torchsel.strategies.flags import SYNCS_AFTER, TAKES_FLAGS, choosing_flags
+from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
 from torchsel.uv.call import CHANGES_LOCK, UvCall
 from torchsel.uv.program import Uv, find_uv
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from torchsel.console import Console
     from torchsel.records.keep import Memo
+    from torchsel.strategies.protocol import Strategy
 
 _PASSED_ON = ("--project", "--directory", "--package", "--python", "-p", "--cache-dir", "--config-file")
 _NOT_FOR_SCRIPTS = frozenset(
@@ -52,10 +55,14 @@ class Wrapper:
             self._run_script(self.call.script, uv)
         if project is None:
             uv.replace_process(self.call.arguments)
+        options = replace(self.options, folder=self.call.folder, call=self.call)
+        strategy = strategy_in(project, options, self.environ)
+        if strategy.name == "adopted":
+            return self._run_adopted(strategy, options, uv)
         if not project.is_configured:
-            return self._run_adopted(project, uv)
+            uv.replace_process(self.call.arguments)
         found = self._before(project, uv)
-        if found.choices or self.call.command in SYNCS_AFTER:
+        if found.decision.alternatives or self.call.command in SYNCS_AFTER:
             return self._run_choosing(found, uv)
         if self.call.command not in CHANGES_LOCK or self.call.keeps_lock:
             uv.replace_process(self.call.arguments)
@@ -78,9 +85,9 @@ class Wrapper:
                 f" 'torchsel apply --script {path.name}' writes it into the script instead"
             )
             return
-        report.warn(plan.survey, self.console)
+        report.warn(plan.inputs, self.console)
         self.console.detail(
-            f"{path.name}: {plan.survey.selection.backend.tag} ({report.reason(plan.survey)})"
+            f"{path.name}: {plan.inputs.selection.backend.tag} ({report.reason(plan.inputs)})"
         )
         python = environment_python(plan, uv, self._passed_on())
         if folders := self.call.values_of("--directory"):
@@ -90,21 +97,19 @@ class Wrapper:
         inside = {**self.environ, "VIRTUAL_ENV": str(folder.parent), "PATH": search, "UV": str(uv.program)}
         replace(uv, program=python, environ=inside).replace_process(self.call.target)
 
-    def _run_adopted(self, project: Project, uv: Uv) -> int:
-        """In a project without ``[tool.torchsel]``: choose among its own extras or groups, if it has any."""
-        from torchsel.strategies.adopted import offers  # noqa: PLC0415 - start-up time
-
+    def _run_adopted(self, strategy: Strategy, options: Options, uv: Uv) -> int:
+        """Choose among the project's own extras or groups, if the command line leaves any."""
         chooses = self.call.command in TAKES_FLAGS | SYNCS_AFTER
-        if not chooses or not offers(project, self.call.folder, self.call):
+        if not chooses or not strategy.is_open:
             uv.replace_process(self.call.arguments)
-        options = replace(self.options, folder=self.call.folder, call=self.call)
-        found = survey(options, self.environ)
-        if found.adopted is None or found.adopted.name is None:
-            report.tell_adopted(found, self.console)
+        host, findings = resolve_host(option=options.host, environ=self.environ)
+        found = decide(strategy, host, findings, options=options)
+        if found.decision.chosen is None:
+            report.tell_notes(found, self.console)
             uv.replace_process(self.call.arguments)
         return self._run_choosing(found, uv)
 
-    def _run_choosing(self, found: Survey, uv: Uv) -> int:
+    def _run_choosing(self, found: Inputs, uv: Uv) -> int:
         """Run uv with the flags that choose this machine's group or extra.
 
         What changes the project and then syncs is done in two steps, as packages that it brings may have to
@@ -117,46 +122,47 @@ class Wrapper:
             uv.replace_process(self.call.arguments)
         code = uv.run(self.call.with_flags("--no-sync"))
         if code == 0:
-            if found.adopted is None:
+            if found.strategy.name != "adopted":
                 self._apply(write=True)
             exact = () if self.call.command == "remove" else ("--inexact",)
             uv.replace_process(["sync", *self._passed_on(), *exact, *flags])
         return code
 
-    def _flags(self, found: Survey) -> tuple[str, ...]:
-        if found.choices is None:
+    def _flags(self, found: Inputs) -> tuple[str, ...]:
+        decision = found.decision
+        if decision.alternatives is None:
             return ()
-        tag = found.selection.backend.tag
-        name = found.choices.name_of(tag)
         report.warn(found, self.console)
-        report.tell_adopted(found, self.console)
-        if name is None:
-            self.console.warn(f"this machine needs {tag}, which is not among {', '.join(found.choices.tags)}")
-        self.console.detail(f"{found.choices.scope} {name}: {tag} ({report.reason(found)})")
-        return choosing_flags(found.choices, tag, self.call)
+        report.tell_notes(found, self.console)
+        if decision.chosen is None:
+            listed = ", ".join(decision.alternatives.tags)
+            self.console.warn(f"this machine needs {decision.tag}, which is not among {listed}")
+        scope = decision.alternatives.scope
+        self.console.detail(f"{scope} {decision.chosen}: {decision.tag} ({report.reason(found)})")
+        return decision.alternatives.flags(decision.chosen, self.call)
 
     def _passed_on(self) -> list[str]:
         """Options of a call that its second half, a ``uv sync``, needs as well."""
         valued = [part for name, value in self.call.values if name in _PASSED_ON for part in (name, value)]
         return [*valued, *(name for name in self.call.options if name in _PASSED_ON_FLAGS)]
 
-    def _before(self, project: Project, uv: Uv) -> Survey:
+    def _before(self, project: Project, uv: Uv) -> Inputs:
         """Route, and route again what a lock made for the occasion names."""
         outcome = self._apply(write=not self.call.keeps_lock)
         if self.call.keeps_lock:
-            if not outcome.survey.choices:
-                report.warn(outcome.survey, self.console)
+            if not outcome.inputs.decision.alternatives:
+                report.warn(outcome.inputs, self.console)
             if outcome.changed:
                 self._say_kept(outcome)
-            return outcome.survey
+            return outcome.inputs
         will_lock = not outcome.relocked and self.call.command not in CHANGES_LOCK and _is_lock_stale(project)
-        if will_lock and not uv.lock(project.folder, upgrade=_first_hold(outcome.survey)):
-            return self._apply(write=True).survey
-        return outcome.survey
+        if will_lock and not uv.lock(project.folder, upgrade=first_hold(outcome.inputs)):
+            return self._apply(write=True).inputs
+        return outcome.inputs
 
     def _apply(self, *, write: bool) -> Outcome:
         options = replace(self.options, folder=self.call.folder)
-        found = survey(options, self.environ)
+        found = read_inputs(options, self.environ)
         for finding in found.findings:
             self.console.detail(report.finding(finding))
         outcome = apply(found, Mode(write=write), self.environ, say=self.console.say)
@@ -201,12 +207,3 @@ def _is_lock_stale(project: Project) -> bool:
         return any(file.path.stat().st_mtime_ns > lock.stat().st_mtime_ns for file in project.files)
     except OSError:
         return True
-
-
-def _first_hold(found: Survey) -> tuple[str, ...]:
-    """A bound for the first lock, where the index has a newer torch than the one that runs here."""
-    selection = found.selection
-    if found.project.lock or found.choices or selection.torch is None:
-        return ()
-    newest = found.catalog.builds(backend=selection.backend.tag, platform=found.host.platform)
-    return (f"torch<={selection.torch}",) if newest and newest[0].torch != selection.torch else ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from torchsel.backend import DEFAULT_INDEX_URL, Channel
+from torchsel.backend import DEFAULT_INDEX_URL, Backend, Channel
 from torchsel.config import values
 from torchsel.errors import ConfigError
 from torchsel.host import Vendor
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.rows import Build
 
-Strategy = Literal["pin", "groups", "extras"]
+Strategy = Literal["pin", "groups", "extras", "adopted"]
 CudaCompat = Literal["minor", "strict"]
 Gpus = Literal["all", "best"]
 Fallback = Literal["cpu", "error"]
@@ -58,6 +58,11 @@ class Config:
     default_backend: str = "pypi"
     same_torch: bool = False
     catalog: tuple[Build, ...] = ()
+
+    def admits(self, backend: Backend) -> bool:
+        """Whether ``max-cuda`` admits the backend; a cap of a major alone admits all its releases."""
+        cap = self.max_cuda
+        return cap is None or backend.family != "cuda" or backend.release[: len(cap)] <= cap
 
 
 def parse_config(table: object, *, where: str, line_of: Callable[[str], int] | None = None) -> Config:
@@ -113,9 +118,9 @@ def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"default-backend: {default!r} needs strategy 'groups'"
     if backends is not None and default not in ("pypi", "none", *backends):
         yield f"default-backend: {default!r} is not among {TABLE}.backends ({', '.join(backends)})"
-    if found.get("same_torch") and strategy == "pin":
+    if found.get("same_torch") and strategy not in ("groups", "extras"):
         yield "same-torch: needs strategy 'groups' or 'extras'; with 'pin' there is one backend only"
-    if found.get("names") and strategy == "pin":
+    if found.get("names") and strategy not in ("groups", "extras"):
         yield "backends: a table of names is for strategies 'groups' and 'extras'; with 'pin' give a list"
     if "torch" in found.get("exclude", ()):
         yield "exclude: without torch there is nothing to route; to stop routing, remove the whole table"
@@ -152,7 +157,8 @@ KEYS: Mapping[str, Key] = MappingProxyType(
         ),
         "strategy": _one_of(
             "`pin` routes to this machine's backend; `groups` and `extras` route to all of them, committed"
-            " once, and choose by machine",
+            " once, and choose by machine; `adopted` chooses among the project's own extras or groups and"
+            " writes nothing",
             *get_args(Strategy),
         ),
         "backends": Key(

@@ -6,19 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.files.transaction import locked
-from torchsel.pipeline.apply import Mode, Outcome, apply, holds, lock_holding
-from torchsel.pipeline.inputs import (
-    Options,
-    Survey,
-    decide,
-    project_catalog,
-    read_config,
-    read_request,
-    survey,
-)
+from torchsel.pipeline.apply import Mode, Outcome, apply
+from torchsel.pipeline.holds import holds
+from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, read_strategy, strategy_in
 from torchsel.pipeline.plan import Plan, make_plan
+from torchsel.pipeline.takeover import Takeover, take_over
 from torchsel.project.workspace import load_project, parse_toml
-from torchsel.routing.takeover import Takeover, take_over
 from torchsel.toml.edit import edit_text
 
 if TYPE_CHECKING:
@@ -31,11 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Start:
-    """What init would write: ``after`` is the text with table and routing; ``survey`` is of that table."""
+    """What init would write: ``after`` is the text with table and routing; ``inputs`` are of that table."""
 
     project: Project
     takeover: Takeover
-    survey: Survey
+    inputs: Inputs
     plan: Plan
     after: str
 
@@ -47,17 +40,17 @@ class Start:
     @property
     def changes_lock(self) -> bool:
         """Whether more than the table is new, which uv.lock knows nothing of."""
-        return bool(self.plan.changes.edits) or len(self.takeover.all_edits) > 1
+        return bool(self.plan.changes.edits) or bool(self.takeover.edits)
 
     @property
     def outcome(self) -> Outcome:
         """The same as what ``apply`` does."""
         return Outcome(
-            survey=self.survey,
+            inputs=self.inputs,
             plan=self.plan,
             before=self.before,
             after=self.after,
-            warnings=self.survey.selection.warnings,
+            warnings=self.inputs.selection.warnings,
         )
 
 
@@ -76,18 +69,15 @@ def prepare(wish: Wish, host: Host, environ: Mapping[str, str]) -> Start:
     Raises:
         ConfigError: the routing can't be taken over, or a wish or variable is wrong.
     """
-    project = load_project(wish.options.folder)
-    catalog = project_catalog(read_config(project, environ))
-    takeover = take_over(project, wish.strategy, catalog)
-    takeover.ask_for(wish.options.backend)
+    setting = read_strategy(wish.options, environ).setting
+    project = setting.project
+    takeover = take_over(project, wish.strategy, wish.options.backend, setting.catalog)
     text = edit_text(project.root.text, takeover.all_edits)
     root = replace(project.root, text=text, data=parse_toml(text, project.root.path))
-    started = replace(project, root=root)
-    config = read_config(started, environ)
-    request = read_request(started, config, wish.options.backend, environ)
-    found = decide(started, config, request, host)
-    plan = make_plan(started, config, found.selection.backend, found.catalog)
-    return Start(project=project, takeover=takeover, survey=found, plan=plan, after=plan.text)
+    started = strategy_in(replace(project, root=root), wish.options, environ)
+    found = decide(started, host, options=wish.options)
+    plan = make_plan(started, found.selection.backend)
+    return Start(project=project, takeover=takeover, inputs=found, plan=plan, after=plan.text)
 
 
 def write(wish: Wish, host: Host, environ: Mapping[str, str], *, say: Callable[[str], None]) -> Start:
@@ -103,22 +93,13 @@ def write(wish: Wish, host: Host, environ: Mapping[str, str], *, say: Callable[[
         if lock is None or not wish.lock or not start.changes_lock:
             place.write(start.before, start.after)
         else:
-            held = _held(start)
+            held = holds(start.inputs, start.plan)
 
             def bring_along(uv: Uv) -> str | None:
-                said = lock_holding(uv, start.project.folder, held)
+                said = held.lock(uv, start.project.folder)
                 return said and f"uv lock failed, so nothing was changed; uv said:\n{said}"
 
             say("locking ...")
             place.write_and_lock((start.before, lock.text), start.after, bring_along)
-    applied = apply(survey(wish.options, environ), Mode(lock=wish.lock), environ, say=say)
+    applied = apply(read_inputs(wish.options, environ), Mode(lock=wish.lock), environ, say=say)
     return replace(start, after=applied.after)
-
-
-def _held(start: Start) -> tuple[str, ...]:
-    """What keeps the locked releases: those of this machine where the platforms had indexes of their own."""
-    held = holds(start.survey, start.plan, upgrade=False)
-    torch, marker = start.survey.selection.torch, start.plan.marker
-    if not torch or not marker:
-        return held
-    return tuple(f"torch=={torch} ; {marker}" if text.startswith("torch<=") else text for text in held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from torchsel.console import redacted
@@ -9,7 +10,7 @@ from torchsel.console import redacted
 if TYPE_CHECKING:
     from torchsel.console import Console
     from torchsel.pipeline.apply import Outcome
-    from torchsel.pipeline.inputs import Survey
+    from torchsel.pipeline.inputs import Inputs
     from torchsel.probes.findings import Finding
     from torchsel.selection.select import Selection
 
@@ -18,7 +19,7 @@ def tell(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
     """Say what was left alone, what to mind, and in one line what was done."""
     for note in outcome.plan.changes.left_alone:
         console.warn(note)
-    if outcome.plan.choices is None:
+    if outcome.inputs.strategy.alternatives is None:
         for warning in outcome.warnings:
             console.warn(warning)
     if outcome.changed:
@@ -27,15 +28,15 @@ def tell(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
         console.detail(f"in sync: {route(outcome)}")
 
 
-def warn(survey: Survey, console: Console) -> None:
+def warn(found: Inputs, console: Console) -> None:
     """Say what to mind about the selection."""
-    for warning in survey.selection.warnings:
+    for warning in found.selection.warnings:
         console.warn(warning)
 
 
-def tell_adopted(survey: Survey, console: Console) -> None:
+def tell_notes(found: Inputs, console: Console) -> None:
     """Say what was not understood of a project's own extras or groups, or is missing for this machine."""
-    for note in survey.adopted.notes if survey.adopted else ():
+    for note in found.decision.notes:
         console.warn(note)
 
 
@@ -48,17 +49,17 @@ def change(outcome: Outcome, *, dry: bool) -> str:
 
 def route(outcome: Outcome) -> str:
     """``torch, torchvision → cu126 (GTX 1080 Ti, driver 580.65.06)``."""
-    packages, choices = ", ".join(outcome.plan.packages), outcome.plan.choices
-    if choices:
-        return f"{packages} → {', '.join(choices.tags)}, by {choices.scope}"
-    return f"{packages} → {outcome.survey.selection.backend.tag} ({reason(outcome.survey)})"
+    packages, alternatives = ", ".join(outcome.plan.routing.packages), outcome.inputs.strategy.alternatives
+    if alternatives:
+        return f"{packages} → {', '.join(alternatives.tags)}, by {alternatives.scope}"
+    return f"{packages} → {outcome.inputs.decision.tag} ({reason(outcome.inputs)})"
 
 
-def reason(survey: Survey) -> str:
+def reason(found: Inputs) -> str:
     """What the backend was chosen for, in a few words."""
-    if survey.request.backend != "auto":
-        return f"asked for by {survey.request.source}"
-    return hardware(survey.selection, survey.host.nvidia_driver)
+    if found.request.backend != "auto":
+        return f"asked for by {found.request.source}"
+    return hardware(found.selection, found.host.nvidia_driver)
 
 
 def hardware(selection: Selection, driver: str | None) -> str:
@@ -81,13 +82,11 @@ def finding(item: Finding) -> str:
 
 def diff(outcome: Outcome) -> str:
     """The change of pyproject.toml as a unified diff, empty where there is none."""
-    return text_diff(outcome.survey.project.root.path.name, outcome.before, outcome.after)
+    return text_diff(outcome.inputs.project.root.path.name, outcome.before, outcome.after)
 
 
 def text_diff(name: str, before: str, after: str) -> str:
     """A unified diff of two texts of one file; credentials that stand there are not shown."""
-    from difflib import unified_diff  # noqa: PLC0415 - start-up time
-
     old, new = (redacted(text).splitlines(True) for text in (before, after))
     lines = unified_diff(old, new, f"a/{name}", f"b/{name}")
     return "".join(

@@ -10,13 +10,16 @@ from torchsel.catalog.catalog import load_catalog
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
 from torchsel.files.replace import digest, exclusive, replace_file, state_folder
-from torchsel.pipeline.inputs import decide, read_config, read_request
-from torchsel.pipeline.plan import routing_context
-from torchsel.project import owned, requirements
-from torchsel.project.owned import SOURCES, items, sources
+from torchsel.pipeline.holds import is_outrun
+from torchsel.pipeline.inputs import Options, decide, strategy_in
+from torchsel.project import requirements
+from torchsel.project.present import ANCHOR_GROUP, SOURCES, Present, table
+from torchsel.project.requirements import required_name
 from torchsel.project.script import read_script, require_script
 from torchsel.project.workspace import parse_toml, read_text
-from torchsel.routing.changes import find_changes, required_name
+from torchsel.routing.changes import find_changes
+from torchsel.routing.wanted import Routing
+from torchsel.strategies.packages import own_packages
 from torchsel.toml.edit import edit_text
 from torchsel.toml.edits import Append, Delete, SetValue
 
@@ -24,10 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from torchsel.host import Host
-    from torchsel.pipeline.inputs import Options, Survey
+    from torchsel.pipeline.inputs import Inputs
     from torchsel.project.script import Script
     from torchsel.routing.changes import Changes
-    from torchsel.routing.wanted import Routing
     from torchsel.toml.edits import Edit
     from torchsel.uv.program import Uv
 
@@ -37,10 +39,11 @@ class ScriptPlan:
     """A script with its selection, and the block that routes it."""
 
     script: Script
-    survey: Survey
+    inputs: Inputs
     packages: tuple[str, ...]
     block: str
     left_alone: tuple[str, ...]
+    is_users: bool
 
     @property
     def text(self) -> str:
@@ -55,27 +58,23 @@ def plan_script(script: Script, backend: str | None, host: Host, environ: Mappin
         ConfigError: the block's configuration is wrong, or it can't be edited.
         MachineError: nothing is usable with ``fallback = "error"``.
     """
-    project = script.as_project()
-    config = read_config(project, environ)
-    if config.strategy != "pin":
+    options = Options(folder=script.path.parent, backend=backend)
+    strategy = strategy_in(script.as_project(), options, environ)
+    if strategy.name != "pin":
         msg = f"{script.path}: tool.torchsel.strategy: a script has one environment, so only 'pin' works"
         raise ConfigError(msg)
-    survey = decide(project, config, read_request(project, config, backend, environ), host)
-    context = routing_context(project, config, survey.catalog)
-    chosen = survey.selection.backend
-    named = context.named_packages()
-    wanted = context.pin(chosen, named, context.marker(chosen))
+    found = decide(strategy, host, options=options)
+    wanted = strategy.routing(found.selection.backend) or Routing()
     unscoped = replace(wanted, groups={})
-    found = find_changes(script.data, unscoped, ours=context.ours(named))
-    edits = (
-        (*found.edits, *_dependency_edits(script, wanted, found)) if not _is_foreign(found.left_alone) else ()
-    )
+    changes = find_changes(Present(script.data), unscoped, ours=own_packages(strategy.setting))
+    edits = () if changes.is_users else (*changes.edits, *_dependency_edits(script, wanted, changes))
     return ScriptPlan(
         script=script,
-        survey=survey,
-        packages=tuple(name for name in named if name in wanted.sources),
+        inputs=found,
+        packages=wanted.packages,
         block=edit_text(script.block, edits) if edits else script.block,
-        left_alone=found.left_alone,
+        left_alone=changes.left_alone,
+        is_users=changes.is_users,
     )
 
 
@@ -112,11 +111,11 @@ def plan_for_run(path: Path, options: Options, environ: Mapping[str, str]) -> Sc
     if script is None:
         return None
     names = {required_name(item) for item in script.data.get("dependencies") or ()}
-    if "torchsel" not in owned.table(script.data, "tool") and not names & load_catalog().routable_packages:
+    if "torchsel" not in table(script.data, "tool") and not names & load_catalog().routable_packages:
         return None
     host, _ = resolve_host(option=options.host, environ=environ)
     plan = plan_script(script, options.backend, host, environ)
-    return None if _is_foreign(plan.left_alone) else plan
+    return None if plan.is_users else plan
 
 
 def environment_python(plan: ScriptPlan, uv: Uv, options: list[str]) -> Path:
@@ -125,7 +124,7 @@ def environment_python(plan: ScriptPlan, uv: Uv, options: list[str]) -> Path:
     Raises:
         MachineError: uv could not make it.
     """
-    tag = plan.survey.selection.backend.tag  # an environment each: uv keeps one that meets a bare "torch"
+    tag = plan.inputs.selection.backend.tag  # an environment each: uv keeps one that meets a bare "torch"
     state = state_folder(uv.environ) / "scripts" / f"{digest(plan.script.path)}-{tag}"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     copy = state / plan.script.path.name
@@ -136,10 +135,6 @@ def environment_python(plan: ScriptPlan, uv: Uv, options: list[str]) -> Path:
     holds = [part for hold in _holds(plan) for part in ("--upgrade-package", hold)]
     uv.check(["sync", "--script", str(copy), *holds, *options])
     return Path(uv.check(["python", "find", "--script", str(copy)]).strip())
-
-
-def _is_foreign(left_alone: tuple[str, ...]) -> bool:
-    return any(note.startswith("tool.uv.sources.torch:") for note in left_alone)
 
 
 def _dependency_edits(script: Script, wanted: Routing, found: Changes) -> Iterator[Edit]:
@@ -153,7 +148,7 @@ def _dependency_edits(script: Script, wanted: Routing, found: Changes) -> Iterat
     for at in reversed(range(len(listed))):
         if names[at] in gone and names[at] not in helpers:
             yield Delete(path=("dependencies", at))
-    for anchor in wanted.groups.get(requirements.ANCHOR_GROUP, ()):
+    for anchor in wanted.groups.get(ANCHOR_GROUP, ()):
         if required_name(anchor) not in names:
             yield Append(path=("dependencies",), value=anchor)
 
@@ -162,9 +157,9 @@ def _absolute(plan: ScriptPlan) -> str:
     """The block with paths of local sources that hold from anywhere."""
     folder = plan.script.path.absolute().parent
     edits = [
-        SetValue(path=(*SOURCES, name), value=[_placed(item, folder) for item in items(source)])
-        for name, source in sources(parse_toml(plan.block, plan.script.path)).items()
-        if any("path" in item for item in items(source))
+        SetValue(path=(*SOURCES, source.key), value=[_placed(item, folder) for item in source.items])
+        for source in Present(parse_toml(plan.block, plan.script.path)).sources.values()
+        if any("path" in item for item in source.items)
     ]
     return edit_text(plan.block, edits) if edits else plan.block
 
@@ -175,15 +170,13 @@ def _placed(item: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _bounded(block: str, plan: ScriptPlan) -> str:
     """The block with a bound on torch where the index has a newer one than runs here."""
-    selection = plan.survey.selection
-    builds = plan.survey.catalog.builds(backend=selection.backend.tag, platform=plan.survey.host.platform)
-    if selection.torch is None or not builds or builds[0].torch == selection.torch:
+    if not is_outrun(plan.inputs):
         return block
-    return edit_text(block, [Append(path=("dependencies",), value=f"torch<={selection.torch}")])
+    return edit_text(block, [Append(path=("dependencies",), value=f"torch<={plan.inputs.selection.torch}")])
 
 
 def _holds(plan: ScriptPlan) -> list[str]:
-    family = plan.survey.catalog.family_packages
-    locked = requirements.locked_packages(plan.survey.project.lock, family)
-    stays = plan.survey.selection.torch in {item.public for item in locked if item.name == "torch"}
+    family = plan.inputs.catalog.family_packages
+    locked = requirements.locked_packages(plan.inputs.project.lock, family)
+    stays = plan.inputs.selection.torch in {item.public for item in locked if item.name == "torch"}
     return sorted({f"{item.name}=={item.public}" if stays else item.name for item in locked})

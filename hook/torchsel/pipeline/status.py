@@ -10,26 +10,20 @@ from torchsel.errors import TorchselError
 from torchsel.pipeline import report
 from torchsel.pipeline.plan import make_plan
 from torchsel.project.environment import installed_version
-from torchsel.project.owned import owned_urls, routed_backend, routed_choices
-from torchsel.project.requirements import locked_here, locked_packages
+from torchsel.project.requirements import locked_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from torchsel.pipeline.inputs import Survey
+    from torchsel.pipeline.inputs import Inputs
     from torchsel.project.requirements import Locked
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """What stands where: ``routed`` in pyproject.toml, ``locked`` in uv.lock, ``installed`` in .venv.
+    """What stands where: ``routed`` in pyproject.toml, ``locked`` in uv.lock, ``installed`` in .venv."""
 
-    ``choice`` is the group or extra that this machine takes, None where there is none; ``routed`` is then
-    what that one is routed to.
-    """
-
-    survey: Survey
-    choice: str | None
+    inputs: Inputs
     routed: str | None
     in_sync: bool
     packages: tuple[str, ...]
@@ -37,25 +31,32 @@ class Status:
     installed: str | None
     warnings: tuple[str, ...]
 
+    @property
+    def is_adopted(self) -> bool:
+        """Whether torch is routed in the user's own way."""
+        return self.inputs.strategy.name == "adopted"
 
-def take(survey: Survey, environ: Mapping[str, str]) -> Status:
-    """Look at files and environment against the selection; whatever is wrong there becomes a warning."""
-    choice = _choice(survey)
-    routed = _routed(survey, choice)
-    packages, in_sync, notes = _routing(survey)
-    locked = _locked(survey)
-    installed = installed_version(survey.project.folder, "torch", environ)
-    drift = _drift(survey, choice, routed) if not in_sync or (survey.choices and not choice) else ""
-    warnings = [*survey.selection.warnings, *notes, drift]
-    if survey.project.is_configured or survey.adopted:
-        warnings += [
-            *_lock_warnings(survey, locked, in_sync=in_sync),
-            _venv_warning(survey, locked, installed),
-        ]
+
+def take(found: Inputs, environ: Mapping[str, str]) -> Status:
+    """Look at files and environment against the decision; whatever is wrong there becomes a warning."""
+    strategy, decision = found.strategy, found.decision
+    is_ours = found.project.is_configured or strategy.name == "adopted"
+    packages, in_sync, notes = _routing(found)
+    locked = next(iter(locked_here(strategy.locked(decision), found.host, found.python)), None)
+    installed = installed_version(found.project.folder, "torch", environ)
+    warnings = [*found.selection.warnings, *decision.notes, *notes]
+    if not is_ours:
+        name = found.project.root.path.name
+        warnings.append(f"{name} has no [tool.torchsel]; add it (it may be empty) to route torch")
+    elif not in_sync or (decision.alternatives and not decision.chosen):
+        warnings.append(strategy.drift(decision))
+    if is_ours and in_sync and found.project.lock:
+        warnings.append(strategy.lock_drift(decision, found.host, locked))
+    if is_ours:
+        warnings.append(_venv_warning(found, locked, installed))
     return Status(
-        survey=survey,
-        choice=choice,
-        routed=routed,
+        inputs=found,
+        routed=strategy.routed(decision),
         in_sync=in_sync,
         packages=packages,
         locked=locked,
@@ -66,16 +67,16 @@ def take(survey: Survey, environ: Mapping[str, str]) -> Status:
 
 def to_json(status: Status) -> str:
     """The status for programs; the documented fields and more."""
-    survey = status.survey
+    found = status.inputs
     record: dict[str, Any] = {
-        "project": str(survey.project.folder),
-        "strategy": "adopted" if survey.adopted else survey.config.strategy,
-        "choice": status.choice,
-        "requested": survey.request.backend,
-        "requested_by": survey.request.source,
-        "backend": survey.selection.backend.tag,
-        "torch": survey.selection.torch,
-        "reasons": list(survey.selection.reasons),
+        "project": str(found.project.folder),
+        "strategy": found.strategy.name,
+        "choice": found.decision.chosen,
+        "requested": found.request.backend,
+        "requested_by": found.request.source,
+        "backend": found.selection.backend.tag,
+        "torch": found.selection.torch,
+        "reasons": list(found.selection.reasons),
         "packages": list(status.packages),
         "in_sync": status.in_sync,
         "routed": status.routed,
@@ -83,94 +84,29 @@ def to_json(status: Status) -> str:
         "installed": status.installed,
         "candidates": [
             {"backend": item.backend, "torch": item.torch, "accepted": item.accepted, "reason": item.reason}
-            for item in survey.selection.candidates
+            for item in found.selection.candidates
         ],
         "warnings": list(status.warnings),
-        "host": survey.host.to_record(),
-        "findings": [report.finding(item) for item in survey.findings],
+        "host": found.host.to_record(),
+        "findings": [report.finding(item) for item in found.findings],
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
 
 
-def _choice(survey: Survey) -> str | None:
-    if survey.adopted:
-        return survey.adopted.name
-    return survey.choices.name_of(survey.selection.backend.tag) if survey.choices else None
-
-
-def _routed(survey: Survey, choice: str | None) -> str | None:
-    """The backend that torch is routed to for this machine, None where torchsel did not route it."""
-    if survey.adopted:
-        return survey.selection.backend.tag if choice else None
-    data = survey.project.root.data
-    if survey.choices:
-        return routed_choices(data, survey.choices.scope).get(choice or "")
-    return routed_backend(data)
-
-
-def _routing(survey: Survey) -> tuple[tuple[str, ...], bool, list[str]]:
+def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, list[str]]:
     """The packages to route, whether the file has that routing, and what to mind about it."""
-    if survey.adopted:
-        return ("torch",), True, list(survey.adopted.notes)
     try:
-        plan = make_plan(survey.project, survey.config, survey.selection.backend, survey.catalog)
+        plan = make_plan(found.strategy, found.selection.backend)
     except TorchselError as error:
         return (), False, [str(error)]
     notes = [f"{note}; remove it to have torchsel route it" for note in plan.changes.left_alone]
-    return plan.packages, plan.is_in_sync and survey.project.is_configured, notes
+    is_ours = found.project.is_configured or found.strategy.name == "adopted"
+    return plan.routing.packages, plan.is_in_sync and is_ours, notes
 
 
-def _drift(survey: Survey, choice: str | None, routed: str | None) -> str:
-    """Why the routing is not in sync, and what to do."""
-    tag, choices = survey.selection.backend.tag, survey.choices
-    if survey.adopted:
-        return ""
-    if not survey.project.is_configured:
-        return (
-            f"{survey.project.root.path.name} has no [tool.torchsel]; add it (it may be empty) to route torch"
-        )
-    if choices and choice is None:
-        return f"none of the {choices.scope}s is for {tag}; add {tag!r} to tool.torchsel.backends"
-    if choices or routed == tag:
-        return "the routing is not what [tool.torchsel] generates; run 'torchsel'"
-    if routed is None:
-        return "torch is not routed yet; run 'torchsel'"
-    need = "this machine needs" if survey.request.backend == "auto" else f"{survey.request.source} asks for"
-    return f"torch is routed to {routed}, but {need} {tag}; run 'torchsel'"
-
-
-def _locked(survey: Survey) -> Locked | None:
-    """The torch that uv.lock has for this machine."""
-    entries = locked_packages(survey.project.lock, ["torch"])
-    tag, torch = survey.selection.backend.tag, survey.selection.torch
-    if survey.adopted:
-        local = [item for item in entries if item.local == tag]
-        entries = local or [item for item in entries if not item.local and item.public == torch]
-    elif survey.choices:
-        urls = owned_urls(survey.project.root.data)
-        entries = [item for item in entries if urls.get(item.registry or "") == tag]
-    return next(iter(locked_here(entries, survey.host, survey.python)), None)
-
-
-def _lock_warnings(survey: Survey, locked: Locked | None, *, in_sync: bool) -> Iterator[str]:
-    """Where uv.lock has no torch, or another build, for what is routed."""
-    tag, lock = survey.selection.backend.tag, survey.project.lock
-    if lock is None or not in_sync:
-        return
-    if survey.choices:
-        if locked is None and _choice(survey):
-            yield f"uv.lock has no torch for {tag}; run 'torchsel lock'"
-        return
-    is_built = survey.host.platform in survey.catalog.platforms_of(tag, survey.selection.torch)
-    is_routed = routed_backend(survey.project.root.data) and survey.host.system != "darwin" and is_built
-    registry = locked.registry if locked else None
-    if locked and is_routed and owned_urls(survey.project.root.data).get(registry or "") != tag:
-        yield f"uv.lock has torch {locked.version}, which is not from the {tag} index; run 'uv lock'"
-
-
-def _venv_warning(survey: Survey, locked: Locked | None, installed: str | None) -> str:
+def _venv_warning(found: Inputs, locked: Locked | None, installed: str | None) -> str:
     """Where the environment has another torch than uv.lock or, without a lock, than this machine needs."""
-    tag, sync = survey.selection.backend.tag, "torchsel sync" if survey.choices else "uv sync"
+    tag, sync = found.decision.tag, "torchsel sync" if found.decision.alternatives else "uv sync"
     local = (installed or "").partition("+")[2]
     if installed and locked and installed != locked.version:
         return f".venv has torch {installed}, uv.lock {locked.version}; run '{sync}'"

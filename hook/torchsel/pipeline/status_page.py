@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torchsel.host import Accelerator, Host
-    from torchsel.pipeline.inputs import Survey
+    from torchsel.pipeline.inputs import Inputs
     from torchsel.pipeline.status import Status
     from torchsel.selection.select import Candidate
 
@@ -27,17 +28,17 @@ _LABEL = 9
 
 def to_text(status: Status, paint: Paint) -> str:
     """The page for people."""
-    survey = status.survey
-    good = "good" if survey.selection.usable else "warning"
+    found = status.inputs
+    good = "good" if found.selection.usable else "warning"
     state = "good" if status.in_sync and status.routed else "warning"
     lines = [
-        *_section("machine", host_lines(survey.host), paint),
-        *_section("request", [f"{survey.request.backend} ({_origin(survey)})"], paint),
-        *_section("backend", _backend_lines(survey), paint, good),
+        *_section("machine", host_lines(found.host), paint),
+        *_section("request", [f"{found.request.backend} ({_origin(found)})"], paint),
+        *_section("backend", _backend_lines(found), paint, good),
         "",
-        *_candidate_lines(survey, paint),
+        *_candidate_lines(found, paint),
         "",
-        *_section("project", [str(survey.project.folder)], paint),
+        *_section("project", [str(found.project.folder)], paint),
         *_section("routing", list(_routing_lines(status)), paint, state),
         *_section("uv.lock", [_locked_line(status)], paint),
         *_section(".venv", [_installed_line(status)], paint),
@@ -66,31 +67,32 @@ def _accelerator_line(item: Accelerator) -> str:
     return f"{name} ({known})" if known else name
 
 
-def _origin(survey: Survey) -> str:
-    return "nothing asked for" if survey.request.source == "default" else f"from {survey.request.source}"
+def _origin(found: Inputs) -> str:
+    return "nothing asked for" if found.request.source == "default" else f"from {found.request.source}"
 
 
-def _backend_lines(survey: Survey) -> list[str]:
-    selection = survey.selection
+def _backend_lines(found: Inputs) -> list[str]:
+    selection = found.selection
     torch = f", torch {selection.torch}" if selection.torch else ""
     return [f"{selection.backend.tag}{torch}", *selection.reasons]
 
 
 def _routing_lines(status: Status) -> Iterator[str]:
-    choices, state = status.survey.choices, "in sync" if status.in_sync else "not in sync"
+    decision, state = status.inputs.decision, "in sync" if status.in_sync else "not in sync"
+    alternatives = decision.alternatives
     packages = f": {', '.join(status.packages)}" if status.packages else ""
-    if choices is None:
+    if alternatives is None:
         yield f"{status.routed}, {state}{packages}" if status.routed else "torch is not routed by torchsel"
         return
-    whose = "this project's own" if status.survey.adopted else "the"
-    offered = {name: _offer(name, tag) for name, tag in choices.names.items()}
-    others = ", ".join(text for name, text in offered.items() if name != status.choice)
-    if status.choice is None:
-        yield f"none of {whose} {choices.scope}s, which are {others}"
+    whose = "this project's own" if status.is_adopted else "the"
+    offered = {name: _offer(name, tag) for name, tag in alternatives.names.items()}
+    others = ", ".join(text for name, text in offered.items() if name != decision.chosen)
+    if decision.chosen is None:
+        yield f"none of {whose} {alternatives.scope}s, which are {others}"
         return
-    yield f"{choices.scope} {offered[status.choice]}, {state}{packages}"
+    yield f"{alternatives.scope} {offered[decision.chosen]}, {state}{packages}"
     if others:
-        yield f"others of {whose} {choices.scope}s: {others}"
+        yield f"others of {whose} {alternatives.scope}s: {others}"
 
 
 def _offer(name: str, tag: str) -> str:
@@ -99,10 +101,14 @@ def _offer(name: str, tag: str) -> str:
 
 
 def _locked_line(status: Status) -> str:
-    if status.survey.project.lock is None:
+    if status.inputs.project.lock is None:
         return "none yet; uv makes it"
     if status.locked is None:
-        return f"no torch for {status.survey.selection.backend.tag}" if status.survey.choices else "no torch"
+        return (
+            f"no torch for {status.inputs.decision.tag}"
+            if status.inputs.decision.alternatives
+            else "no torch"
+        )
     return f"torch {status.locked.version}"
 
 
@@ -110,8 +116,8 @@ def _installed_line(status: Status) -> str:
     return f"torch {status.installed}" if status.installed else "no torch installed"
 
 
-def _candidate_lines(survey: Survey, paint: Paint) -> list[str]:
-    rows = _candidate_rows(survey.selection.candidates)
+def _candidate_lines(found: Inputs, paint: Paint) -> list[str]:
+    rows = _candidate_rows(found.selection.candidates)
     if not rows:
         return ["no candidates"]
     first = max(5, *(len(row[0]) for row in rows)) + 2
@@ -157,6 +163,4 @@ def _warning_lines(text: str, paint: Paint) -> list[str]:
 
 def _wrapped(text: str, indent: int) -> list[str]:
     """``text`` in lines that fit beside ``indent`` columns; a longer word, such as a path, is broken."""
-    from textwrap import wrap  # noqa: PLC0415 - start-up time
-
     return wrap(text, max(WIDTH - indent, 20), break_on_hyphens=False) or [""]

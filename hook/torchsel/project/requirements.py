@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
 from torchsel.errors import TorchselError
-from torchsel.project.owned import routed_choices
+from torchsel.project.present import canonical
 from torchsel.project.workspace import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from packaging.requirements import Requirement
     from packaging.specifiers import Specifier
 
     from torchsel.host import Host
     from torchsel.project.workspace import Project, TomlFile
-
-ANCHOR_GROUP = "torchsel"
-"""Name of the dependency group of anchors."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,9 +35,7 @@ class Required:
     @property
     def name(self) -> str:
         """The normalised name of the package (PEP 503)."""
-        from packaging.utils import canonicalize_name  # noqa: PLC0415 - start-up time
-
-        return canonicalize_name(self.requirement.name)
+        return canonical(self.requirement.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +118,7 @@ def locked_packages(lock: TomlFile | None, names: Iterable[str]) -> list[Locked]
     return [
         _locked(item)
         for item in (packages if isinstance(packages, list) else [])
-        if isinstance(item, dict) and str(item.get("name")) in wanted and _is_version(item.get("version"))
+        if isinstance(item, dict) and str(item.get("name")) in wanted and is_version(item.get("version"))
     ]
 
 
@@ -131,8 +130,6 @@ def locked_here(entries: Iterable[Locked], host: Host, python: str | None) -> li
 
 def newest_first(versions: Iterable[str]) -> tuple[str, ...]:
     """Distinct versions by PEP 440, the newest first."""
-    from packaging.version import Version  # noqa: PLC0415 - start-up time
-
     return tuple(sorted(set(versions), key=Version, reverse=True))
 
 
@@ -176,12 +173,11 @@ def _listed(file: TomlFile) -> Iterator[tuple[str, object]]:
     """Each list of requirement strings in a pyproject.toml with its dotted key; none of torchsel's own."""
     project = file.table("project")
     yield "project.dependencies", project.get("dependencies")
-    our_extras, our_groups = routed_choices(file.data, "extra"), routed_choices(file.data, "group")
     for extra, items in file.table("project", "optional-dependencies").items():
-        if extra not in our_extras:
+        if canonical(extra) not in file.present.own_lists("extra"):
             yield f"project.optional-dependencies.{extra}", items
     for group, items in file.table("dependency-groups").items():
-        if group != ANCHOR_GROUP and group not in our_groups:
+        if canonical(group) not in file.present.own_lists("group"):
             yield f"dependency-groups.{group}", items
     yield "tool.uv.dev-dependencies", file.table("tool", "uv").get("dev-dependencies")
 
@@ -189,15 +185,24 @@ def _listed(file: TomlFile) -> Iterator[tuple[str, object]]:
 def _parsed(lists: Iterable[tuple[str, object]]) -> Iterator[Required]:
     for place, items in lists:
         for item in items if isinstance(items, list) else ():
-            if isinstance(item, str) and (requirement := _requirement(item)):
+            if requirement := parse_requirement(item):
                 yield Required(place=place, requirement=requirement)
+
+
+def parse_requirement(item: object) -> Requirement | None:
+    """A requirement, None for what is not text or malformed, which is uv's to say."""
+    return _requirement(item) if isinstance(item, str) else None
+
+
+def required_name(item: object) -> str | None:
+    """The normalised name of the package that an item of a list is for, None where it is for none."""
+    requirement = parse_requirement(item)
+    return canonical(requirement.name) if requirement else None
 
 
 @cache
 def _requirement(text: str) -> Requirement | None:
-    """The requirement, None for a malformed one; a workspace has the same ones in many members."""
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - start-up time
-
+    """A workspace has the same ones in many members."""
     try:
         return Requirement(text)
     except InvalidRequirement:
@@ -221,18 +226,14 @@ def _excludes_one_build(specifier: Specifier) -> bool:
 
 def _compatible(texts: Iterable[str]) -> bool:
     """Whether some version meets all of ``texts``: one they name, or one just above, or a very old one."""
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - start-up time
-
     specifier = SpecifierSet(",".join(filter(None, texts)))
     named = {item.version.removesuffix(".*") for item in specifier}
-    tries = ["0", *(version for text in named if _is_version(text) for version in _at_and_above(text))]
+    tries = ["0", *(version for text in named if is_version(text) for version in _at_and_above(text))]
     return not named or any(specifier.contains(version, prereleases=True) for version in tries)
 
 
 def _at_and_above(text: str) -> tuple[str, str, str]:
     """``2.5``, a release between it and ``2.5.1``, and the next of as many parts, ``2.6``."""
-    from packaging.version import Version  # noqa: PLC0415 - start-up time
-
     *first, last = Version(text).release
     return text, f"{Version(text).base_version}.0.0.1", ".".join(map(str, [*first, last + 1]))
 
@@ -240,18 +241,16 @@ def _at_and_above(text: str) -> tuple[str, str, str]:
 def _applies(requirement: Requirement, host: Host | None, python: str | None) -> bool:
     if requirement.marker is None or host is None:
         return True
-    return _holds(str(requirement.marker), environment(host, python))
+    return marker_holds(str(requirement.marker), environment(host, python))
 
 
 def _any_holds(markers: tuple[str, ...], host: Host, python: str | None) -> bool:
     values = environment(host, python)
-    return not markers or any(_holds(text, values) for text in markers)
+    return not markers or any(marker_holds(text, values) for text in markers)
 
 
-def _holds(marker: str, values: dict[str, str]) -> bool:
+def marker_holds(marker: str, values: dict[str, str]) -> bool:
     """Whether a marker holds; one that can't be judged does, as it is uv's to say what is wrong with it."""
-    from packaging.markers import Marker  # noqa: PLC0415 - start-up time
-
     try:
         return Marker(marker).evaluate(values)
     except (ValueError, LookupError):  # packaging 26 has an unknown name as a KeyError
@@ -270,9 +269,8 @@ def _locked(item: Mapping[str, Any]) -> Locked:
     )
 
 
-def _is_version(text: object) -> bool:
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - start-up time
-
+def is_version(text: object) -> bool:
+    """Whether it is a version (PEP 440)."""
     try:
         return isinstance(text, str) and bool(Version(text))
     except InvalidVersion:

@@ -7,11 +7,12 @@ import stat
 import time
 import tomllib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torchsel.errors import ConfigError, MachineError
+from torchsel.project.present import Present
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +30,7 @@ SETTLE = 0.05
 """Seconds after which a file that says nothing is read again: uv (0.13.9) empties it before it writes it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class TomlFile:
     """A TOML file: ``text`` is its exact content (BOM and newlines kept), ``data`` what it says."""
 
@@ -43,6 +44,11 @@ class TomlFile:
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None
         return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def present(self) -> Present:
+        """What of it concerns routing, and whose it is."""
+        return Present(self.data)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,38 +6,49 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from torchsel.project.requirements import ANCHOR_GROUP
+from torchsel.project.present import ANCHOR_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from torchsel.backend import Backend
-    from torchsel.project.owned import Scope
+    from torchsel.project.present import Scope
 
 _NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Routing:
-    """What is to stand in the file.
+    """What is to stand in the file; nothing, by default.
 
     ``indexes`` maps a name to its URL, ``sources`` a package to its source list, ``groups`` and ``extras`` a
     name to its requirements. ``conflicts`` is the set of which one at most is chosen, ``defaults`` the names
     that uv takes when none is named. ``keeps_bounds`` leaves versions that the user gave a requirement there.
+    ``packages`` are routed because the project names them, the other sources because only a backend's index
+    has them (triton). ``marker`` is that of the platforms routed, empty for all.
     """
 
-    indexes: Mapping[str, str]
-    sources: Mapping[str, list[dict[str, str]]]
+    indexes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    sources: Mapping[str, list[dict[str, str]]] = field(default_factory=lambda: MappingProxyType({}))
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
     conflicts: tuple[dict[str, str], ...] = ()
     defaults: tuple[str, ...] = ()
     keeps_bounds: bool = False
+    packages: tuple[str, ...] = ()
+    marker: str = ""
+
+    def lists(self, scope: Scope) -> Mapping[str, tuple[str, ...]]:
+        """The groups or extras."""
+        return self.groups if scope == "group" else self.extras
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Branch:
-    """One choice of a routing with several: its group or extra name, backend, index and packages."""
+class Alternative:
+    """One way of several: its group or extra name, backend, index and what the list requires.
+
+    ``bounds`` are version specifiers by package.
+    """
 
     name: str
     backend: Backend
@@ -51,13 +62,19 @@ class Branch:
         return tuple(f"{package}{self.bounds.get(package, '')}" for package in self.packages)
 
 
-def pin(
-    *, backend: Backend, url: str, packages: Iterable[str], anchored: Collection[str], marker: str
+def to_one(
+    *,
+    backend: Backend,
+    url: str,
+    packages: Iterable[str],
+    anchored: Collection[str],
+    marker: str,
+    named: Iterable[str] = (),
 ) -> Routing:
     """Route ``packages`` to ``backend``'s index on the platforms of ``marker``.
 
     ``anchored`` are those of them that the project does not require itself, so that a source alone would
-    not reach them.
+    not reach them; ``named`` those that the project names.
     """
     source = {"index": backend.index_name, **({"marker": marker} if marker else {})}
     suffix = f"; {marker}" if marker else ""
@@ -67,31 +84,39 @@ def pin(
         indexes={backend.index_name: url},
         sources={package: [dict(source)] for package in routed},
         groups={ANCHOR_GROUP: anchors} if anchors else {},
+        packages=tuple(name for name in named if name in routed),
+        marker=marker,
     )
 
 
-def branches(
-    choices: Iterable[Branch], *, scope: Scope, defaults: Iterable[str] = (), keeps_bounds: bool = False
+def to_several(
+    alternatives: Iterable[Alternative],
+    *,
+    scope: Scope,
+    defaults: Iterable[str] = (),
+    keeps_bounds: bool = False,
+    named: Iterable[str] = (),
 ) -> Routing:
     """Route to one of several backends by the group or extra that is chosen, the same for all machines.
 
     Nothing has a marker: where torch is a plain dependency too, uv (0.13.9) pins the index before it splits
     by platform, and a marked triton then has no solution.
     """
-    listed = list(choices)
+    listed = list(alternatives)
     sources: dict[str, list[dict[str, str]]] = {}
-    for branch in listed:
-        for package in branch.packages:
-            sources.setdefault(package, []).append({"index": branch.backend.index_name, scope: branch.name})
-    named = {branch.name: branch.requirements for branch in listed}
+    for item in listed:
+        for package in item.packages:
+            sources.setdefault(package, []).append({"index": item.backend.index_name, scope: item.name})
+    named = {item.name: item.requirements for item in listed}
     return Routing(
-        indexes={branch.backend.index_name: branch.url for branch in listed},
+        indexes={item.backend.index_name: item.url for item in listed},
         sources=sources,
         groups=named if scope == "group" else {},
         extras=named if scope == "extra" else {},
         conflicts=tuple({scope: name} for name in named) if len(named) > 1 else (),
         defaults=tuple(defaults),
         keeps_bounds=keeps_bounds,
+        packages=tuple(name for name in named if name in sources),
     )
 
 

@@ -1,236 +1,215 @@
-"""What a project without ``[tool.torchsel]`` offers: torch by extra or group, each from its own index.
-
-A choice is an extra or group that requires torch and stands in ``tool.uv.conflicts``: uv (0.13.9) locks two
-builds of one package only for what is declared to conflict, so without that there is nothing to choose.
-"""
+"""``adopted``: the project's own extras or groups, as the user wrote them; torchsel only chooses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from torchsel.project import owned
-from torchsel.project.workspace import find_pyproject
+from torchsel.backend import Backend
+from torchsel.errors import ConfigError
+from torchsel.project import requirements
+from torchsel.project.present import LISTS
+from torchsel.selection.demand import Demand
+from torchsel.selection.select import select
+from torchsel.strategies.alternatives import Alternatives
+from torchsel.strategies.meaning import Meaning, Reader
+from torchsel.strategies.offers import base_ways, offers
+from torchsel.strategies.protocol import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
-    from packaging.requirements import Requirement
+    from torchsel.catalog.rows import Build
+    from torchsel.host import Host
+    from torchsel.project.present import Scope
+    from torchsel.project.requirements import Locked
+    from torchsel.selection.selection import Selection
+    from torchsel.strategies.offers import Offer
+    from torchsel.strategies.setting import Setting
 
-    from torchsel.project.owned import Scope
-    from torchsel.project.workspace import Project, TomlFile
-    from torchsel.uv.call import UvCall
 
-LISTS: Mapping[Scope, tuple[str, ...]] = {
-    "extra": ("project", "optional-dependencies"),
-    "group": ("dependency-groups",),
-}
+@dataclass(frozen=True, kw_only=True)
+class Adopted:
+    """The strategy ``adopted``."""
+
+    setting: Setting
+    name: str = "adopted"
+    alternatives: None = None
+
+    @cached_property
+    def offers(self) -> tuple[Offer, ...]:
+        """What the user's file offers, as far as the command line leaves it open."""
+        return offers(self.setting.project, self.setting.folder, self.setting.call)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is offered."""
+        return bool(self.offers)
+
+    def decide(self, host: Host, python: str | None, *, upgrade: bool = False) -> Decision:  # noqa: ARG002
+        """The best of the offers that are understood, else what comes without any."""
+        setting = self.setting
+        if not self.offers:
+            msg = (
+                f"{setting.project.root.path}: tool.torchsel.strategy: 'adopted' needs extras or groups that"
+                " require torch and stand in tool.uv.conflicts; there are none"
+            )
+            raise ConfigError(msg)
+        required = setting.project.root.table("project").get("requires-python")
+        demand = Demand(requires_python=required if isinstance(required, str) else None, python=python)
+        reader = Reader(project=setting.project, host=host, demand=demand, catalog=setting.catalog)
+        meanings = {offer.name: reader.meaning(offer.ways, _place(offer)) for offer in self.offers}
+        ways = base_ways(setting.project, setting.folder, setting.call)
+        ground = reader.meaning(ways, "project.dependencies")
+        return _Chooser(
+            setting=setting, host=host, demand=demand, scope=self.offers[0].place.scope, meanings=meanings
+        ).choose(ground)
+
+    def routing(self, backend: Backend) -> None:
+        """The user's own."""
+
+    def routed(self, decision: Decision) -> str | None:
+        """What was chosen is routed, in the user's way."""
+        return decision.tag if decision.chosen else None
+
+    def locked(self, decision: Decision) -> list[Locked]:
+        """Those with the chosen local version, else those of the chosen release without one."""
+        entries = requirements.locked_packages(self.setting.project.lock, ["torch"])
+        local = [item for item in entries if item.local == decision.tag]
+        return local or [
+            item for item in entries if not item.local and item.public == decision.selection.torch
+        ]
+
+    def release(self, decision: Decision, host: Host) -> None:
+        """The lock is the user's."""
+
+    def drift(self, decision: Decision) -> str:  # noqa: ARG002 - nothing is generated
+        """Nothing to be in sync with."""
+        return ""
+
+    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:  # noqa: ARG002
+        """A backend that uv.lock knows nothing of."""
+        is_missing = locked is None and decision.chosen is not None
+        return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'" if is_missing else ""
+
+    def forbidden(self) -> tuple[str, ...]:
+        """All is as the user wrote it."""
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """An extra or group of one package; names are normalised, ``""`` is a root without a project."""
-
-    package: str
+class _Chooser:
+    setting: Setting
+    host: Host
+    demand: Demand
     scope: Scope
-    name: str
+    meanings: Mapping[str, Meaning]
 
+    def choose(self, ground: Meaning) -> Decision:
+        """The named alternatives first; ``ground``, what comes without any, where none is for here."""
+        alternatives = self._alternatives()
+        offered: dict[str, Meaning] = {}
+        for member, tag in alternatives.names.items():
+            if tag:
+                offered.setdefault(tag, self.meanings[member])
+        self._refuse_what_is_not_offered(offered, ground)
+        if not offered:
+            troubles = tuple(item.trouble for item in self.meanings.values())
+            selection = self._among(self.setting.catalog.all_builds)
+            return self._decision(selection, alternatives, notes=troubles)
+        selection = self._select(offered)
+        name = alternatives.name_of(selection.backend.tag)
+        if ground.tag and ground.tag not in offered and (name is None or not selection.usable):
+            other = self._select({ground.tag: ground})
+            if other.usable or name is None:
+                backend = Backend.parse(ground.tag)
+                return self._decision(replace(other, backend=backend), alternatives)
+        selection = self._retold(selection, alternatives, offered)
+        notes: list[str] = []
+        if name is None or not selection.usable:
+            notes = [item.trouble for item in self.meanings.values() if item.trouble]
+        if name is None:
+            notes.append(f"{alternatives.listed}: none of them is for this machine, so it is left to uv")
+        return self._decision(selection, alternatives, name, tuple(notes))
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Way:
-    """One requirement of torch: the place it stands in (None: ``project.dependencies``) and its source.
-
-    ``source`` are the items of ``tool.uv.sources.torch`` that apply to it on some platform.
-    """
-
-    file: TomlFile
-    place: Place | None
-    requirement: Requirement
-    source: tuple[Mapping[str, Any], ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Offer:
-    """One choice: the extra or group, as written, and the requirements of torch it leads to."""
-
-    name: str
-    place: Place
-    ways: tuple[Way, ...]
-
-    @property
-    def is_routed(self) -> bool:
-        """Whether it says itself which build it takes: by a source, an address or a local version."""
-        required = [way.requirement for way in self.ways]
-        locals_ = (specifier.version for item in required for specifier in item.specifier)
-        return self.has_source or any(item.url for item in required) or any("+" in text for text in locals_)
-
-    @property
-    def has_source(self) -> bool:
-        """Whether some requirement has a source that is for its extra or group."""
-        return any(item.get("extra") or item.get("group") for way in self.ways for item in way.source)
-
-
-def offers(project: Project, folder: Path, call: UvCall | None = None) -> tuple[Offer, ...]:
-    """The choices uv would accept for ``call`` in ``folder``: all extras, or all groups.
-
-    Empty where torch is not routed by extra or group, and where the command line leaves nothing to choose.
-    """
-    conflicts = conflict_sets(project)
-    found: dict[Place, Offer] = {}
-    for place, name, file in _candidates(project, targets(project, folder, call), conflicts):
-        ways = tuple(_ways(project, file, place, frozenset()))
-        if ways:
-            found.setdefault(place, Offer(name=name, place=place, ways=ways))
-    routed = [offer.place.scope for offer in found.values() if offer.is_routed]
-    scope = max(routed, key=routed.count, default=None)
-    mine = {offer.place.name: offer for offer in reversed(found.values()) if offer.place.scope == scope}
-    listed = [offer for offer in found.values() if mine.get(offer.place.name) is offer]
-    return tuple(_left_open(listed, conflicts, call) if call else listed)
-
-
-def targets(project: Project, folder: Path, call: UvCall | None) -> tuple[TomlFile, ...]:
-    """The files whose extras and groups uv takes by name (seen with uv 0.13.9).
-
-    Those of ``--package``; all with ``--all-packages`` or at a root that is no project; else the nearest.
-    """
-    packages = {owned.canonical(name) for name in (call.values_of("--package") if call else ())}
-    here = find_pyproject(folder)
-    at_bare_root = here == project.root.path and "project" not in project.root.data
-    if (call and "--all-packages" in call.options) or (at_bare_root and not packages):
-        return project.files
-    if packages:
-        return tuple(file for file in project.files if package_of(file) in packages)
-    return tuple(file for file in project.files if file.path == here) or (project.root,)
-
-
-def package_of(file: TomlFile) -> str:
-    """The package's normalised name, empty where there is none."""
-    name = file.table("project").get("name")
-    return owned.canonical(name) if isinstance(name, str) else ""
-
-
-def conflict_sets(project: Project) -> list[frozenset[Place]]:
-    """``tool.uv.conflicts`` of the root and its members; an entry without a package is for its own file."""
-    return [
-        members_of(members, package_of(file))
-        for file in project.files
-        for members in _list(owned.uv_table(file.data).get("conflicts"))
-    ]
-
-
-def base_ways(project: Project, folder: Path, call: UvCall | None = None) -> tuple[Way, ...]:
-    """The requirements of torch that hold without any extra or group."""
-    return tuple(
-        Way(file=file, place=None, requirement=item, source=_source(project, file, None))
-        for file in targets(project, folder, call)
-        for text in _list(file.table("project").get("dependencies"))
-        if (item := _parsed(text)) and owned.canonical(item.name) == "torch"
-    )
-
-
-def _candidates(
-    project: Project, files: tuple[TomlFile, ...], conflicts: list[frozenset[Place]]
-) -> Iterator[tuple[Place, str, TomlFile]]:
-    """Extras and groups that conflict with another; a group of the root can be named from a member too."""
-    conflicting = frozenset[Place]().union(*conflicts)
-    for scope in LISTS:
-        root = (project.root,) if scope == "group" and project.root not in files else ()
-        for file in (*files, *root):
-            for name in file.table(*LISTS[scope]):
-                place = Place(package=package_of(file), scope=scope, name=owned.canonical(name))
-                if place in conflicting:
-                    yield place, name, file
-
-
-def _left_open(offers: list[Offer], conflicts: list[frozenset[Place]], call: UvCall) -> list[Offer]:
-    """Those that the command line does not rule out; none where it names one of them."""
-    given = {(scope, name) for scope in LISTS for name in _words(call.values_of(f"--{scope}"))}
-    refused = {(scope, name) for scope in LISTS for name in _words(call.values_of(f"--no-{scope}"))}
-    if any((offer.place.scope, offer.place.name) in given for offer in offers):
-        return []
-    excluded = [members for members in conflicts if given & {(item.scope, item.name) for item in members}]
-    return [
-        offer
-        for offer in offers
-        if (offer.place.scope, offer.place.name) not in refused
-        and not any(offer.place in members for members in excluded)
-    ]
-
-
-def _words(values: tuple[str, ...]) -> set[str]:
-    return {owned.canonical(word) for value in values for word in value.replace(",", " ").split()}
-
-
-def _ways(project: Project, file: TomlFile, place: Place, seen: frozenset[Place]) -> Iterator[Way]:
-    """What ``place`` requires of torch, also through groups it includes and extras of workspace members."""
-    if place in seen:
-        return
-    for item in _items(file, place, frozenset()):
-        requirement = _parsed(item)
-        if requirement is None:
-            continue
-        if owned.canonical(requirement.name) == "torch":
-            yield Way(file=file, place=place, requirement=requirement, source=_source(project, file, place))
-        package = owned.canonical(requirement.name)
-        for member in (member for member in project.files if package_of(member) == package):
-            for extra in sorted(requirement.extras):
-                below = Place(package=package, scope="extra", name=owned.canonical(extra))
-                yield from _ways(project, member, below, seen | {place})
-
-
-def _items(file: TomlFile, place: Place, seen: frozenset[str]) -> Iterator[object]:
-    """The list at ``place``; an included group's items count as the including one's, as with uv's sources."""
-    lists = file.table(*LISTS[place.scope])
-    for item in next((_list(items) for name, items in lists.items() if _name(name) == place.name), []):
-        name = _name(item.get("include-group")) if isinstance(item, dict) else ""
-        if name and name not in seen:
-            yield from _items(file, replace(place, name=name), seen | {place.name})
-        else:
-            yield item
-
-
-def _source(project: Project, file: TomlFile, place: Place | None) -> tuple[Mapping[str, Any], ...]:
-    """``tool.uv.sources.torch``, the package's own before the root's, as far as it is for ``place``."""
-    for at in (file, project.root):
-        for name, source in owned.sources(at.data).items():
-            if owned.canonical(name) == "torch":
-                return tuple(item for item in owned.items(source) if _is_for(item, place))
-    return ()
-
-
-def _is_for(item: Mapping[str, Any], place: Place | None) -> bool:
-    scopes = [scope for scope in LISTS if scope in item]
-    return all(place and place.scope == scope and place.name == _name(item[scope]) for scope in scopes)
-
-
-def members_of(conflict: object, package: str) -> frozenset[Place]:
-    """One set of ``tool.uv.conflicts`` in the file of ``package``."""
-    return frozenset(
-        Place(
-            package=_name(member["package"]) if "package" in member else package,
-            scope=scope,
-            name=_name(member[scope]),
+    def _decision(
+        self,
+        selection: Selection,
+        alternatives: Alternatives,
+        chosen: str | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Decision:
+        return Decision(
+            selection=selection,
+            request=self.setting.request,
+            alternatives=alternatives,
+            chosen=chosen,
+            notes=notes,
         )
-        for member in _list(conflict)
-        for scope in LISTS
-        if isinstance(member, dict) and scope in member
-    )
+
+    def _retold(
+        self, selection: Selection, alternatives: Alternatives, offered: Mapping[str, Meaning]
+    ) -> Selection:
+        """The selection in sentences that are about this project's offer, not about every build there is."""
+        if selection.accelerators or self.setting.request.backend != "auto":
+            return replace(selection, reasons=selection.reasons[:1])
+        if not self.host.accelerators or selection.usable:
+            return selection
+        every = frozenset[str]().union(*(item.releases for item in offered.values()))
+        other = self._among(build for build in self.setting.catalog.all_builds if build.torch in every)
+        if not other.accelerators:
+            return replace(selection, reasons=other.reasons, warnings=other.warnings)
+        tried = dict.fromkeys(
+            f"{item.backend} with torch {item.torch}: {item.reason}"
+            for item in selection.candidates
+            if item.backend in offered and item.backend != "cpu"
+        )
+        names = ", ".join(dict.fromkeys(item.label for item in other.accelerators))
+        could = f"{names} could run {other.backend.tag} with torch {other.torch}, which this project does not"
+        warning = "; ".join([f"{could} offer: it has {alternatives.listed}", *tried])
+        reason = "no build that this project offers runs on the GPU of this machine"
+        return replace(selection, reasons=(reason,), warnings=(warning,))
+
+    def _alternatives(self) -> Alternatives:
+        """Every name; of two for one backend the one with an index of its own first, then the plainer."""
+        names = {name: item.tag or "" for name, item in self.meanings.items()}
+        ranked = sorted(
+            names, key=lambda name: (self.meanings[name].is_default, not _is_plain(name, names[name]))
+        )
+        return Alternatives(scope=self.scope, names={name: names[name] for name in ranked})
+
+    def _select(self, offered: Mapping[str, Meaning]) -> Selection:
+        """Select among these builds; that of the CPU is there to fall back on."""
+        every = frozenset[str]().union(*(item.releases for item in offered.values()))
+        rows = {"cpu": every} | {tag: item.releases for tag, item in offered.items()}
+        builds = self.setting.catalog.all_builds
+        return self._among(build for build in builds if build.torch in rows.get(build.backend, ()))
+
+    def _among(self, builds: Iterable[Build]) -> Selection:
+        return select(
+            host=self.host,
+            requested=self.setting.request.backend,
+            demand=self.demand,
+            config=self.setting.config,
+            catalog=replace(self.setting.catalog, all_builds=tuple(builds), is_narrowed=True),
+        )
+
+    def _refuse_what_is_not_offered(self, offered: Mapping[str, Meaning], ground: Meaning) -> None:
+        request = self.setting.request
+        if request.backend not in ("auto", *offered, ground.tag):
+            msg = f"{request.source} asks for {request.backend}, which this project does not offer: it has"
+            raise ConfigError(f"{msg} {self._alternatives().listed}")
 
 
-def _name(value: object) -> str:
-    return owned.canonical(value) if isinstance(value, str) else ""
+def _is_plain(name: str, tag: str) -> bool:
+    """Whether a name says no more than its backend does: ``cpu``, ``torch-cu128``, ``gpu``."""
+    if not tag:
+        return False
+    backend = Backend.parse(tag)
+    plain = {backend.tag, backend.slug, backend.family, "cpu" if backend.family == "cpu" else "gpu"}
+    return name.lower().replace("_", "-").removeprefix("torch-") in plain
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _parsed(text: object) -> Requirement | None:
-    """A requirement, None where it is malformed, which is uv's to say."""
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - start-up time
-
-    try:
-        return Requirement(text) if isinstance(text, str) else None
-    except InvalidRequirement:
-        return None
+def _place(offer: Offer) -> str:
+    return f"{'.'.join(LISTS[offer.place.scope])}.{offer.name}"

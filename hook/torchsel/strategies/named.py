@@ -1,83 +1,210 @@
-"""The backends that a project with groups or extras offers, by the name each is chosen by."""
+"""``groups`` and ``extras``: one routing for every machine, of which each takes one alternative."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from packaging.specifiers import SpecifierSet
 
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
-from torchsel.selection.demand import python_matches
+from torchsel.project import requirements
+from torchsel.routing.wanted import Alternative, Routing, to_several
+from torchsel.selection.demand import buildable, python_matches
+from torchsel.selection.select import select
+from torchsel.strategies.alternatives import Alternatives
+from torchsel.strategies.packages import index_url, named_packages, packages_on, reference_release
+from torchsel.strategies.protocol import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torchsel.catalog.catalog import Catalog
-    from torchsel.config.keys import Config
-    from torchsel.project.owned import Scope
-    from torchsel.selection.select import Demand
+    from torchsel.host import Host
+    from torchsel.project.present import Scope
+    from torchsel.project.requirements import Locked
+    from torchsel.selection.demand import Demand
+    from torchsel.strategies.setting import Setting
+
+_FAMILIES = ("cpu", "cuda", "rocm", "xpu", "other")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Choices:
-    """``names`` maps each group (or extra, as ``scope`` says) to its backend's tag."""
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """The strategies ``groups`` and ``extras``."""
 
-    scope: Scope
-    names: Mapping[str, str]
-
-    def name_of(self, tag: str) -> str | None:
-        """The name a backend is chosen by, None where it is not offered."""
-        return next((name for name, offered in self.names.items() if offered == tag), None)
+    setting: Setting
+    is_open: bool = True
 
     @property
-    def tags(self) -> tuple[str, ...]:
-        """Every backend offered."""
-        return tuple(dict.fromkeys(self.names.values()))
+    def name(self) -> str:
+        """As in the configuration."""
+        return self.setting.config.strategy
+
+    @property
+    def scope(self) -> Scope:
+        """What the alternatives are."""
+        return "group" if self.name == "groups" else "extra"
+
+    @cached_property
+    def alternatives(self) -> Alternatives:
+        """What ``[tool.torchsel]`` has generated.
+
+        Raises:
+            ConfigError: no build fits.
+        """
+        setting, config = self.setting, self.setting.config
+        if config.names:
+            return Alternatives(scope=self.scope, names=config.names)
+        prefix = "torch-" if self.scope == "group" else ""
+        tags = config.backends
+        if tags is None:
+            tags = newest_backends(setting)
+        return Alternatives(
+            scope=self.scope, names={f"{prefix}{Backend.parse(tag).slug}": tag for tag in tags}
+        )
+
+    def decide(self, host: Host, python: str | None, *, upgrade: bool = False) -> Decision:
+        """The best of what is offered, at the releases that uv.lock has of each."""
+        setting, offered = self.setting, self.alternatives
+        request = setting.request
+        if request.backend not in ("auto", *offered.tags):
+            listed = ", ".join(offered.tags)
+            msg = f"{request.source} asks for {request.backend}, which is not among this project's: {listed}"
+            raise ConfigError(msg)
+        selection = select(
+            host=host,
+            requested=request.backend,
+            demand=replace(setting.demand(host, python, upgrade=upgrade), locked=()),
+            config=replace(setting.config, backends=offered.tags),
+            catalog=self._as_locked(),
+        )
+        chosen = offered.name_of(selection.backend.tag)
+        return Decision(selection=selection, request=request, alternatives=offered, chosen=chosen)
+
+    def routing(self, backend: Backend | None = None) -> Routing:  # noqa: ARG002 - one for every backend
+        """A group or extra for each backend, and sources scoped by them."""
+        setting, config, offered = self.setting, self.setting.config, self.alternatives
+        bound = self._bound()
+        listed = [self._alternative(name, Backend.parse(tag), bound) for name, tag in offered.names.items()]
+        return to_several(
+            listed,
+            scope=offered.scope,
+            defaults=self._defaults(),
+            keeps_bounds=not bound and (bool(config.names) or offered.scope == "extra"),
+            named=named_packages(setting),
+        )
+
+    def routed(self, decision: Decision) -> str | None:
+        """Where the source of the chosen alternative leads."""
+        return self.setting.present.alternatives(self.scope).get(decision.chosen or "")
+
+    def locked(self, decision: Decision) -> list[Locked]:
+        """Those from the chosen backend's index."""
+        urls = self.setting.present.backends
+        entries = requirements.locked_packages(self.setting.project.lock, ["torch"])
+        return [item for item in entries if urls.get(item.registry or "") == decision.tag]
+
+    def release(self, decision: Decision, host: Host) -> None:
+        """No machine decides for the others."""
+
+    def drift(self, decision: Decision) -> str:
+        """A backend that is not offered, or an outdated routing."""
+        if decision.chosen is None:
+            tag = decision.tag
+            return f"none of the {self.scope}s is for {tag}; add {tag!r} to tool.torchsel.backends"
+        return "the routing is not what [tool.torchsel] generates; run 'torchsel'"
+
+    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:  # noqa: ARG002
+        """A backend that uv.lock knows nothing of."""
+        is_missing = locked is None and decision.chosen is not None
+        return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'" if is_missing else ""
+
+    def forbidden(self) -> tuple[str, ...]:
+        """All that is offered is allowed."""
+        return ()
+
+    def _alternative(self, name: str, backend: Backend, bound: str) -> Alternative:
+        setting = self.setting
+        torch = bound.removeprefix("==") or reference_release(setting.demand(), backend, setting.catalog)
+        return Alternative(
+            name=name,
+            backend=backend,
+            url=index_url(setting, backend),
+            packages=packages_on(setting, backend, torch),
+            bounds={"torch": bound} if bound else {},
+        )
+
+    def _defaults(self) -> tuple[str, ...]:
+        """The groups that uv takes when none is named."""
+        default = self.setting.config.default_backend
+        if default == "pypi":
+            return ()
+        if default == "none":
+            return tuple(self.alternatives.names)
+        chosen = self.alternatives.name_of(default)
+        if chosen is None:
+            msg = f"tool.torchsel.default-backend: {default!r} is not among tool.torchsel.backends"
+            raise ConfigError(msg)
+        return (chosen,)
+
+    def _bound(self) -> str:
+        """``==2.14.1`` where all backends shall have one torch."""
+        if not self.setting.config.same_torch:
+            return ""
+        shared = shared_release(self.alternatives, self.setting.demand(), self.setting.catalog)
+        if shared is None:
+            msg = (
+                "tool.torchsel.same-torch: no torch that the project allows has a build for each of"
+                f" {', '.join(self.alternatives.tags)}; leave out a backend, or same-torch"
+            )
+            raise ConfigError(msg)
+        return f"=={shared}"
+
+    def _as_locked(self) -> Catalog:
+        """The catalog with only the locked release of each backend that uv.lock has from its index."""
+        catalog, urls = self.setting.catalog, self.setting.present.backends
+        locked: dict[str, set[str]] = {}
+        for item in requirements.locked_packages(self.setting.project.lock, ["torch"]):
+            if item.registry in urls:
+                locked.setdefault(urls[item.registry], set()).add(item.public)
+        known = {tag: releases for tag, releases in locked.items() if releases & set(catalog.releases)}
+        if not known.keys() & set(self.alternatives.tags):
+            return catalog
+        kept = (
+            build for build in catalog.all_builds if build.torch in known.get(build.backend, {build.torch})
+        )
+        return replace(catalog, all_builds=tuple(kept), is_narrowed=True)
 
 
-def offered(config: Config, demand: Demand, catalog: Catalog) -> Choices | None:
-    """What ``[tool.torchsel]`` has generated; None under ``pin``.
-
-    Raises:
-        ConfigError: no backend is left, or two of them would have one name.
-    """
-    if config.strategy == "pin":
-        return None
-    scope: Scope = "group" if config.strategy == "groups" else "extra"
-    if config.names:
-        return Choices(scope=scope, names=config.names)
-    prefix = "torch-" if scope == "group" else ""
-    tags = config.backends if config.backends is not None else newest_backends(config, demand, catalog)
-    return Choices(scope=scope, names={f"{prefix}{Backend.parse(tag).slug}": tag for tag in tags})
-
-
-def newest_backends(config: Config, demand: Demand, catalog: Catalog) -> tuple[str, ...]:
+def newest_backends(setting: Setting) -> tuple[str, ...]:
     """Every backend with a build of its family's newest torch that the project allows, whatever machine asks.
 
     Raises:
         ConfigError: there is none.
     """
-    from torchsel.selection.select import buildable  # noqa: PLC0415 - start-up time
-
     newest: dict[str, str | None] = {}
     tags: list[Backend] = []
-    for tag, torch in buildable(replace(demand, locked=()), config, catalog):
+    demand = replace(setting.demand(), locked=())
+    for tag, torch in buildable(demand, setting.config, setting.catalog):
         backend = Backend.parse(tag)
-        if not catalog.held_back(tag, torch or "") and newest.setdefault(backend.family, torch) == torch:
+        is_held = setting.catalog.held_back(tag, torch or "")
+        if not is_held and newest.setdefault(backend.family, torch) == torch:
             tags.append(backend)
     if not tags:
         msg = "tool.torchsel.backends: no build fits the project's torch and max-cuda; name the backends"
         raise ConfigError(msg)
-    order = ("cpu", "cuda", "rocm", "xpu", "other")
-    return tuple(item.tag for item in sorted(tags, key=lambda item: (order.index(item.family), item.release)))
+    return tuple(
+        item.tag for item in sorted(tags, key=lambda item: (_FAMILIES.index(item.family), item.release))
+    )
 
 
-def shared_release(choices: Choices, demand: Demand, catalog: Catalog) -> str | None:
+def shared_release(offered: Alternatives, demand: Demand, catalog: Catalog) -> str | None:
     """The newest torch allowed that every backend offered has a build of; None where there is none."""
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - start-up time
-
-    having = [{build.torch for build in catalog.builds(backend=tag) if python_matches(build.python, demand)}
-              for tag in choices.tags]  # fmt: skip
+    having = [
+        {build.torch for build in catalog.builds(backend=tag) if python_matches(build.python, demand)}
+        for tag in offered.tags
+    ]
     shared = set.intersection(*having) if having else set()
     allowed = SpecifierSet(",".join(demand.specifiers))
     return next((torch for torch in catalog.releases if torch in shared and torch in allowed), None)

@@ -93,3 +93,11 @@ def _check(node: Any, kind: type, path: Path) -> None:
     if not isinstance(node, kind):
         wanted = "a table" if kind is dict else "an array"
         raise EditPathError(path, f"is not {wanted}, which it has to be; correct it by hand")
+
+
+def value_at(data: Any, path: Path) -> Any:
+    """The value at ``path``, None where there is none."""
+    found = data
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found

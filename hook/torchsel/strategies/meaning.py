@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from torchsel.backend import Backend
-from torchsel.errors import ConfigError
-from torchsel.project import owned, requirements
+from torchsel.backend import backend_of_url, known_backend
+from torchsel.project import requirements
+from torchsel.project.present import table
+from torchsel.project.requirements import is_version, marker_holds
 from torchsel.selection.demand import parse_specifiers, python_matches
-from torchsel.strategies.adopted import package_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     from torchsel.host import Host
     from torchsel.project.workspace import Project
     from torchsel.selection.demand import Demand
-    from torchsel.strategies.adopted import Place, Way
+    from torchsel.strategies.offers import Place, Way
 
-_FAMILIES = frozenset({"cpu", "cuda", "rocm", "xpu"})
 _DEFAULT = ""
 """Stands for uv's default index, whose build is the catalog's to know."""
 
@@ -75,7 +75,8 @@ class Reader:
         if pinned := next((tag for local in pins if (tag := known_tag(local))), None):
             return pinned
         item = self._source(way)
-        listed = [*owned.indexes(way.file.data), *owned.indexes(self.project.root.data)]
+        files = (way.file, self.project.root)
+        listed = [index.entry for file in files for index in file.present.indexes]
         if item is None:
             return _implicit(listed)
         entry = next((entry for entry in listed if entry.get("name") == item.get("index")), {})
@@ -98,7 +99,7 @@ class Reader:
         bounds = [str(way.requirement.specifier) for way in ways]
         allowed = parse_specifiers([*bounds, *self._bounds_everywhere()])
         known = [_version_of_wheel(self._url(ways[0])), *self._locked(ways[0])]
-        locked = [text for text in known if _is_version(text) and allowed.contains(text, prereleases=True)]
+        locked = [text for text in known if is_version(text) and allowed.contains(text, prereleases=True)]
         if locked:
             rows = {self.catalog.standing_for(text.partition("+")[0]) for text in locked}
             return [row for row in self.catalog.releases if row in rows]
@@ -118,7 +119,7 @@ class Reader:
         """Public releases that uv.lock has for a requirement: as its package's entry says, else any."""
         packages = self.project.lock.data.get("package") if self.project.lock else None
         listed = packages if isinstance(packages, list) else []
-        name = package_of(way.file)
+        name = way.file.present.package
         mine = next((item for item in listed if isinstance(item, dict) and item.get("name") == name), {})
         entries = [item for item in _dependencies(mine, way.place) if self._is_here(item, way.place)]
         versions = [str(item["version"]).partition("+")[0] for item in entries if "version" in item]
@@ -132,40 +133,28 @@ class Reader:
         if item.get("name") != "torch" or not isinstance(marker, str):
             return item.get("name") == "torch"
         chosen = f"{place.scope}-{len(place.package)}-{place.package}-{place.name}" if place else ""
-        return _evaluate(marker, self._environment() | {"extra": chosen})
+        return marker_holds(marker, self._environment() | {"extra": chosen})
 
     def _holds(self, marker: object) -> bool:
-        return marker is None or _evaluate(str(marker), self._environment())
+        return marker is None or marker_holds(str(marker), self._environment())
 
     def _environment(self) -> dict[str, str]:
         return requirements.environment(self.host, self.demand.python)
 
 
-def tag_of_url(url: str) -> str | None:
-    """The backend that an index is for: the last part of its URL's path, as PyTorch and its mirrors have it.
-
-    ``simple`` at the end is passed over, and ``pytorch-cu128`` is ``cu128``; None where it says nothing.
-    """
-    from urllib.parse import urlsplit  # noqa: PLC0415 - start-up time
-
-    try:
-        parts = [part for part in urlsplit(url).path.split("/") if part]
-    except ValueError:
-        return None
-    last = next((part for part in reversed(parts) if part != "simple"), "")
-    return known_tag(last) or known_tag(last.rpartition("-")[2])
-
-
 def known_tag(text: str) -> str | None:
     """``text`` where it is a backend of a family that PyTorch builds for."""
-    try:
-        backend = Backend.parse(text)
-    except ConfigError:
-        return None
-    return backend.tag if backend.family in _FAMILIES else None
+    found = known_backend(text)
+    return found.tag if found and found.family != "other" else None
 
 
-def _implicit(listed: list[dict[str, Any]]) -> str | None:
+def tag_of_url(url: str) -> str | None:
+    """The backend that an index is for, None where its URL says nothing."""
+    found = backend_of_url(url)
+    return found.tag if found else None
+
+
+def _implicit(listed: list[Mapping[str, Any]]) -> str | None:
     """Where uv looks without a source: indexes that are not explicit, in order, then the default one."""
     urls = (str(entry.get("url")) for entry in listed if not entry.get("explicit"))
     return next((tag for url in urls if (tag := tag_of_url(url))), _DEFAULT)
@@ -182,18 +171,7 @@ def _tag_of_index(entry: Mapping[str, Any]) -> str | None:
 
 def _version_of_wheel(url: str) -> str:
     """``2.8.0+cu128`` of ``…/torch-2.8.0%2Bcu128-cp312-….whl``, empty where the address says none."""
-    from urllib.parse import unquote  # noqa: PLC0415 - start-up time
-
     return unquote(url).rpartition("/")[2].partition("-")[2].partition("-")[0]
-
-
-def _is_version(text: str) -> bool:
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - start-up time
-
-    try:
-        return bool(Version(text))
-    except InvalidVersion:
-        return False
 
 
 def _dependencies(package: dict[str, Any], place: Place | None) -> list[Mapping[str, Any]]:
@@ -202,15 +180,5 @@ def _dependencies(package: dict[str, Any], place: Place | None) -> list[Mapping[
         found = package.get("dependencies")
     else:
         key = "optional-dependencies" if place.scope == "extra" else "dev-dependencies"
-        found = owned.table(package, key).get(place.name)
+        found = table(package, key).get(place.name)
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-
-
-def _evaluate(marker: str, values: dict[str, str]) -> bool:
-    """Whether a marker holds; one that can't be judged does, as it is uv's to say what is wrong with it."""
-    from packaging.markers import Marker  # noqa: PLC0415 - start-up time
-
-    try:
-        return Marker(marker).evaluate(values)
-    except (ValueError, LookupError):
-        return True

@@ -1,0 +1,103 @@
+"""What uv is told to hold, so that a change of backend moves no release.
+
+uv takes a package from a new index only when told to upgrade it, and moves it to the newest release there
+unless it is bounded; a bound with a marker leaves the other platforms' fork as it is (seen with uv 0.13.9).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel.project import requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from torchsel.pipeline.inputs import Inputs
+    from torchsel.pipeline.plan import Plan
+    from torchsel.project.requirements import Locked
+    from torchsel.uv.program import Uv
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holds:
+    """``--upgrade-package`` requirements, torch first; each try is for where the one before has no solution.
+
+    The first holds each fork at its own release, the next none past its newest, the last torch alone.
+    """
+
+    tries: tuple[tuple[str, ...], ...]
+
+    def lock(self, uv: Uv, folder: Path) -> str | None:
+        """Run ``uv lock``; what uv said of the last try, None where one worked."""
+        failure: str | None = None
+        for held in self.tries:
+            failure = uv.lock(folder, upgrade=held)
+            if failure is None:
+                break
+        return failure
+
+
+def holds(found: Inputs, plan: Plan, *, upgrade: bool = False) -> Holds:
+    """What keeps the torch family at its locked releases; with ``upgrade`` it is free to move."""
+    family = found.catalog.family_packages | plan.routing.sources.keys()
+    locked: dict[str, list[Locked]] = {"torch": []}
+    for item in requirements.locked_packages(found.project.lock, family):
+        locked.setdefault(item.name, []).append(item)
+    if upgrade:
+        return Holds(tries=(tuple(locked),))
+    wanted = found.strategy.release(found.decision, found.host)
+    urls = found.setting.present.backends
+    if wanted is not None and wanted not in routed_releases(locked["torch"], urls):
+        return Holds(tries=((f"torch=={wanted}", *(name for name in locked if name != "torch")),))
+    bounded = [_bound(name, items, urls, plan.routing.marker) for name, items in locked.items()]
+    exact = [text for name, items in locked.items() for text in _forks(name, items)]
+    free = [bounded[0], *(name for name in locked if name != "torch")]
+    return Holds(tries=tuple(dict.fromkeys(tuple(each) for each in (exact, bounded, free))))
+
+
+def first_hold(found: Inputs) -> tuple[str, ...]:
+    """A bound for the first lock, where the index has a newer torch than the one that runs here."""
+    wanted = found.strategy.release(found.decision, found.host)
+    if found.project.lock or wanted is None or not is_outrun(found):
+        return ()
+    return (f"torch<={wanted}",)
+
+
+def is_outrun(found: Inputs) -> bool:
+    """Whether the chosen index has a newer torch than the one that was chosen."""
+    selection = found.selection
+    newest = found.catalog.builds(backend=selection.backend.tag, platform=found.host.platform)
+    return bool(newest) and selection.torch is not None and newest[0].torch != selection.torch
+
+
+def routed_releases(items: list[Locked], urls: Collection[str]) -> set[str]:
+    """Public releases locked from torchsel's indexes; where there are none, from any."""
+    return {item.public for item in items if item.registry in urls} or {item.public for item in items}
+
+
+def _forks(name: str, items: list[Locked]) -> list[str]:
+    """Each fork at its own release; where uv.lock does not say whose a release is, none past the newest."""
+    markers: dict[str, list[str]] = {}
+    for item in items:
+        markers.setdefault(item.public, []).extend(item.markers or [""])
+    if len(markers) == 1:
+        return [f"{name}=={release}" for release in markers]
+    if any("" in texts for texts in markers.values()):
+        return [_bound(name, items, (), "")]
+    return [
+        f"{name}=={release} ; {' or '.join(f'({text})' for text in dict.fromkeys(texts))}"
+        for release, texts in markers.items()
+    ]
+
+
+def _bound(name: str, items: list[Locked], urls: Collection[str], marker: str) -> str:
+    """Several releases are locked where uv forked by platform or Python: none may move past its newest."""
+    routed = requirements.newest_first(routed_releases(items, urls))
+    if not routed:
+        return name
+    bound = f"{name}=={routed[0]}" if len(routed) == 1 else f"{name}<={routed[0]}"
+    is_forked = len({item.public for item in items}) > 1
+    return f"{bound} ; {marker}" if is_forked and marker else bound

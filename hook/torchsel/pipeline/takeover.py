@@ -1,0 +1,302 @@
+"""What ``torchsel init`` writes for a project that routes torch already: little, so that nothing is lost.
+
+Routing to indexes, as ``pin`` has it, becomes torchsel's. Extras and groups stay the user's, byte for byte:
+they are adopted. Where ``--strategy`` asks for them to be generated, those of the very shape that torchsel
+generates are taken over (that of uv's guide), and any other is refused with the entry that stands in the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from torchsel.backend import DEFAULT_INDEX_URL, backend_of_url
+from torchsel.config.values import check_index_url
+from torchsel.errors import ConfigError
+from torchsel.host import Host
+from torchsel.project import requirements
+from torchsel.project.present import INDEXES, LISTS, SOURCES, canonical
+from torchsel.project.requirements import environment, marker_holds, required_name
+from torchsel.strategies.meaning import tag_of_url
+from torchsel.strategies.offers import offers
+from torchsel.toml.edits import SetValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torchsel.backend import Backend
+    from torchsel.catalog.catalog import Catalog
+    from torchsel.project.present import Index, Source
+    from torchsel.project.workspace import Project
+    from torchsel.strategies.offers import Offer
+    from torchsel.toml.edits import Edit
+
+TABLE = ("tool", "torchsel")
+
+_ORDER = ("backend", "strategy", "backends", "default-backend", "index-url", "channel")
+_ROUTED = (
+    Host(system="linux", machine="x86_64"),
+    Host(system="linux", machine="aarch64"),
+    Host(system="win32", machine="x86_64"),
+)
+"""Machines of the platforms that ``pin`` routes; macOS keeps uv's default index."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Takeover:
+    """``table`` is ``[tool.torchsel]``; ``edits`` bring what is there into the form torchsel owns.
+
+    ``notes`` say what was decided.
+    """
+
+    table: dict[str, Any] = field(default_factory=dict)
+    edits: list[Edit] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def all_edits(self) -> tuple[Edit, ...]:
+        """The edits, the table's last."""
+        table = {key: self.table[key] for key in _ORDER if key in self.table}
+        return (*self.edits, SetValue(path=TABLE, value=table))
+
+
+class Base(NamedTuple):
+    """What index URLs start with, and the channel in them."""
+
+    url: str = DEFAULT_INDEX_URL
+    channel: str = "stable"
+
+
+def take_over(project: Project, strategy: str | None, backend: str | None, catalog: Catalog) -> Takeover:
+    """What to write for ``project``; ``strategy`` and ``backend`` are what the command line asks for.
+
+    Raises:
+        ConfigError: the routing is of a kind that ``[tool.torchsel]`` can't say.
+    """
+    found = _offers(project)
+    result = Takeover()
+    if found and strategy in (None, "adopted"):
+        listed = ", ".join(offer.name for offer in found)
+        kind = f"{found[0].place.scope}s"
+        result.table["strategy"] = "adopted"
+        result.notes.append(f"the {kind} {listed} stay yours; torchsel takes one of them for each machine")
+    elif found:
+        _take_alternatives(result, project, found, str(strategy), catalog)
+    else:
+        _take_sources(result, project, backend, catalog)
+        if strategy not in (None, "pin"):
+            result.table["strategy"] = strategy
+        if "torch" not in {item.name for item in requirements.direct_requirements(project)}:
+            result.notes.append("the project does not require torch itself; 'uv add torch' adds it, routed")
+    if backend:
+        result.table["backend"] = backend
+    return result
+
+
+def _offers(project: Project) -> tuple[Offer, ...]:
+    """The project's own extras or groups, a member's where the root has none."""
+    folders = (project.folder, *(file.path.parent for file in project.members))
+    return next((found for folder in folders if (found := offers(project, folder))), ())
+
+
+def _take_sources(result: Takeover, project: Project, backend: str | None, catalog: Catalog) -> None:
+    """Routing to one index, or to several by marker."""
+    source = project.root.present.sources.get("torch")
+    if source is None:
+        return
+    _refuse_addresses(project, source)
+    indexes = [(item, _index_named(project, item.get("index"))) for item in source.items if _is_routed(item)]
+    if any("extra" in item or "group" in item for item, _ in indexes):
+        _refuse(project, source, "it is for an extra or group that conflicts with no other")
+    strangers = [str(item.get("index")) for item, index in indexes if _backend(index) is None]
+    if strangers:
+        _refuse(project, source, f"index {', '.join(strangers)} says no backend that torchsel knows")
+    found = {index.name: index for _, index in indexes if index}
+    if not found:
+        return
+    _refuse_helpers(project, catalog)
+    _take_indexes(result, project, found)
+    routed = ", ".join(dict.fromkeys(_tag(index) for index in found.values()))
+    if routed == "cpu" and not backend:
+        result.table["backend"] = "cpu"
+        result.notes.append(
+            "backend = 'cpu', as torch was routed to CPU builds only; 'auto' chooses by machine"
+        )
+    elif not backend:
+        result.notes.append(
+            f"torch was routed to {routed}; from now on it is chosen by machine (backend = 'auto')"
+        )
+
+
+def _take_alternatives(
+    result: Takeover, project: Project, found: tuple[Offer, ...], strategy: str, catalog: Catalog
+) -> None:
+    """Extras or groups in the form that torchsel generates, under the names that they have."""
+    scope = found[0].place.scope
+    if strategy != f"{scope}s":
+        _refuse_offers(found, f"torch is routed by {scope}s, not by what --strategy {strategy} generates")
+    if any(way.file is not project.root for offer in found for way in offer.ways):
+        _refuse_offers(found, "a workspace member has a part in them")
+    _check_lists(project, found, catalog)
+    indexes = dict(_indexes_by_name(project, found))
+    missing = [offer.name for offer in found if offer.place.name not in indexes]
+    if missing:
+        _refuse_offers(found, f"tool.uv.sources.torch has nothing for {missing[0]}")
+    tags = {offer.name: _tag(indexes[offer.place.name]) for offer in found}
+    result.table |= {"strategy": strategy, "backends": tags}
+    _take_indexes(result, project, {index.name: index for index in indexes.values()})
+    listed = ", ".join(f"{name} ({tag})" for name, tag in tags.items())
+    result.notes.append(f"the {strategy} {listed} stay as they are named; one lock serves every machine")
+
+
+def _check_lists(project: Project, found: tuple[Offer, ...], catalog: Catalog) -> None:
+    """Refuse lists with packages that are not PyTorch's, and conflict sets with something else in them."""
+    scope, present = found[0].place.scope, project.root.present
+    names = {offer.place.name for offer in found}
+    for offer in found:
+        for item in present.lists(scope)[offer.name]:
+            if required_name(item) not in catalog.routable_packages:
+                _refuse_offers(found, f"{'.'.join(LISTS[scope])}.{offer.name} requires {item!r} too")
+    for members in present.conflicts:
+        inside = [canonical(str(member.get(scope, ""))) in names for member in members]
+        if any(inside) and not all(inside):
+            _refuse_offers(found, "tool.uv.conflicts has a set of them with others")
+
+
+def _indexes_by_name(project: Project, found: tuple[Offer, ...]) -> Iterator[tuple[str, Index]]:
+    """The index that torch's source has for each name; refused where a source says more than that."""
+    scope = found[0].place.scope
+    names = {offer.place.name for offer in found}
+    for source in project.root.present.sources.values():
+        for item in source.items:
+            name, index = canonical(str(item.get(scope, ""))), _index_named(project, item.get("index"))
+            if name not in names:
+                continue
+            if index is None or _backend(index) is None or set(item) != {"index", scope}:
+                _refuse_offers(found, f"tool.uv.sources.{source.key} has {item!r}")
+            if source.package == "torch":
+                yield name, index
+
+
+def _take_indexes(result: Takeover, project: Project, indexes: Mapping[str, Index]) -> None:
+    """Give indexes the names that torchsel gives them, everywhere, and say where they are."""
+    base = _common_base(project, indexes)
+    if base.url != DEFAULT_INDEX_URL:
+        result.table["index-url"] = base.url
+    if base.channel != "stable":
+        result.table["channel"] = base.channel
+    renames = dict(_renames(indexes))
+    result.edits += [
+        SetValue(path=(*INDEXES, indexes[name].at, "name"), value=wanted) for name, wanted in renames.items()
+    ]
+    for source in project.root.present.sources.values():
+        if source.index_names & renames.keys():
+            items = [_renamed(item, renames) for item in source.items]
+            result.edits.append(SetValue(path=(*SOURCES, source.key), value=items))
+    result.notes += [f"index {old!r} is torchsel's now, named for its backend" for old in renames]
+
+
+def _renames(indexes: Mapping[str, Index]) -> Iterator[tuple[str, str]]:
+    """Present and future name of each that has another; a second one for a backend keeps its name."""
+    wanted = {name: f"pytorch-{_tag(index)}" for name, index in indexes.items()}
+    taken = {name for name in indexes if name in wanted.values()}
+    for name, future in wanted.items():
+        if name != future and future not in taken:
+            taken.add(future)
+            yield name, future
+
+
+def _renamed(item: Mapping[str, Any], renames: Mapping[str, str]) -> dict[str, Any]:
+    name = item.get("index")
+    return {**item, "index": renames.get(name, name)} if isinstance(name, str) else dict(item)
+
+
+def _common_base(project: Project, indexes: Mapping[str, Index]) -> Base:
+    """What the URLs have in common.
+
+    Raises:
+        ConfigError: they differ, hold credentials, or do not end in the backend.
+    """
+    bases = set()
+    for name, index in indexes.items():
+        base = _base(index.url, _tag(index))
+        try:
+            check_index_url(base.url if base else "")
+        except ValueError as error:
+            problem = error if base else f"its URL does not end in {_tag(index)!r}"
+            where = f"{project.root.path}: tool.uv.index {name!r}"
+            msg = f"{where}: {problem}; torchsel builds URLs as index-url/backend"
+            raise ConfigError(msg) from None
+        bases.add(base)
+    if len(bases) > 1:
+        listed = ", ".join(sorted(indexes))
+        where = f"{project.root.path}: the indexes {listed}"
+        msg = f"{where} have no URL in common; torchsel takes all from one index-url"
+        raise ConfigError(msg)
+    return next(iter(bases)) or Base()
+
+
+def _base(url: str, tag: str) -> Base | None:
+    rest = url.rstrip("/").removesuffix(f"/{tag}")
+    if rest == url.rstrip("/"):
+        return None
+    for channel in ("nightly", "test"):
+        if rest.endswith(f"/{channel}"):
+            return Base(rest.removesuffix(f"/{channel}"), channel)
+    return Base(rest, "stable")
+
+
+def _index_named(project: Project, name: object) -> Index | None:
+    return next((index for index in project.root.present.indexes if index.name == name), None)
+
+
+def _backend(index: Index | None) -> Backend | None:
+    return backend_of_url(index.url) if index else None
+
+
+def _tag(index: Index) -> str:
+    return tag_of_url(index.url) or ""
+
+
+def _is_routed(item: Mapping[str, Any]) -> bool:
+    """Whether an item of a source holds on a platform that torchsel routes."""
+    marker = item.get("marker")
+    values = (environment(host, None) for host in _ROUTED)
+    return not isinstance(marker, str) or any(marker_holds(marker, each) for each in values)
+
+
+def _refuse_addresses(project: Project, source: Source) -> None:
+    for item in source.items:
+        if "index" not in item:
+            kind = next((key for key in item if key not in ("marker", "extra", "group")), "other")
+            _refuse(project, source, f"torch comes from a {kind} source")
+
+
+def _refuse_helpers(project: Project, catalog: Catalog) -> None:
+    """Requirements such as ``pytorch-triton-rocm``, which only one backend has: an anchor does their work."""
+    helpers = {row.package for row in catalog.index_only}
+    for item in requirements.direct_requirements(project):
+        if item.name in helpers:
+            msg = (
+                f"{project.root.path}: {item.place}: {item.name} is on one backend's index alone, and"
+                " torchsel routes it where a build needs it; first take it out:"
+                f" uv remove --frozen {item.name}"
+            )
+            raise ConfigError(msg)
+
+
+def _refuse(project: Project, source: Source, reason: str) -> NoReturn:
+    msg = (
+        f"{project.root.path}: tool.uv.sources.{source.key}: {reason}; [tool.torchsel] can't take that over"
+        " (nothing was changed)"
+    )
+    raise ConfigError(msg)
+
+
+def _refuse_offers(found: tuple[Offer, ...], reason: str) -> NoReturn:
+    listed = ", ".join(offer.name for offer in found)
+    msg = (
+        f"the {found[0].place.scope}s {listed} can't be taken over: {reason} (nothing was changed);"
+        " 'torchsel init' adopts them as they are"
+    )
+    raise ConfigError(msg)

@@ -1,0 +1,245 @@
+"""What stands in a pyproject.toml, each part with whose it is.
+
+Torchsel's are: indexes named ``pytorch-<backend>`` whose URL ends in a backend, sources to such an index, the
+groups, extras and conflict set that those sources are scoped by, and the group of anchors. The rest is the
+user's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from packaging.utils import canonicalize_name, is_normalized_name
+
+from torchsel.backend import known_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+Scope = Literal["group", "extra"]
+"""What an alternative is: a dependency group (PEP 735) or an extra (PEP 621)."""
+
+ANCHOR_GROUP = "torchsel"
+"""Name of the dependency group of anchors."""
+
+INDEXES = ("tool", "uv", "index")
+SOURCES = ("tool", "uv", "sources")
+CONFLICTS = ("tool", "uv", "conflicts")
+DEFAULT_GROUPS = ("tool", "uv", "default-groups")
+LISTS: Mapping[Scope, tuple[str, ...]] = {
+    "extra": ("project", "optional-dependencies"),
+    "group": ("dependency-groups",),
+}
+"""Where groups and extras stand."""
+
+_INDEX_KEYS = frozenset({"name", "url", "explicit"})
+_SOURCE_KEYS = frozenset({"index", "marker", "group", "extra"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Index:
+    """One ``[[tool.uv.index]]``; ``at`` is its position, ``backend`` its tag where it is torchsel's."""
+
+    at: int
+    entry: Mapping[str, Any]
+    backend: str | None
+
+    @property
+    def name(self) -> str:
+        """Its name, empty where it has none."""
+        name = self.entry.get("name")
+        return name if isinstance(name, str) else ""
+
+    @property
+    def url(self) -> str:
+        """Its URL, empty where it has none."""
+        url = self.entry.get("url")
+        return url if isinstance(url, str) else ""
+
+    @property
+    def is_generated(self) -> bool:
+        """Torchsel's and without a key that only a user can have added; such an entry may go."""
+        return self.backend is not None and set(self.entry) <= _INDEX_KEYS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """One entry of ``tool.uv.sources``: ``key`` as written, ``package`` normalised, ``value`` as is."""
+
+    key: str
+    package: str
+    value: object
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The source as a list, however it is written."""
+        listed = self.value if isinstance(self.value, list) else [self.value]
+        return [item for item in listed if isinstance(item, dict)]
+
+    @property
+    def index_names(self) -> set[str]:
+        """Names of the indexes that it points to."""
+        return {item["index"] for item in self.items if isinstance(item.get("index"), str)}
+
+    def is_only_to(self, names: Collection[str]) -> bool:
+        """Whether every item points to one of these indexes, with nothing beside that torchsel writes not."""
+        items = self.items
+        return bool(items) and all(
+            isinstance(item.get("index"), str) and item["index"] in names and set(item) <= _SOURCE_KEYS
+            for item in items
+        )
+
+    def scopes(self) -> Iterator[tuple[Scope, str]]:
+        """Each group and extra that an item is for, by its normalised name."""
+        scopes: tuple[Scope, ...] = ("group", "extra")
+        for item in self.items:
+            yield from ((scope, canonical(str(item[scope]))) for scope in scopes if scope in item)
+
+
+@dataclass(frozen=True)
+class Present:
+    """All that concerns routing in one pyproject.toml; ``data`` is what the file says."""
+
+    data: Mapping[str, Any]
+
+    @cached_property
+    def uv(self) -> Mapping[str, Any]:
+        """``tool.uv``."""
+        return table(self.data, "tool", "uv")
+
+    @cached_property
+    def package(self) -> str:
+        """The project's normalised name, empty where there is none."""
+        name = table(self.data, "project").get("name")
+        return canonical(name) if isinstance(name, str) else ""
+
+    @cached_property
+    def indexes(self) -> tuple[Index, ...]:
+        """``tool.uv.index``."""
+        listed = self.uv.get("index")
+        entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+        return tuple(Index(at=at, entry=entry, backend=_backend(entry)) for at, entry in enumerate(entries))
+
+    @cached_property
+    def own_indexes(self) -> frozenset[str]:
+        """Names of the indexes that are torchsel's."""
+        return frozenset(index.name for index in self.indexes if index.backend)
+
+    @cached_property
+    def backends(self) -> dict[str, str]:
+        """URL of each index that is torchsel's, to its backend."""
+        return {index.url: index.backend for index in self.indexes if index.backend}
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """``tool.uv.sources`` by normalised package name."""
+        found = table(self.uv, "sources").items()
+        listed = [Source(key=key, package=canonical(key), value=value) for key, value in found]
+        return {source.package: source for source in listed}
+
+    def lists(self, scope: Scope) -> Mapping[str, Any]:
+        """The groups or extras, by name as written."""
+        return table(self.data, *LISTS[scope])
+
+    @cached_property
+    def conflicts(self) -> list[Any]:
+        """``tool.uv.conflicts``."""
+        found = self.uv.get("conflicts")
+        return found if isinstance(found, list) else []
+
+    def routed(self, package: str = "torch") -> str | None:
+        """The backend that torchsel's unscoped source of ``package`` points to, None where there is none."""
+        for item in self._own_items(package):
+            if "group" not in item and "extra" not in item:
+                return _tag_in(item)
+        return None
+
+    def alternatives(self, scope: Scope, package: str = "torch") -> dict[str, str]:
+        """Name of each group (or extra) that scopes torchsel's source of ``package``, to its backend."""
+        return {str(item[scope]): _tag_in(item) for item in self._own_items(package) if scope in item}
+
+    def own_lists(self, scope: Scope) -> frozenset[str]:
+        """Normalised names of the groups or extras that are torchsel's."""
+        named = frozenset(map(canonical, self.alternatives(scope)))
+        return named | {ANCHOR_GROUP} if scope == "group" else named
+
+    def is_own_set(self, members: object) -> bool:
+        """Whether a conflict set is between groups, or extras, of torchsel's own alone."""
+        return (
+            isinstance(members, list)
+            and bool(members)
+            and all(isinstance(member, dict) and self._is_own_member(member) for member in members)
+        )
+
+    def users_lists(self, source: Source, wanted: Collection[str] = ()) -> list[str]:
+        """Groups and extras that scope a source and that a user wrote: with bounds or further packages.
+
+        ``wanted`` are normalised names that the configuration asks for, whoever began those lists.
+        """
+        return [
+            name
+            for scope, name in source.scopes()
+            if name not in wanted and not _is_generated(name, self._list(scope, name))
+        ]
+
+    def _list(self, scope: Scope, name: str) -> object:
+        return next((value for key, value in self.lists(scope).items() if canonical(key) == name), [])
+
+    def _own_items(self, package: str) -> list[dict[str, Any]]:
+        source = self.sources.get(package)
+        return source.items if source and source.is_only_to(self.own_indexes) else []
+
+    def _is_own_member(self, member: Mapping[str, Any]) -> bool:
+        scopes = [scope for scope in LISTS if scope in member]
+        return len(member) == 1 and any(
+            canonical(str(member[scope])) in self.own_lists(scope) for scope in scopes
+        )
+
+
+def table(data: object, *keys: str) -> Mapping[str, Any]:
+    """The table at ``keys``, empty where there is none."""
+    found = data
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def canonical(name: str) -> str:
+    """A package, group or extra name in its one spelling (PEP 503)."""
+    return canonicalize_name(name)
+
+
+def index_names(sources: Iterable[Source]) -> set[str]:
+    """Names of the indexes that sources point to."""
+    return {name for source in sources for name in source.index_names}
+
+
+def _backend(entry: Mapping[str, Any]) -> str | None:
+    """The backend of an index whose name and URL are of the kind that torchsel generates.
+
+    Any base and channel, no credentials. One that is named for a backend and leads to another is torchsel's
+    too, and somebody's slip.
+    """
+    name, url = entry.get("name"), entry.get("url")
+    if not isinstance(name, str) or not isinstance(url, str) or not name.startswith("pytorch-") or "@" in url:
+        return None
+    tag = name.removeprefix("pytorch-")
+    last = url.rstrip("/").rpartition("/")[2]
+    found, led = known_backend(tag), known_backend(last)
+    is_generated = found is not None and (last == tag or (led is not None and led.family != "other"))
+    return tag if is_generated else None
+
+
+def _tag_in(item: Mapping[str, Any]) -> str:
+    return str(item["index"]).removeprefix("pytorch-")
+
+
+def _is_generated(name: str, listed: object) -> bool:
+    """Whether a list holds bare names alone, or in a group of a generated name also one exact torch."""
+    exact = name.startswith("torch-")
+    return isinstance(listed, list) and all(
+        isinstance(item, str) and (is_normalized_name(item) or (exact and item.startswith("torch==")))
+        for item in listed
+    )

@@ -1,0 +1,114 @@
+"""Sources and indexes: which are torchsel's to change, and the edits that bring them in line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel.errors import ConfigError
+from torchsel.project.present import INDEXES, SOURCES, canonical, index_names
+from torchsel.toml.edits import Append, Delete, Edit, SetValue
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from torchsel.project.present import Index, Present, Source
+    from torchsel.routing.wanted import Routing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sources:
+    """What happens to each source: ``wanted`` is written, ``stale`` goes, ``foreign`` is the user's.
+
+    ``wanted`` maps a package to its items, ``stale`` are keys as written, ``notes`` tell of the foreign ones.
+    """
+
+    wanted: Mapping[str, list[dict[str, str]]]
+    stale: tuple[str, ...]
+    foreign: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def split_sources(
+    present: Present, routing: Routing, *, ours: Collection[str], addressed: Mapping[str, str]
+) -> Sources:
+    """Sort the sources of a file and of ``routing`` by what happens to them."""
+    there = {index.name for index in present.indexes}
+    indexes = present.own_indexes | {name for name in routing.indexes if name not in there}
+    names = {canonical(name) for name in (*routing.groups, *routing.extras)}
+
+    def is_ours(source: Source) -> bool:
+        return source.is_only_to(indexes) and not present.users_lists(source, names)
+
+    users = [present.sources[name] for name in routing.sources if name in present.sources]
+    users = [source for source in users if not is_ours(source)]
+    notes = [_foreign_note(present, source, indexes) for source in users]
+    reached = sorted(addressed.keys() & routing.sources.keys())
+    notes += [f"{addressed[name]}: {name} is required by address; left alone" for name in reached]
+    foreign = frozenset({*(source.package for source in users), *reached})
+    unwanted = (present.sources[name] for name in present.sources.keys() - routing.sources.keys())
+    stale = [source.key for source in unwanted if source.package in ours and is_ours(source)]
+    return Sources(
+        wanted={package: items for package, items in routing.sources.items() if package not in foreign},
+        stale=tuple(key for key in (source.key for source in present.sources.values()) if key in stale),
+        foreign=foreign,
+        notes=tuple(notes),
+    )
+
+
+def source_edits(present: Present, sources: Sources) -> Iterator[Edit]:
+    """Sources as wanted; a single one stays written as a table."""
+    for package, items in sources.wanted.items():
+        source = present.sources.get(package)
+        if (source.items if source else []) != items:
+            is_single = source is not None and isinstance(source.value, dict) and len(items) == 1
+            key = source.key if source else package
+            yield SetValue(path=(*SOURCES, key), value=items[0] if is_single else items)
+    for key in sources.stale:
+        yield Delete(path=(*SOURCES, key))
+
+
+def index_edits(present: Present, routing: Routing, sources: Sources, *, used: Collection[str]) -> list[Edit]:
+    """Correct what is there, turn stale entries into the new ones in place, and only then add or delete."""
+    rewritten = {*sources.wanted, *map(canonical, sources.stale)}
+    others = (source for name, source in present.sources.items() if name not in rewritten)
+    kept = {*used, *index_names(others), *routing.indexes}
+    stale = [index for index in present.indexes if index.is_generated and index.name not in kept]
+    by_name = {index.name: index for index in reversed(present.indexes)}
+    edits: list[Edit] = []
+    for name, url in routing.indexes.items():
+        entry = {"name": name, "url": url, "explicit": True}
+        found = by_name.get(name)
+        if found:
+            _refuse_foreign(found)
+        elif stale:
+            found = stale.pop(0)
+        else:
+            edits.append(Append(path=INDEXES, value=entry))
+            continue
+        edits += [
+            SetValue(path=(*INDEXES, found.at, key), value=value)
+            for key, value in entry.items()
+            if found.entry.get(key) != value
+        ]
+    return [*edits, *(Delete(path=(*INDEXES, index.at)) for index in reversed(stale))]
+
+
+def _refuse_foreign(index: Index) -> None:
+    if index.backend is None:
+        msg = (
+            f"tool.uv.index[{index.at}]: the name {index.name!r} is needed for torchsel's own index but has"
+            " another URL here; give that index another name"
+        )
+        raise ConfigError(msg)
+
+
+def _foreign_note(present: Present, source: Source, indexes: Collection[str]) -> str:
+    place, items = f"tool.uv.sources.{source.key}", source.items
+    if source.is_only_to(indexes):
+        names = ", ".join(present.users_lists(source))
+        return f"{place}: chosen by {names}, which you wrote; 'torchsel init' takes that over"
+    kinds = [key for item in items for key in item if key not in ("marker", "group", "extra")]
+    target = next((str(item["index"]) for item in items if "index" in item), None)
+    what = f"index {target!r}" if target else f"a {kinds[0]} source" if kinds else "a source of its own"
+    return f"{place}: routed to {what}, which is not torchsel's; left alone"

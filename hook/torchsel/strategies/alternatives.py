@@ -1,0 +1,78 @@
+"""Alternatives: named ways to install torch, each with its backend, of which a machine takes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel.project.present import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from torchsel.project.present import Scope
+    from torchsel.uv.call import UvCall
+
+TAKES_FLAGS = frozenset({"sync", "run", "export", "tree"})
+"""uv's commands that choose groups and extras (uv 0.13.9)."""
+
+SYNCS_AFTER = frozenset({"add", "remove", "version"})
+"""uv's commands that change the project and then sync, where ``--group`` means the group to change."""
+
+_ONLY = ("--only-group", "--only-dev")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alternatives:
+    """``names`` maps each group (or extra, as ``scope`` says) to its backend's tag.
+
+    The tag is empty for one that a user wrote and torchsel does not understand.
+    """
+
+    scope: Scope
+    names: Mapping[str, str]
+
+    def name_of(self, tag: str) -> str | None:
+        """The name a backend is chosen by, None where it is not offered."""
+        return next((name for name, offered in self.names.items() if offered == tag), None)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Every backend offered."""
+        return tuple(dict.fromkeys(self.names.values()))
+
+    @property
+    def listed(self) -> str:
+        """``extra cpu (cpu), extra gpu (cu128)``."""
+        return ", ".join(f"{self.scope} {name} ({tag or '?'})" for name, tag in self.names.items())
+
+    def flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
+        """What to add to ``call`` so that it takes the ``chosen`` alternative and none of the others.
+
+        A choice among them that the user made on the command line stands; ``--no-group`` for the others then
+        only keeps default groups out of its way.
+        """
+        if self.scope == "extra":
+            return self._extra_flags(chosen, call)
+        if any(option in call.options for option in _ONLY):
+            return ()
+        taken = self._named(call.values_of("--group")) or {chosen}
+        refused = self._named(call.values_of("--no-group"))
+        wanted = [name for name in self.names if name in taken and name not in refused]
+        others = [name for name in self.names if name not in wanted]
+        flags = [part for name in others if name not in refused for part in ("--no-group", name)]
+        return (*flags, *(part for name in wanted for part in ("--group", name)))
+
+    def _extra_flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
+        if call.command == "tree":  # it has no --extra (uv 0.13.9) and shows them all
+            return ()
+        taken = self._named(call.values_of("--extra"))
+        refused = self._named(call.values_of("--no-extra"))
+        if "--all-extras" in call.options:
+            kept = taken or {chosen}
+            return tuple(part for name in self.names if name not in kept for part in ("--no-extra", name))
+        return () if taken or chosen is None or chosen in refused else ("--extra", chosen)
+
+    def _named(self, words: Iterable[str]) -> set[str | None]:
+        wanted = {canonical(word) for value in words for word in value.replace(",", " ").split()}
+        return {name for name in self.names if canonical(name) in wanted}

@@ -1,0 +1,215 @@
+"""What a project without ``[tool.torchsel]`` offers: torch by extra or group, each from its own index.
+
+A choice is an extra or group that requires torch and stands in ``tool.uv.conflicts``: uv (0.13.9) locks two
+builds of one package only for what is declared to conflict, so without that there is nothing to choose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from torchsel.project.present import LISTS, canonical
+from torchsel.project.requirements import parse_requirement
+from torchsel.project.workspace import find_pyproject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from packaging.requirements import Requirement
+
+    from torchsel.project.present import Scope
+    from torchsel.project.workspace import Project, TomlFile
+    from torchsel.uv.call import UvCall
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """An extra or group of one package; names are normalised, ``""`` is a root without a project."""
+
+    package: str
+    scope: Scope
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """One requirement of torch: the place it stands in (None: ``project.dependencies``) and its source.
+
+    ``source`` are the items of ``tool.uv.sources.torch`` that apply to it on some platform.
+    """
+
+    file: TomlFile
+    place: Place | None
+    requirement: Requirement
+    source: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
+    """One choice: the extra or group, as written, and the requirements of torch it leads to."""
+
+    name: str
+    place: Place
+    ways: tuple[Way, ...]
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether it says itself which build it takes: by a source, an address or a local version."""
+        required = [way.requirement for way in self.ways]
+        locals_ = (specifier.version for item in required for specifier in item.specifier)
+        return self.has_source or any(item.url for item in required) or any("+" in text for text in locals_)
+
+    @property
+    def has_source(self) -> bool:
+        """Whether some requirement has a source that is for its extra or group."""
+        return any(item.get("extra") or item.get("group") for way in self.ways for item in way.source)
+
+
+def offers(project: Project, folder: Path, call: UvCall | None = None) -> tuple[Offer, ...]:
+    """The choices uv would accept for ``call`` in ``folder``: all extras, or all groups.
+
+    Empty where torch is not routed by extra or group, and where the command line leaves nothing to choose.
+    """
+    conflicts = conflict_sets(project)
+    found: dict[Place, Offer] = {}
+    for place, name, file in _candidates(project, targets(project, folder, call), conflicts):
+        ways = tuple(_ways(project, file, place, frozenset()))
+        if ways:
+            found.setdefault(place, Offer(name=name, place=place, ways=ways))
+    routed = [offer.place.scope for offer in found.values() if offer.is_routed]
+    scope = max(routed, key=routed.count, default=None)
+    mine = {offer.place.name: offer for offer in reversed(found.values()) if offer.place.scope == scope}
+    listed = [offer for offer in found.values() if mine.get(offer.place.name) is offer]
+    return tuple(_left_open(listed, conflicts, call) if call else listed)
+
+
+def targets(project: Project, folder: Path, call: UvCall | None) -> tuple[TomlFile, ...]:
+    """The files whose extras and groups uv takes by name (seen with uv 0.13.9).
+
+    Those of ``--package``; all with ``--all-packages`` or at a root that is no project; else the nearest.
+    """
+    packages = {canonical(name) for name in (call.values_of("--package") if call else ())}
+    here = find_pyproject(folder)
+    at_bare_root = here == project.root.path and "project" not in project.root.data
+    if (call and "--all-packages" in call.options) or (at_bare_root and not packages):
+        return project.files
+    if packages:
+        return tuple(file for file in project.files if file.present.package in packages)
+    return tuple(file for file in project.files if file.path == here) or (project.root,)
+
+
+def conflict_sets(project: Project) -> list[frozenset[Place]]:
+    """``tool.uv.conflicts`` of the root and its members; an entry without a package is for its own file."""
+    return [
+        members_of(members, file.present.package)
+        for file in project.files
+        for members in file.present.conflicts
+    ]
+
+
+def base_ways(project: Project, folder: Path, call: UvCall | None = None) -> tuple[Way, ...]:
+    """The requirements of torch that hold without any extra or group."""
+    return tuple(
+        Way(file=file, place=None, requirement=item, source=_source(project, file, None))
+        for file in targets(project, folder, call)
+        for text in _list(file.table("project").get("dependencies"))
+        if (item := parse_requirement(text)) and canonical(item.name) == "torch"
+    )
+
+
+def _candidates(
+    project: Project, files: tuple[TomlFile, ...], conflicts: list[frozenset[Place]]
+) -> Iterator[tuple[Place, str, TomlFile]]:
+    """Extras and groups that conflict with another; a group of the root can be named from a member too."""
+    conflicting = frozenset[Place]().union(*conflicts)
+    for scope in LISTS:
+        root = (project.root,) if scope == "group" and project.root not in files else ()
+        for file in (*files, *root):
+            for name in file.table(*LISTS[scope]):
+                place = Place(package=file.present.package, scope=scope, name=canonical(name))
+                if place in conflicting:
+                    yield place, name, file
+
+
+def _left_open(offers: list[Offer], conflicts: list[frozenset[Place]], call: UvCall) -> list[Offer]:
+    """Those that the command line does not rule out; none where it names one of them."""
+    given = {(scope, name) for scope in LISTS for name in _words(call.values_of(f"--{scope}"))}
+    refused = {(scope, name) for scope in LISTS for name in _words(call.values_of(f"--no-{scope}"))}
+    if any((offer.place.scope, offer.place.name) in given for offer in offers):
+        return []
+    excluded = [members for members in conflicts if given & {(item.scope, item.name) for item in members}]
+    return [
+        offer
+        for offer in offers
+        if (offer.place.scope, offer.place.name) not in refused
+        and not any(offer.place in members for members in excluded)
+    ]
+
+
+def _words(values: tuple[str, ...]) -> set[str]:
+    return {canonical(word) for value in values for word in value.replace(",", " ").split()}
+
+
+def _ways(project: Project, file: TomlFile, place: Place, seen: frozenset[Place]) -> Iterator[Way]:
+    """What ``place`` requires of torch, also through groups it includes and extras of workspace members."""
+    if place in seen:
+        return
+    for item in _items(file, place, frozenset()):
+        requirement = parse_requirement(item)
+        if requirement is None:
+            continue
+        if canonical(requirement.name) == "torch":
+            yield Way(file=file, place=place, requirement=requirement, source=_source(project, file, place))
+        package = canonical(requirement.name)
+        for member in (member for member in project.files if member.present.package == package):
+            for extra in sorted(requirement.extras):
+                below = Place(package=package, scope="extra", name=canonical(extra))
+                yield from _ways(project, member, below, seen | {place})
+
+
+def _items(file: TomlFile, place: Place, seen: frozenset[str]) -> Iterator[object]:
+    """The list at ``place``; an included group's items count as the including one's, as with uv's sources."""
+    lists = file.table(*LISTS[place.scope])
+    for item in next((_list(items) for name, items in lists.items() if _name(name) == place.name), []):
+        name = _name(item.get("include-group")) if isinstance(item, dict) else ""
+        if name and name not in seen:
+            yield from _items(file, replace(place, name=name), seen | {place.name})
+        else:
+            yield item
+
+
+def _source(project: Project, file: TomlFile, place: Place | None) -> tuple[Mapping[str, Any], ...]:
+    """``tool.uv.sources.torch``, the package's own before the root's, as far as it is for ``place``."""
+    for at in (file, project.root):
+        if source := at.present.sources.get("torch"):
+            return tuple(item for item in source.items if _is_for(item, place))
+    return ()
+
+
+def _is_for(item: Mapping[str, Any], place: Place | None) -> bool:
+    scopes = [scope for scope in LISTS if scope in item]
+    return all(place and place.scope == scope and place.name == _name(item[scope]) for scope in scopes)
+
+
+def members_of(conflict: object, package: str) -> frozenset[Place]:
+    """One set of ``tool.uv.conflicts`` in the file of ``package``."""
+    return frozenset(
+        Place(
+            package=_name(member["package"]) if "package" in member else package,
+            scope=scope,
+            name=_name(member[scope]),
+        )
+        for member in _list(conflict)
+        for scope in LISTS
+        if isinstance(member, dict) and scope in member
+    )
+
+
+def _name(value: object) -> str:
+    return canonical(value) if isinstance(value, str) else ""
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

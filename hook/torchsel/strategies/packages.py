@@ -1,0 +1,81 @@
+"""Which packages a project's routing is for, and where each has its builds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import SpecifierSet
+
+from torchsel.backend import Backend
+from torchsel.project import requirements
+from torchsel.project.present import LISTS, canonical
+from torchsel.project.requirements import required_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from torchsel.catalog.catalog import Catalog
+    from torchsel.selection.demand import Demand
+    from torchsel.strategies.setting import Setting
+
+
+def named_packages(setting: Setting) -> list[str]:
+    """torch, and the packages to route beside it, sorted."""
+    project, config = setting.project, setting.config
+    routable = setting.catalog.routable_packages
+    if config.packages is not None:
+        named = set(config.packages)
+    else:
+        direct = requirements.direct_requirements(project)
+        locked = requirements.locked_packages(project.lock, routable)
+        named = {*(item.name for item in direct), *(item.name for item in locked), *_users_packages(setting)}
+        named &= routable
+    return ["torch", *sorted(named - {"torch", *config.exclude})]
+
+
+def own_packages(setting: Setting) -> set[str]:
+    """Packages whose stale sources may go."""
+    return {*setting.catalog.family_packages, *named_packages(setting)} - set(setting.config.exclude)
+
+
+def packages_on(setting: Setting, backend: Backend, torch: str | None) -> tuple[str, ...]:
+    """The named packages that the backend's index has, and those that ``torch`` needs from there."""
+    catalog = setting.catalog
+    there = [name for name in named_packages(setting) if catalog.has_package(backend.tag, name)]
+    only_there = catalog.index_only_packages(backend.tag, torch)
+    return (*there, *(name for name in only_there if name not in setting.config.exclude))
+
+
+def index_url(setting: Setting, backend: Backend) -> str:
+    """URL of the backend's index."""
+    return backend.index_url(setting.config.index_url, setting.config.channel)
+
+
+def reference_release(demand: Demand, backend: Backend, catalog: Catalog) -> str | None:
+    """The torch release that the routing of ``backend`` is generated for, whatever machine asks.
+
+    The locked one that the backend has, else the newest it has within the project's specifiers, else None.
+    """
+    there = {build.torch: None for build in catalog.builds(backend=backend.tag)}
+    allowed = SpecifierSet(",".join(demand.specifiers))
+    locked = [release for release in demand.locked if release in there]
+    return next(iter([*locked, *allowed.filter(there)]), None)
+
+
+def platforms(backend: Backend, torch: str | None, catalog: Catalog) -> Collection[str]:
+    """Where the build exists; for a backend the catalog doesn't know, where its family's newest one does."""
+    found = catalog.platforms_of(backend.tag, torch)
+    if found:
+        return found
+    kin = [build for build in catalog.all_builds if Backend.parse(build.backend).family == backend.family]
+    return catalog.platforms_of(kin[0].backend if kin else "cpu", None)
+
+
+def _users_packages(setting: Setting) -> set[str]:
+    """What the groups or extras of a table of names require: those lists are the user's own."""
+    scope = LISTS["extra" if setting.config.strategy == "extras" else "group"]
+    wanted = {canonical(name) for name in setting.config.names}
+    lists = setting.project.root.table(*scope).items()
+    kept = [listed for name, listed in lists if canonical(name) in wanted]
+    items = [item for listed in kept if isinstance(listed, list) for item in listed]
+    return {name for item in items if (name := required_name(item))}

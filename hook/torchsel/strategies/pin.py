@@ -1,0 +1,153 @@
+"""``pin``: the file is routed to this machine's backend, and plain uv is right.
+
+Builders without a GPU have a rule of their own: what was committed for other machines is kept there, unless
+they are told otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from torchsel.backend import Backend
+from torchsel.config.request import Request
+from torchsel.errors import MachineError
+from torchsel.project import requirements
+from torchsel.routing.wanted import Routing, platform_marker, to_one
+from torchsel.selection.select import select
+from torchsel.strategies.packages import index_url, named_packages, packages_on, platforms, reference_release
+from torchsel.strategies.protocol import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torchsel.host import Host
+    from torchsel.project.requirements import Locked
+    from torchsel.strategies.setting import Setting
+
+_ASKED = frozenset({"--backend", "TORCHSEL_BACKEND", "UV_TORCH_BACKEND"})
+_HOSTS = ("TORCHSEL_HOST", "UV_CUDA_DRIVER_VERSION", "UV_AMD_GPU_ARCHITECTURE")
+
+
+def is_builder(request: Request, host: str | None, environ: Mapping[str, str]) -> bool:
+    """Whether ``CI`` is set and the caller named neither a backend nor a host (``host`` is the option)."""
+    if environ.get("CI", "").lower() in ("", "0", "false"):
+        return False
+    return (
+        request.backend == "auto"
+        and request.source not in _ASKED
+        and not (host or any(map(environ.get, _HOSTS)))
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pin:
+    """The strategy ``pin``."""
+
+    setting: Setting
+    name: str = "pin"
+    alternatives: None = None
+    is_open: bool = True
+
+    def decide(self, host: Host, python: str | None, *, upgrade: bool = False) -> Decision:
+        """The best build; in CI without a usable GPU what is committed."""
+        kept = self._committed()
+        try:
+            decided = self._select(self.setting.request, host, python, upgrade=upgrade)
+            if kept is None or decided.selection.family != "cpu":
+                return decided
+        except MachineError:
+            if kept is None:
+                raise
+        request = Request(backend=kept, source="the committed routing, kept in CI")
+        decided = self._select(request, host, python, upgrade=False)
+        return replace(decided, selection=replace(decided.selection, warnings=(_kept_sentence(kept),)))
+
+    def routing(self, backend: Backend) -> Routing:
+        """Sources to one index on the platforms that have the build; all where a local version is pinned."""
+        setting = self.setting
+        torch = reference_release(setting.demand(), backend, setting.catalog)
+        packages = packages_on(setting, backend, torch)
+        direct = {item.name for item in requirements.direct_requirements(setting.project)}
+        pinned = requirements.pinned_local(setting.project, "torch")
+        is_pinned = pinned is not None and pinned[0] == backend.tag  # only one index has that
+        return to_one(
+            backend=backend,
+            url=index_url(setting, backend),
+            packages=packages,
+            anchored=set(packages) - direct,
+            marker="" if is_pinned else platform_marker(platforms(backend, torch, setting.catalog)),
+            named=named_packages(setting),
+        )
+
+    def routed(self, decision: Decision | None = None) -> str | None:  # noqa: ARG002 - one for every machine
+        """Where the unscoped source leads."""
+        return self.setting.present.routed()
+
+    def locked(self, decision: Decision) -> list[Locked]:  # noqa: ARG002 - one for every machine
+        """Every entry of torch."""
+        return requirements.locked_packages(self.setting.project.lock, ["torch"])
+
+    def release(self, decision: Decision, host: Host) -> str | None:
+        """The selected one; macOS, where nothing is routed, leaves the others' torch alone."""
+        return None if host.system == "darwin" else decision.selection.torch
+
+    def drift(self, decision: Decision) -> str:
+        """What it is routed to, and what was needed."""
+        routed, tag, request = self.routed(), decision.tag, decision.request
+        if routed == tag:
+            return "the routing is not what [tool.torchsel] generates; run 'torchsel'"
+        if routed is None:
+            return "torch is not routed yet; run 'torchsel'"
+        need = "this machine needs" if request.backend == "auto" else f"{request.source} asks for"
+        return f"torch is routed to {routed}, but {need} {tag}; run 'torchsel'"
+
+    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:
+        """A torch from another index than the routed one."""
+        catalog, present, tag = self.setting.catalog, self.setting.present, decision.tag
+        is_built = host.platform in catalog.platforms_of(tag, decision.selection.torch)
+        if not locked or not self.routed() or host.system == "darwin" or not is_built:
+            return ""
+        if present.backends.get(locked.registry or "") == tag:
+            return ""
+        return f"uv.lock has torch {locked.version}, which is not from the {tag} index; run 'uv lock'"
+
+    def forbidden(self) -> tuple[str, ...]:
+        """Why the configuration or the request does not allow what is routed."""
+        config, request, routed = self.setting.config, self.setting.request, self.routed()
+        if routed is None:
+            return ()
+        backend, found = Backend.parse(routed), []
+        if request.backend not in ("auto", routed):
+            found.append(f"routed to {routed}, but {request.source} asks for {request.backend}")
+        is_fallback = routed == "cpu" and config.fallback == "cpu"
+        if config.backends is not None and routed not in config.backends and not is_fallback:
+            found.append(f"routed to {routed}, which is not among tool.torchsel.backends")
+        if not config.admits(backend):
+            found.append(f"routed to {routed}, which is above tool.torchsel.max-cuda")
+        return tuple(found)
+
+    def _committed(self) -> str | None:
+        """The backend to stay with should this builder have no usable GPU, where that rule applies."""
+        routed = self.routed()
+        if not self.setting.is_builder or routed in (None, "cpu") or self.forbidden():
+            return None
+        return routed
+
+    def _select(self, request: Request, host: Host, python: str | None, *, upgrade: bool) -> Decision:
+        setting = self.setting
+        selection = select(
+            host=host,
+            requested=request.backend,
+            demand=setting.demand(host, python, upgrade=upgrade),
+            config=setting.config,
+            catalog=setting.catalog,
+        )
+        return Decision(selection=selection, request=request)
+
+
+def _kept_sentence(tag: str) -> str:
+    return (
+        f"CI without a usable GPU: the routing to {tag} stays as committed;"
+        " choose with --backend, TORCHSEL_BACKEND or TORCHSEL_HOST"
+    )

@@ -1,0 +1,90 @@
+"""The protocol of a strategy: how a project's routing is laid out, and which part of it a machine takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torchsel.backend import Backend
+    from torchsel.config.request import Request
+    from torchsel.host import Host
+    from torchsel.project.requirements import Locked
+    from torchsel.routing.wanted import Routing
+    from torchsel.selection.selection import Selection
+    from torchsel.strategies.alternatives import Alternatives
+    from torchsel.strategies.setting import Setting
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What one machine takes.
+
+    ``request`` is what was asked for in the end. ``chosen`` is the name, among ``alternatives``, of the group
+    or extra to take, None where none is for this machine, or where there is only one way. ``notes`` say what
+    was not understood, and what is missing here.
+    """
+
+    selection: Selection
+    request: Request
+    alternatives: Alternatives | None = None
+    chosen: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        """The backend's tag."""
+        return self.selection.backend.tag
+
+
+class Strategy(Protocol):
+    """One way to lay out a project's routing."""
+
+    @property
+    def setting(self) -> Setting:
+        """What it works on."""
+
+    @property
+    def name(self) -> str:
+        """The word for it in ``tool.torchsel.strategy``."""
+
+    @property
+    def alternatives(self) -> Alternatives | None:
+        """What the file offers to every machine; None where it is routed to one backend."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the command line leaves something to choose."""
+
+    def decide(self, host: Host, python: str | None, *, upgrade: bool = False) -> Decision:
+        """Choose for a machine.
+
+        Raises:
+            ConfigError: what was asked for is not to be had in this project.
+            MachineError: nothing is usable and ``fallback`` is ``error``.
+        """
+
+    def routing(self, backend: Backend) -> Routing | None:
+        """What is to stand in the file (for ``backend``, where it is routed to one); None: it is the user's.
+
+        Raises:
+            ConfigError: the strategy does not fit the project.
+        """
+
+    def routed(self, decision: Decision) -> str | None:
+        """The backend that the file routes torch to for this machine, None where it is not torchsel's."""
+
+    def locked(self, decision: Decision) -> list[Locked]:
+        """The entries of torch in uv.lock that are for what was chosen."""
+
+    def release(self, decision: Decision, host: Host) -> str | None:
+        """The torch that this machine decides on for the whole lock; None where it decides nothing."""
+
+    def drift(self, decision: Decision) -> str:
+        """Why the file is not what this machine needs, and what to do; empty where nothing can be said."""
+
+    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:
+        """Why uv.lock, of a project in sync, has not what this machine needs; empty where it has."""
+
+    def forbidden(self) -> tuple[str, ...]:
+        """Why what is routed is not allowed, whatever the machine; nothing where it is."""

@@ -1,0 +1,55 @@
+"""What a strategy works on, whatever the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel.project import requirements
+from torchsel.selection.demand import Demand
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torchsel.catalog.catalog import Catalog
+    from torchsel.config.keys import Config
+    from torchsel.config.request import Request
+    from torchsel.host import Host
+    from torchsel.project.present import Present
+    from torchsel.project.workspace import Project
+    from torchsel.uv.call import UvCall
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """A project with its configuration and what is asked for.
+
+    ``folder`` is where uv is called, with the options of ``call``. ``is_builder`` tells that this is a CI job
+    for which nobody named a backend or a host.
+    """
+
+    project: Project
+    config: Config
+    request: Request
+    catalog: Catalog
+    folder: Path
+    call: UvCall | None = None
+    is_builder: bool = False
+
+    @property
+    def present(self) -> Present:
+        """What stands in the root's pyproject.toml."""
+        return self.project.root.present
+
+    def demand(self, host: Host | None = None, python: str | None = None, *, upgrade: bool = False) -> Demand:
+        """What the project asks of torch on ``host``; on any machine where None."""
+        entries = requirements.locked_packages(self.project.lock, ["torch"])
+        here = requirements.locked_here(entries, host, python) if host else entries
+        required = self.project.root.table("project").get("requires-python")
+        return Demand(
+            specifiers=requirements.specifiers(self.project, "torch", host=host, python=python),
+            requires_python=required if isinstance(required, str) else None,
+            python=python,
+            locked=requirements.newest_first(item.public for item in here),
+            upgrade=upgrade,
+        )

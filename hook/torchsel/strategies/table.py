@@ -1,0 +1,34 @@
+"""The table of strategies, and which one a project has."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from torchsel.strategies.adopted import Adopted
+from torchsel.strategies.named import Named
+from torchsel.strategies.pin import Pin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torchsel.strategies.protocol import Strategy
+    from torchsel.strategies.setting import Setting
+
+TABLE: Mapping[str, Callable[[Setting], Strategy]] = MappingProxyType(
+    {
+        "pin": lambda setting: Pin(setting=setting),
+        "groups": lambda setting: Named(setting=setting),
+        "extras": lambda setting: Named(setting=setting),
+        "adopted": lambda setting: Adopted(setting=setting),
+    }
+)
+
+
+def strategy_of(setting: Setting) -> Strategy:
+    """The configured strategy; without a table the project's own extras or groups, where it has any."""
+    if not setting.project.is_configured:
+        adopted = Adopted(setting=setting)
+        if adopted.offers:
+            return adopted
+    return TABLE[setting.config.strategy](setting)
