@@ -172,7 +172,7 @@ def test_a_hand_edit_is_drift_and_mended(project: MakeProject, hosts: dict[str, 
     routed = demo.text()
     demo.pyproject.write_text(routed.replace("explicit = true", "explicit = false"))
     drift = demo.torchsel("check", code=1)
-    assert "tool.uv.index.0.explicit" in drift.err
+    assert "tool.uv.index[0].explicit" in drift.err
     assert "run 'torchsel'" in drift.err
     demo.torchsel("--host", str(hosts["h200"]))
     assert demo.text() == routed
@@ -372,7 +372,7 @@ def test_an_index_named_for_another_backend_is_drift_and_mended(
     demo.torchsel("--host", str(hosts["gtx1080ti"]))
     routed = demo.text()
     demo.pyproject.write_text(routed.replace('whl/cu126"', 'whl/cu130"'))
-    assert "tool.uv.index.0.url" in demo.torchsel("check", code=1).err
+    assert "tool.uv.index[0].url" in demo.torchsel("check", code=1).err
     demo.torchsel("--host", str(hosts["gtx1080ti"]))
     assert demo.text() == routed
 

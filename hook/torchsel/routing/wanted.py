@@ -107,13 +107,13 @@ def to_several(
     for item in listed:
         for package in item.packages:
             sources.setdefault(package, []).append({"index": item.backend.index_name, scope: item.name})
-    named = {item.name: item.requirements for item in listed}
+    lists = {item.name: item.requirements for item in listed}
     return Routing(
         indexes={item.backend.index_name: item.url for item in listed},
         sources=sources,
-        groups=named if scope == "group" else {},
-        extras=named if scope == "extra" else {},
-        conflicts=tuple({scope: name} for name in named) if len(named) > 1 else (),
+        groups=lists if scope == "group" else {},
+        extras=lists if scope == "extra" else {},
+        conflicts=tuple({scope: name} for name in lists) if len(lists) > 1 else (),
         defaults=tuple(defaults),
         keeps_bounds=keeps_bounds,
         packages=tuple(name for name in named if name in sources),
