@@ -1,16 +1,23 @@
-"""Is the routing in the file what ``[tool.torchsel]`` generates, for some allowed backend?"""
+"""Is the routing in the file what ``[tool.torchsel]`` generates, and does uv.lock serve these machines?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.config.keys import Config
 from torchsel.pipeline.plan import make_plan
+from torchsel.project.requirements import locked_here
+from torchsel.selection.demand import Demand
+from torchsel.selection.select import select
 from torchsel.toml.edits import Delete, dotted
 
 if TYPE_CHECKING:
+    from torchsel.host import Host
     from torchsel.pipeline.inputs import Inputs
+    from torchsel.project.requirements import Locked
+    from torchsel.selection.selection import Selection
     from torchsel.strategies.protocol import Strategy
     from torchsel.toml.edits import Edit
 
@@ -35,7 +42,7 @@ def check(strategy: Strategy) -> Verdict:
     where = project.root.path.name
     plan = make_plan(strategy, Backend.parse(routed or "cpu"))
     drift = [f"{where}: {_describe(edit)}" for edit in plan.changes.edits]
-    if alternatives is None and routed is None and drift:
+    if drift and not strategy.is_routed:
         drift = [f"{where}: torch is not routed yet"]
     drift = [*(f"{where}: {reason}" for reason in strategy.forbidden()), *drift]
     tags = alternatives.tags if alternatives else (routed,) if routed else ()
@@ -44,37 +51,90 @@ def check(strategy: Strategy) -> Verdict:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostVerdict:
-    """What one recorded host would get; ``is_served`` is False where the commit has nothing for it."""
+    """What one host would get of the commit; ``is_served`` is False where that is not right for it."""
 
+    name: str
     sentence: str
     is_served: bool
 
+    @property
+    def line(self) -> str:
+        """``ok`` or ``FAIL`` first."""
+        return f"{'ok  ' if self.is_served else 'FAIL'} {self.name}: {self.sentence}"
+
 
 def check_host(name: str, found: Inputs) -> HostVerdict:
-    """Say which of the committed backends a host would get, and whether uv.lock has it.
+    """Say what a host would get from uv.lock, and whether that runs there.
 
-    A host that no build runs on at all is not served; one whose GPU none of the backends runs on gets the
-    CPU build, which is said.
+    A machine without a GPU that PyTorch supports is served by any build that its platform has.
     """
-    decision, present = found.decision, found.setting.present
-    tag = decision.tag
-    entries = found.strategy.locked(decision)
-    locked = [item.version for item in entries if present.backends.get(item.registry or "") == tag]
-    state = f"uv.lock has torch {', '.join(locked)}" if locked else "uv.lock does not have it"
-    is_served = found.selection.usable or bool(found.host.accelerators)
-    choice = ""
-    if decision.alternatives is None:
-        routed = found.strategy.routed(decision)
-        if routed != tag:
-            state = f"routed to {routed} now; 'torchsel' there changes it"
-    elif decision.chosen is None:
-        listed = ", ".join(decision.alternatives.tags)
-        return HostVerdict(sentence=f"{name}: needs {tag}, which is not among {listed}", is_served=False)
-    else:
-        choice = f" ({decision.alternatives.scope} {decision.chosen})"
-        is_served &= bool(locked) or found.project.lock is None
-    said = "".join(f"; {warning}" for warning in found.selection.warnings)
-    return HostVerdict(sentence=f"{name}: {tag}{choice}; {state}{said}", is_served=is_served)
+    problem, what = _problem(found)
+    return HostVerdict(name=name, sentence="; ".join(filter(None, (what, problem))), is_served=not problem)
+
+
+def _problem(found: Inputs) -> tuple[str, str]:
+    """Why the host is not served, empty where it is, and what it would get."""
+    decision = found.decision
+    if decision.alternatives and decision.chosen is None:
+        listed = ", ".join(tag for tag in decision.alternatives.tags if tag)
+        return f"needs {decision.tag}, which is not among {listed}", ""
+    if found.project.lock is None:
+        return "there is no uv.lock; run 'uv lock'", _would_get(found)
+    entries = locked_here(found.strategy.locked(decision), found.host, found.python)
+    if not entries:
+        return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'", _would_get(found)
+    tag = _tag(found, entries[0])
+    what = f"{tag}, torch {entries[0].public}{_choice(found)}"
+    return (_trouble(found, tag, entries[0].public) if _has_gpu(found.host, found) else ""), what
+
+
+def _trouble(found: Inputs, tag: str, torch: str) -> str:
+    """Why a build does not serve a GPU, empty where it does."""
+    if tag == "cpu":
+        return f"its GPU gets the CPU build: {_why(found.selection)}"
+    judged = _judged(found, tag, torch)
+    return "" if judged.usable else _why(judged)
+
+
+def _tag(found: Inputs, locked: Locked) -> str:
+    """The backend of what is locked; without an index of torchsel's the one of uv's default index."""
+    if index := found.setting.present.backends.get(locked.registry or "") or locked.local:
+        return index
+    if found.decision.chosen:
+        return found.decision.tag
+    row = found.catalog.release(locked.public)
+    return (row and row.default_backend(found.host.platform)) or "cpu"
+
+
+def _would_get(found: Inputs) -> str:
+    torch = f", torch {found.selection.torch}" if found.selection.torch else ""
+    return f"{found.decision.tag}{torch}{_choice(found)}"
+
+
+def _choice(found: Inputs) -> str:
+    alternatives, chosen = found.decision.alternatives, found.decision.chosen
+    return f" ({alternatives.scope} {chosen})" if alternatives and chosen else ""
+
+
+def _has_gpu(host: Host, found: Inputs) -> bool:
+    """Whether any build there is, of whatever release, runs on an accelerator of this machine."""
+    best = select(host=host, requested="auto", demand=Demand(), config=Config(), catalog=found.catalog)
+    return best.family != "cpu"
+
+
+def _judged(found: Inputs, tag: str, torch: str) -> Selection:
+    """The verdict on one build."""
+    return select(
+        host=found.host,
+        requested=tag,
+        demand=Demand(specifiers=(f"=={torch}",), python=found.python),
+        config=replace(found.config, backends=None, fallback="cpu"),
+        catalog=found.catalog,
+    )
+
+
+def _why(selection: Selection) -> str:
+    return "; ".join(selection.warnings or selection.reasons)
 
 
 def _describe(edit: Edit) -> str:

@@ -41,17 +41,23 @@ class Holds:
 
 
 def holds(found: Inputs, plan: Plan, *, upgrade: bool = False) -> Holds:
-    """What keeps the torch family at its locked releases; with ``upgrade`` it is free to move."""
-    family = found.catalog.family_packages | plan.routing.sources.keys()
-    locked: dict[str, list[Locked]] = {"torch": []}
-    for item in requirements.locked_packages(found.project.lock, family):
-        locked.setdefault(item.name, []).append(item)
+    """What keeps the torch family at its locked releases; with ``upgrade`` it is free to move.
+
+    Where this machine decides on another torch, that is what all are told.
+    """
+    locked = _locked(found, plan)
     if upgrade:
         return Holds(tries=(tuple(locked),))
     wanted = found.strategy.release(found.decision, found.host)
     urls = found.setting.present.backends
     if wanted is not None and wanted not in routed_releases(locked["torch"], urls):
         return Holds(tries=((f"torch=={wanted}", *(name for name in locked if name != "torch")),))
+    return kept(found, plan)
+
+
+def kept(found: Inputs, plan: Plan) -> Holds:
+    """What keeps the torch family at its locked releases, whatever machine this is."""
+    locked, urls = _locked(found, plan), found.setting.present.backends
     bounded = [_bound(name, items, urls, plan.routing.marker) for name, items in locked.items()]
     exact = [text for name, items in locked.items() for text in _forks(name, items)]
     free = [bounded[0], *(name for name in locked if name != "torch")]
@@ -76,6 +82,15 @@ def is_outrun(found: Inputs) -> bool:
 def routed_releases(items: list[Locked], urls: Collection[str]) -> set[str]:
     """Public releases locked from torchsel's indexes; where there are none, from any."""
     return {item.public for item in items if item.registry in urls} or {item.public for item in items}
+
+
+def _locked(found: Inputs, plan: Plan) -> dict[str, list[Locked]]:
+    """What uv.lock has of the torch family, torch first."""
+    family = found.catalog.family_packages | plan.routing.sources.keys()
+    locked: dict[str, list[Locked]] = {"torch": []}
+    for item in requirements.locked_packages(found.project.lock, family):
+        locked.setdefault(item.name, []).append(item)
+    return locked
 
 
 def _forks(name: str, items: list[Locked]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.errors import NotEditableError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torchsel.backend import Backend
     from torchsel.project.workspace import Project
     from torchsel.strategies.protocol import Strategy
+    from torchsel.toml.edits import Edit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,11 +41,20 @@ def make_plan(strategy: Strategy, backend: Backend) -> Plan:
         ConfigError: a needed name is taken, the strategy does not fit the project, or the file has a shape
             that can't be edited.
     """
-    project, wanted = strategy.setting.project, strategy.routing(backend)
+    wanted = strategy.routing(backend)
     if wanted is None:
-        return Plan(
-            routing=Routing(packages=("torch",)), changes=Changes(is_users=True), text=project.root.text
-        )
+        text = strategy.setting.project.root.text
+        return Plan(routing=Routing(packages=("torch",)), changes=Changes(is_users=True), text=text)
+    return plan_for(strategy, wanted)
+
+
+def plan_for(strategy: Strategy, wanted: Routing, *more: Edit) -> Plan:
+    """The plan for a routing, with ``more`` edits behind those that it needs.
+
+    Raises:
+        ConfigError: a needed name is taken, or the file has a shape that can't be edited.
+    """
+    project = strategy.setting.project
     members = (source for file in project.members for source in file.present.sources.values())
     found = find_changes(
         strategy.setting.present,
@@ -53,6 +63,7 @@ def make_plan(strategy: Strategy, backend: Backend) -> Plan:
         used=index_names(members),
         addressed=requirements.addressed(project),
     )
+    found = replace(found, edits=(*found.edits, *more))
     return Plan(routing=wanted, changes=found, text=_edited(project, found))
 
 

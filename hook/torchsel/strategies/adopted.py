@@ -43,6 +43,11 @@ class Adopted:
         return offers(self.setting.project, self.setting.folder, self.setting.call)
 
     @property
+    def is_routed(self) -> bool:
+        """It is the user's, who routed it."""
+        return True
+
+    @property
     def is_open(self) -> bool:
         """Whether anything is offered."""
         return bool(self.offers)

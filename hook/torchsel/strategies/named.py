@@ -64,6 +64,11 @@ class Named:
             scope=self.scope, names={f"{prefix}{Backend.parse(tag).slug}": tag for tag in tags}
         )
 
+    @property
+    def is_routed(self) -> bool:
+        """Whether torch has sources by group or extra."""
+        return bool(self.setting.present.alternatives(self.scope))
+
     def decide(self, host: Host, python: str | None, *, upgrade: bool = False) -> Decision:
         """The best of what is offered, at the releases that uv.lock has of each."""
         setting, offered = self.setting, self.alternatives

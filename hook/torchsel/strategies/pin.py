@@ -49,6 +49,11 @@ class Pin:
     alternatives: None = None
     is_open: bool = True
 
+    @property
+    def is_routed(self) -> bool:
+        """Whether torch has a source of torchsel's."""
+        return self.routed() is not None
+
     def decide(self, host: Host, python: str | None, *, upgrade: bool = False) -> Decision:
         """The best build; in CI without a usable GPU what is committed."""
         kept = self._committed()

@@ -53,6 +53,10 @@ class Strategy(Protocol):
         """What the file offers to every machine; None where it is routed to one backend."""
 
     @property
+    def is_routed(self) -> bool:
+        """Whether the file has some routing of this kind, in sync or not."""
+
+    @property
     def is_open(self) -> bool:
         """Whether the command line leaves something to choose."""
 

@@ -1,0 +1,70 @@
+"""``torchsel deinit``: take out all that torchsel owns, and its table; the rest stays as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from torchsel.files.transaction import locked
+from torchsel.pipeline.holds import kept
+from torchsel.pipeline.inputs import again, read_inputs, require_table
+from torchsel.pipeline.plan import plan_for
+from torchsel.routing.wanted import Routing
+from torchsel.toml.edits import Delete
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torchsel.pipeline.inputs import Inputs, Options
+    from torchsel.pipeline.plan import Plan
+    from torchsel.uv.program import Uv
+
+TABLE = ("tool", "torchsel")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removal:
+    """What was taken out; ``relocked`` tells that uv.lock came along."""
+
+    inputs: Inputs
+    plan: Plan
+    relocked: bool = False
+
+
+def deinit(
+    options: Options,
+    environ: Mapping[str, str],
+    *,
+    write: bool,
+    lock: bool = True,
+    say: Callable[[str], None],
+) -> Removal:
+    """Take torchsel out of a project; with ``write`` false only work out what would be left.
+
+    Raises:
+        ConfigError: there is no table, or the file has a shape that can't be edited.
+        MachineError: the lock is held, a file can't be written, or uv failed; both files are as before.
+    """
+    found = read_inputs(replace(options, only_looks=True), environ)
+    require_table(found.project)
+    if not write:
+        return _removal(found)
+    with locked(found.project.root.path, environ) as place:
+        removal = _removal(again(found, environ))
+        project, text = removal.inputs.project, removal.plan.text
+        if project.lock is None or not lock or len(removal.plan.changes.edits) == 1:  # the table alone
+            place.write(project.root.text, text)
+            return removal
+        held = kept(removal.inputs, removal.plan)
+
+        def bring_along(uv: Uv) -> str | None:
+            said = held.lock(uv, project.folder)
+            return said and f"uv lock failed without the routing, so nothing was changed; uv said:\n{said}"
+
+        say("locking without the routing ...")
+        place.write_and_lock((project.root.text, project.lock.text), text, bring_along)
+        return replace(removal, relocked=True)
+
+
+def _removal(found: Inputs) -> Removal:
+    return Removal(inputs=found, plan=plan_for(found.strategy, Routing(), Delete(path=TABLE)))
