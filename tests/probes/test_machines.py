@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 from tests.support.machines import FakeSystem, load_machine, machine_names
-from torchsel.host import Host, parse_host
-from torchsel.probes import Finding, probe, probe_host, probe_machine
+from torchsel.host import Host, Vendor, parse_host
+from torchsel.probes import Finding, probe
+from torchsel.probes.platform import read_machine
+from torchsel.probes.run import VENDORS
 
 if TYPE_CHECKING:
     from torchsel.probes.system import Platform
@@ -66,16 +68,15 @@ def test_machine_without_gpu_costs_a_handful_of_reads() -> None:
 
 def test_platform_alone_reads_no_device() -> None:
     system = FakeSystem(load_machine("h200-driver-580"))
-    host = probe_machine(system)
+    host, _ = read_machine(system)
     assert (host.system, host.machine, host.libc) == ("linux", "x86_64", "glibc 2.39")
     assert host.accelerators == ()
     assert system.reads == []
     assert system.asked == []
 
 
-def test_probe_host_is_the_host_of_probe() -> None:
-    record = load_machine("p40-x3-rtx-3090")
-    assert probe_host(FakeSystem(record), {}) == probe(FakeSystem(record), {})[0]
+def test_every_vendor_has_a_row() -> None:
+    assert list(VENDORS) == list(get_args(Vendor))
 
 
 def test_a_probe_that_breaks_is_a_finding_and_the_others_go_on() -> None:

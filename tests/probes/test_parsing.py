@@ -10,7 +10,8 @@ from torchsel.probes.nvidia.driver import driver_version, find_driver
 from torchsel.probes.nvidia.nvml import ask_nvml
 from torchsel.probes.nvidia.smi import parse_rows
 from torchsel.probes.pci import display_devices
-from torchsel.probes.surroundings import hiding_variable
+from torchsel.probes.platform import hiding_variable
+from torchsel.probes.run import PCI_VENDORS
 
 LINUX = {"name": "linux", "machine": "x86_64", "kernel": "6.8.0"}
 
@@ -172,7 +173,7 @@ def test_pci_keeps_display_devices_of_three_makers() -> None:
         "0000:03:00.0": {"class": "0x120000", "id": "8086:7d1d"},
         "0000:04:00.0": {"class": "0x030000", "id": "1a03:2000"},
     }
-    devices = display_devices(FakeSystem({"system": LINUX, "pci": pci}))
+    devices = display_devices(FakeSystem({"system": LINUX, "pci": pci}), PCI_VENDORS)
     assert [(item.vendor, item.pci_id, item.driver) for item in devices] == [
         ("nvidia", "10de:2684", "nvidia"),
         ("amd", "1002:74a1", None),

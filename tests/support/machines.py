@@ -41,7 +41,7 @@ def load_machine(name: str) -> dict[str, Any]:
 class FakeSystem:
     """A recorded machine; ``asked`` lists NVML and every program that the probes turned to."""
 
-    patience = 0.05
+    timeout = 0.05
 
     def __init__(self, record: Mapping[str, Any]) -> None:
         self.record = record
@@ -92,7 +92,7 @@ class FakeSystem:
         return next((path for path in programs if Path(path.replace("\\", "/")).stem == name), None)
 
     def run(self, program: str, arguments: Sequence[str], *, timeout: float) -> Completed:
-        assert timeout <= self.patience
+        assert timeout <= self.timeout
         self.asked.append(Path(program.replace("\\", "/")).stem)
         return Completed(**self.record["commands"][program][" ".join(arguments)])
 

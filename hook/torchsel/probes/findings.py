@@ -21,8 +21,8 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
-    """What one probe read.
+class ProbeResult:
+    """What one probe found.
 
     ``driver`` is the NVIDIA driver version, raw; ``notes`` are whole sentences that a user should see.
     """
@@ -32,9 +32,9 @@ class Reading:
     driver: str | None = None
     notes: tuple[str, ...] = ()
 
-    def after(self, *findings: Finding) -> Reading:
-        """The same reading with findings that were made before it."""
-        return Reading(
+    def after(self, *findings: Finding) -> ProbeResult:
+        """The same result with findings that were made before it."""
+        return ProbeResult(
             findings=findings + self.findings,
             accelerators=self.accelerators,
             driver=self.driver,
@@ -42,9 +42,9 @@ class Reading:
         )
 
 
-def nothing(probe: str, why: str, *, notes: tuple[str, ...] = ()) -> Reading:
-    """A reading that lists no accelerator, and why."""
-    return Reading(findings=(Finding(probe=probe, outcome="absent", why=why),), notes=notes)
+def absent(probe: str, why: str, *, notes: tuple[str, ...] = ()) -> ProbeResult:
+    """A result that lists no accelerator, and why."""
+    return ProbeResult(findings=(Finding(probe=probe, outcome="absent", why=why),), notes=notes)
 
 
 def listing(accelerators: tuple[Accelerator, ...]) -> str:

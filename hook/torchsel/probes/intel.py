@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchsel.probes.findings import Finding, Reading, listing, nothing
+from torchsel.probes.findings import Finding, ProbeResult, absent, listing
 from torchsel.probes.pci import DEVICES, PASSED_TO_A_GUEST
-from torchsel.probes.surroundings import in_container
+from torchsel.probes.platform import in_container
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,20 +19,19 @@ _NAME = "Intel"
 _INTEGRATED = "0000:00:02.0"
 
 
-def probe_intel(system: System, environ: Mapping[str, str], devices: Sequence[PciDevice]) -> Reading:
+def probe_intel(system: System, environ: Mapping[str, str], cards: Sequence[PciDevice]) -> ProbeResult:
     """Intel GPUs that a process could open; on Windows, those present."""
-    cards = [device for device in devices if device.vendor == "intel"]
     if not cards:
-        return nothing(_NAME, "no Intel display device on the PCI bus")
+        return absent(_NAME, "no Intel display device on the PCI bus")
     usable = [card for card in cards if card.address is None or _has_render_node(system, card)]
     accelerators = tuple(card.accelerator for card in usable)
     left_out = [card for card in cards if card not in usable]
     found = [Finding(probe=_NAME, outcome="found", why=listing(accelerators))] if accelerators else []
     sentences = {card: _why_not(system, environ, card) for card in left_out}
-    absent = [Finding(probe=_NAME, outcome="absent", why=why) for why in sentences.values()]
+    unusable = [Finding(probe=_NAME, outcome="absent", why=why) for why in sentences.values()]
     # Integrated graphics are in nearly every laptop and rarely for XPU; only -v tells about them.
     notes = tuple(why for card, why in sentences.items() if card.address != _INTEGRATED)
-    return Reading(findings=(*found, *absent), accelerators=accelerators, notes=notes)
+    return ProbeResult(findings=(*found, *unusable), accelerators=accelerators, notes=notes)
 
 
 def _has_render_node(system: System, card: PciDevice) -> bool:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from torchsel.host import Accelerator
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torchsel.host import Vendor
     from torchsel.probes.system import System
 
 DEVICES = "/sys/bus/pci/devices"
 PASSED_TO_A_GUEST = "vfio-pci"
 
-_VENDORS: dict[int, Vendor] = {0x10DE: "nvidia", 0x1002: "amd", 0x8086: "intel"}
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 _DISPLAY = 0x03
 # Instinct accelerators call themselves "processing accelerator"; so do Intel's NPUs, which are no GPUs.
@@ -43,46 +44,46 @@ def pci_id(vendor: int, device: int) -> str:
     return f"{vendor:04x}:{device:04x}"
 
 
-def display_devices(system: System) -> tuple[PciDevice, ...]:
-    """The display devices of NVIDIA, AMD and Intel, in bus order."""
+def display_devices(system: System, vendors: Mapping[int, Vendor]) -> tuple[PciDevice, ...]:
+    """The display devices of these ``vendors`` (by PCI id), in bus order."""
     name = system.platform().name
     if name == "win32":
-        return _windows_devices(system.windows_display_ids() or ())
+        return _windows_devices(system.windows_display_ids() or (), vendors)
     if name != "linux":
         return ()
-    found = (_linux_device(system, address) for address in system.list_dir(DEVICES))
+    found = (_linux_device(system, address, vendors) for address in system.list_dir(DEVICES))
     return tuple(device for device in found if device)
 
 
-def _linux_device(system: System, address: str) -> PciDevice | None:
+def _linux_device(system: System, address: str, vendors: Mapping[int, Vendor]) -> PciDevice | None:
     folder = f"{DEVICES}/{address}"
     kind = (_hexadecimal(system.read_text(f"{folder}/class")) or 0) >> 16
     if kind not in (_DISPLAY, _PROCESSING_ACCELERATOR):
         return None
     vendor = _hexadecimal(system.read_text(f"{folder}/vendor"))
     device = _hexadecimal(system.read_text(f"{folder}/device"))
-    if vendor not in _VENDORS or device is None or device > 0xFFFF:
+    if vendor is None or vendor not in vendors or device is None or device > 0xFFFF:
         return None
-    if kind == _PROCESSING_ACCELERATOR and _VENDORS[vendor] != "amd":
+    if kind == _PROCESSING_ACCELERATOR and vendors[vendor] != "amd":
         return None
     if system.read_link(f"{folder}/physfn"):  # a virtual function of a card that is listed itself
         return None
     driver = system.read_link(f"{folder}/driver")
     return PciDevice(
-        vendor=_VENDORS[vendor],
+        vendor=vendors[vendor],
         pci_id=pci_id(vendor, device),
         address=address,
         driver=driver.rsplit("/", 1)[-1] if driver else None,
     )
 
 
-def _windows_devices(ids: tuple[str, ...]) -> tuple[PciDevice, ...]:
+def _windows_devices(ids: tuple[str, ...], vendors: Mapping[int, Vendor]) -> tuple[PciDevice, ...]:
     matches = filter(None, (re.match(_WINDOWS_ID, text) for text in ids))
     pairs = ((int(match[1], 16), int(match[2], 16)) for match in matches)
     return tuple(
-        PciDevice(vendor=_VENDORS[vendor], pci_id=pci_id(vendor, device))
+        PciDevice(vendor=vendors[vendor], pci_id=pci_id(vendor, device))
         for vendor, device in pairs
-        if vendor in _VENDORS
+        if vendor in vendors
     )
 
 

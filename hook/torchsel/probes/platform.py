@@ -1,14 +1,15 @@
-"""The platform itself: what wheels could run here, whatever the GPUs are."""
+"""The platform: what wheels could run here, and what may stand between a process and the GPUs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from torchsel.host import Host, normalize_machine
-from torchsel.probes.findings import Finding, Reading
-from torchsel.probes.surroundings import is_wsl
+from torchsel.probes.findings import Finding, ProbeResult
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torchsel.host import System as SystemName
     from torchsel.probes.system import Platform, System
 
@@ -19,9 +20,13 @@ _NAMES: dict[str, SystemName] = {
     "msys": "win32",
     "darwin": "darwin",
 }
+_CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
+_CONTAINER_VARIABLES = ("KUBERNETES_SERVICE_HOST", "container", "SINGULARITY_NAME", "APPTAINER_NAME")
+# Slurm's word for "no devices"; CUDA reads any entry that it doesn't know as the end of the list.
+_NO_DEVICE_WORDS = ("nodevfiles", "none", "void")
 
 
-def read_machine(system: System) -> tuple[Host, Reading]:
+def read_machine(system: System) -> tuple[Host, ProbeResult]:
     """The host without accelerators, and what is to be said about it."""
     platform = system.platform()
     libc = platform.libc or _musl(system, platform)
@@ -34,7 +39,33 @@ def read_machine(system: System) -> tuple[Host, Reading]:
     details = [host.system, host.machine, libc, platform.kernel and f"kernel {platform.kernel}"]
     details += ["WSL"] if is_wsl(system) else []
     finding = Finding(probe="platform", outcome="found", why=", ".join(filter(None, details)))
-    return host, Reading(findings=(finding,), notes=tuple(_notes(system, platform, libc)))
+    return host, ProbeResult(findings=(finding,), notes=tuple(_notes(system, platform, libc)))
+
+
+def in_container(system: System, environ: Mapping[str, str]) -> bool:
+    """Whether this is a container: Docker, Podman, systemd-nspawn, Kubernetes, Apptainer."""
+    if any(environ.get(name) for name in _CONTAINER_VARIABLES):
+        return True
+    return any(system.exists(path) for path in _CONTAINER_FILES)
+
+
+def is_wsl(system: System) -> bool:
+    """Whether the kernel is Windows Subsystem for Linux's (``5.15.153.1-microsoft-standard-WSL2``)."""
+    platform = system.platform()
+    return platform.name == "linux" and "microsoft" in (platform.kernel or "").lower()
+
+
+def hiding_variable(environ: Mapping[str, str], *names: str) -> str | None:
+    """The first of the variables that hides every device, as ``NAME="value"``; None where none does.
+
+    An empty list hides all, and so does one that starts with an index that is none, such as ``-1``
+    (CUDA C++ Programming Guide, "CUDA Environment Variables"; HIP and ROCr read theirs the same way).
+    """
+    for name in names:
+        value = environ.get(name)
+        if value is not None and _hides_all(value):
+            return f'{name}="{value}"'
+    return None
 
 
 def _musl(system: System, platform: Platform) -> str | None:
@@ -82,3 +113,8 @@ def _emulation_notes(platform: Platform) -> list[str]:
         f"This Python is built for {platform.machine} and emulated on {platform.native_machine}; "
         "CUDA and XPU builds of PyTorch don't run there."
     ]
+
+
+def _hides_all(value: str) -> bool:
+    first = value.partition(",")[0].strip().lower()
+    return not first or first.startswith("-") or first in _NO_DEVICE_WORDS

@@ -1,17 +1,20 @@
-"""Running a vendor's tool: from a trusted folder, with a bare environment and a time limit."""
+"""Asking a vendor's software within a time limit: a tool from a trusted folder, a driver's library."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
 
 _LARGEST_OUTPUT = 1 << 18
 _LAST_WAIT = 0.5
@@ -42,6 +45,33 @@ def run_program(
         _abandon(process)
         return Completed(trouble=f"no answer within {timeout:g} s")
     return Completed(code=process.returncode, output=output[:_LARGEST_OUTPUT].decode("utf-8", "replace"))
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """Call ``work``, which has no time limit of its own, in a daemon thread and wait ``seconds`` for it.
+
+    Raises:
+        TimeoutError: it did not come back; the thread is left behind and dies with the process.
+        Exception: whatever ``work`` raised.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # handed to the caller below
+            errors.append(error)
+
+    thread = threading.Thread(target=call, name="torchsel-probe", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        msg = f"no answer within {seconds:g} s"
+        raise TimeoutError(msg)
+    return results[0]
 
 
 def _is_in(program: str, trusted: Sequence[str]) -> bool:

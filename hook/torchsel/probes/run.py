@@ -3,70 +3,88 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from torchsel.host import Host
 from torchsel.probes.amd.probe import probe_amd
-from torchsel.probes.findings import Finding, Reading
+from torchsel.probes.findings import Finding, ProbeResult
 from torchsel.probes.intel import probe_intel
 from torchsel.probes.nvidia.probe import probe_nvidia
-from torchsel.probes.pci import display_devices
+from torchsel.probes.pci import PciDevice, display_devices
 from torchsel.probes.platform import read_machine
-from torchsel.probes.system import RealSystem
+from torchsel.probes.system import RealSystem, System
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from torchsel.probes.system import System
+    from torchsel.host import Vendor
 
 T = TypeVar("T")
 
-_VENDOR_PROBES = {"NVIDIA": probe_nvidia, "AMD": probe_amd, "Intel": probe_intel}
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VendorRow:
+    """A vendor: its name in sentences, its id on the PCI bus, and the probe that judges its devices."""
+
+    name: str
+    pci_vendor: int
+    probe: Callable[[System, Mapping[str, str], Sequence[PciDevice]], ProbeResult]
 
 
-def run_probes(
+VENDORS: dict[Vendor, VendorRow] = {
+    "nvidia": VendorRow(name="NVIDIA", pci_vendor=0x10DE, probe=probe_nvidia),
+    "amd": VendorRow(name="AMD", pci_vendor=0x1002, probe=probe_amd),
+    "intel": VendorRow(name="Intel", pci_vendor=0x8086, probe=probe_intel),
+}
+"""In the order in which a host lists them. A further vendor is a row here and a module."""
+
+PCI_VENDORS: dict[int, Vendor] = {row.pci_vendor: vendor for vendor, row in VENDORS.items()}
+
+
+def probe(
     system: System | None = None, environ: Mapping[str, str] | None = None
 ) -> tuple[Host, tuple[Finding, ...]]:
-    """The host, and the findings of every probe. Never raises."""
+    """Look at the machine, or at what ``system`` and ``environ`` show of one. Never raises.
+
+    Returns:
+        The host and every probe's finding, in the order they were made. ``Host.notes`` holds the sentences
+        for the user; ``Host.nvidia_driver`` is set only where an NVIDIA accelerator is listed.
+    """
     system = RealSystem() if system is None else system
     environ = os.environ if environ is None else environ
     host, platform = _guarded("platform", lambda: read_machine(system), _unknown_machine)
-    devices, bus = _guarded("PCI", lambda: (display_devices(system), Reading()), lambda failed: ((), failed))
-    readings = [platform, bus]
-    for name, probe in _VENDOR_PROBES.items():
-        readings.append(_guarded(name, partial(probe, system, environ, devices), lambda failed: failed))
-    return _combine(host, readings)
+    devices, bus = _guarded(
+        "PCI", lambda: (display_devices(system, PCI_VENDORS), ProbeResult()), lambda failed: ((), failed)
+    )
+    results = [platform, bus]
+    for vendor, row in VENDORS.items():
+        cards = tuple(device for device in devices if device.vendor == vendor)
+        results.append(_guarded(row.name, partial(row.probe, system, environ, cards), lambda failed: failed))
+    return _combine(host, results)
 
 
-def run_machine_probe(system: System | None = None) -> Host:
-    """The platform alone, without a look at any device. Never raises."""
-    system = RealSystem() if system is None else system
-    host, platform = _guarded("platform", lambda: read_machine(system), _unknown_machine)
-    return _combine(host, [platform])[0]
-
-
-def _combine(host: Host, readings: list[Reading]) -> tuple[Host, tuple[Finding, ...]]:
-    notes = (note for reading in readings for note in reading.notes)
+def _combine(host: Host, results: list[ProbeResult]) -> tuple[Host, tuple[Finding, ...]]:
+    notes = (note for result in results for note in result.notes)
     combined = replace(
         host,
-        nvidia_driver=next((reading.driver for reading in readings if reading.driver), None),
-        accelerators=tuple(item for reading in readings for item in reading.accelerators),
+        nvidia_driver=next((result.driver for result in results if result.driver), None),
+        accelerators=tuple(item for result in results for item in result.accelerators),
         notes=tuple(dict.fromkeys(notes)),
     )
-    return combined, tuple(finding for reading in readings for finding in reading.findings)
+    return combined, tuple(finding for result in results for finding in result.findings)
 
 
-def _guarded(name: str, look: Callable[[], T], instead: Callable[[Reading], T]) -> T:
+def _guarded(name: str, look: Callable[[], T], instead: Callable[[ProbeResult], T]) -> T:
     """What ``look`` finds; whatever it raises becomes a failed finding and a note."""
     try:
         return look()
     except Exception as error:  # a probe must never stop a user's uv
         why = f"{type(error).__name__}: {error}"
         note = f"The {name} probe failed ({why}) and is left out; please report it."
-        return instead(Reading(findings=(Finding(probe=name, outcome="failed", why=why),), notes=(note,)))
+        return instead(ProbeResult(findings=(Finding(probe=name, outcome="failed", why=why),), notes=(note,)))
 
 
-def _unknown_machine(failed: Reading) -> tuple[Host, Reading]:
+def _unknown_machine(failed: ProbeResult) -> tuple[Host, ProbeResult]:
     return Host(system="linux", machine="unknown"), failed

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from torchsel.probes.programs import Completed, run_program
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from torchsel.probes.programs import Completed
 
 WSL_LIBRARIES = "/usr/lib/wsl/lib"
 NVML_DLL = r"C:\Windows\System32\nvml.dll"
@@ -47,7 +47,7 @@ class System(Protocol):
     """A machine as the probes see it; every path is absolute, and nothing here raises but :meth:`nvml`."""
 
     @property
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """Seconds that a driver or a program gets to answer."""
 
     def platform(self) -> Platform:
@@ -88,13 +88,13 @@ class System(Protocol):
 class RealSystem:
     """This machine."""
 
-    patience: ClassVar[float] = 5.0
+    timeout: ClassVar[float] = 5.0
 
     def platform(self) -> Platform:
         """Facts from the interpreter and the kernel, without a file or a subprocess."""
         bits = 64 if sys.maxsize > 2**32 else 32
         if sys.platform == "win32":
-            from torchsel.probes.windows import platform_facts  # noqa: PLC0415 (needs Windows)
+            from torchsel.probes.windows import platform_facts  # noqa: PLC0415 - Windows alone
 
             return platform_facts(bits)
         uname = os.uname()
@@ -147,14 +147,12 @@ class RealSystem:
 
     def run(self, program: str, arguments: Sequence[str], *, timeout: float) -> Completed:
         """Output and errors come back as one text."""
-        from torchsel.probes.programs import run_program  # noqa: PLC0415 (subprocess is slow to load)
-
         return run_program(program, arguments, timeout=timeout, trusted=_trusted_folders())
 
     def nvml(self) -> Any:
         """Loads the library by name, then from where WSL 2 and NixOS keep it; on Windows from System32."""
         try:
-            import pynvml  # noqa: PLC0415 (slow to load, and useless without a driver)
+            import pynvml  # noqa: PLC0415 - useless without a driver
         except ImportError as error:
             msg = f"the nvidia-ml-py package can't be imported ({error})"
             raise OSError(msg) from error
@@ -166,7 +164,7 @@ class RealSystem:
         """Asks the configuration manager."""
         if sys.platform != "win32":
             return None
-        from torchsel.probes.windows import present_display_ids  # noqa: PLC0415 (needs Windows)
+        from torchsel.probes.windows import present_display_ids  # noqa: PLC0415 - Windows alone
 
         return present_display_ids()
 
@@ -183,7 +181,7 @@ def _glibc() -> str | None:
 
 
 def _load_nvml(*, wsl: bool) -> Any:
-    import ctypes  # noqa: PLC0415 (pynvml has loaded it by now)
+    import ctypes  # noqa: PLC0415 - slow to load, and pynvml has by now
 
     # A Linux driver installed inside WSL leaves a library that can't work there; Windows' own comes first.
     libraries = (_NVML_LIBRARIES[1], _NVML_LIBRARIES[0]) if wsl else _NVML_LIBRARIES

@@ -5,44 +5,43 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchsel.probes.findings import Finding, Reading, listing, nothing
+from torchsel.probes.amd.kfd import OVERRIDE, KfdNode, gpu_nodes, override
+from torchsel.probes.amd.tools import ask_rocm_tools
+from torchsel.probes.findings import Finding, ProbeResult, absent, listing
 from torchsel.probes.pci import PASSED_TO_A_GUEST
-from torchsel.probes.surroundings import hiding_variable, in_container, is_wsl
+from torchsel.probes.platform import hiding_variable, in_container, is_wsl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torchsel.host import Accelerator
-    from torchsel.probes.amd.kfd import KfdNode
     from torchsel.probes.pci import PciDevice
     from torchsel.probes.system import System
 
 _NAME = "AMD"
 _DEVICE = "/dev/kfd"
 _TOPOLOGY = "/sys/class/kfd"
-_OVERRIDE = "HSA_OVERRIDE_GFX_VERSION"
 
 
-def probe_amd(system: System, environ: Mapping[str, str], devices: Sequence[PciDevice]) -> Reading:
+def probe_amd(system: System, environ: Mapping[str, str], cards: Sequence[PciDevice]) -> ProbeResult:
     """AMD GPUs that ROCm could use; on Windows, those present."""
-    cards = [device for device in devices if device.vendor == "amd"]
     if system.platform().name != "linux":
         return _present(cards)
     nodes = _nodes(system)
     if not nodes and not cards and not _rocm_in_wsl(system):
-        return nothing(_NAME, f"no AMD GPU in {_TOPOLOGY} or on the PCI bus")
+        return absent(_NAME, f"no AMD GPU in {_TOPOLOGY} or on the PCI bus")
     if hidden := hiding_variable(environ, "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
-        return nothing(_NAME, f"{hidden} hides all", notes=(f"{hidden} hides all AMD GPUs.",))
+        return absent(_NAME, f"{hidden} hides all", notes=(f"{hidden} hides all AMD GPUs.",))
     if not system.exists(_DEVICE) and not _rocm_in_wsl(system):
         return _no_device(system, environ, nodes, cards)
     return _finish(_usable(system, nodes), nodes, cards, environ, denied=_denied(system))
 
 
-def _present(cards: Sequence[PciDevice]) -> Reading:
+def _present(cards: Sequence[PciDevice]) -> ProbeResult:
     if not cards:
-        return nothing(_NAME, "no AMD display device is present")
+        return absent(_NAME, "no AMD display device is present")
     accelerators = tuple(card.accelerator for card in cards)
-    return Reading(
+    return ProbeResult(
         findings=(Finding(probe=_NAME, outcome="found", why=listing(accelerators)),),
         accelerators=accelerators,
     )
@@ -51,8 +50,6 @@ def _present(cards: Sequence[PciDevice]) -> Reading:
 def _nodes(system: System) -> tuple[KfdNode, ...]:
     if not system.exists(_TOPOLOGY):
         return ()
-    from torchsel.probes.amd.kfd import gpu_nodes  # noqa: PLC0415 (only where the compute driver is)
-
     return gpu_nodes(system)
 
 
@@ -60,14 +57,12 @@ def _rocm_in_wsl(system: System) -> bool:
     return is_wsl(system) and system.exists("/dev/dxg") and system.find_program("rocminfo") is not None
 
 
-def _usable(system: System, nodes: Sequence[KfdNode]) -> Reading:
+def _usable(system: System, nodes: Sequence[KfdNode]) -> ProbeResult:
     """The topology's GPUs, or the tools' where it has none or no gfx_target_version (before Linux 5.11)."""
     accelerators = tuple(node.accelerator for node in nodes)
     if accelerators and all(item.gfx_target for item in accelerators):
         finding = Finding(probe="KFD topology", outcome="found", why=listing(accelerators))
-        return Reading(findings=(finding,), accelerators=accelerators)
-    from torchsel.probes.amd.tools import ask_rocm_tools  # noqa: PLC0415 (rarely needed)
-
+        return ProbeResult(findings=(finding,), accelerators=accelerators)
     tools = ask_rocm_tools(system).after(
         Finding(probe="KFD topology", outcome="absent", why="it names no gfx target")
     )
@@ -75,29 +70,27 @@ def _usable(system: System, nodes: Sequence[KfdNode]) -> Reading:
 
 
 def _finish(
-    reading: Reading,
+    result: ProbeResult,
     nodes: Sequence[KfdNode],
     cards: Sequence[PciDevice],
     environ: Mapping[str, str],
     *,
     denied: str | None,
-) -> Reading:
+) -> ProbeResult:
     """Add what the user's variables change and what stands in the way."""
-    accelerators, notes = _with_overrides(reading.accelerators, nodes, environ)
+    accelerators, notes = _with_overrides(result.accelerators, nodes, environ)
     notes += [denied] if denied else []
     if not accelerators:
         notes += [_without_topology(card) for card in cards]
-    return replace(reading, accelerators=accelerators, notes=tuple(dict.fromkeys(notes)))
+    return replace(result, accelerators=accelerators, notes=tuple(dict.fromkeys(notes)))
 
 
 def _with_overrides(
     accelerators: tuple[Accelerator, ...], nodes: Sequence[KfdNode], environ: Mapping[str, str]
 ) -> tuple[tuple[Accelerator, ...], list[str]]:
     """The accelerators as HSA_OVERRIDE_GFX_VERSION makes ROCm see them, and a note on each change."""
-    if not any(name.startswith(_OVERRIDE) for name in environ):
+    if not any(name.startswith(OVERRIDE) for name in environ):
         return accelerators, []
-    from torchsel.probes.amd.kfd import override  # noqa: PLC0415 (set by few)
-
     numbers = [node.number for node in nodes] or list(range(len(accelerators)))
     seen, notes = [], []
     for item, number in zip(accelerators, numbers, strict=False):
@@ -122,18 +115,18 @@ def _denied(system: System) -> str | None:
 
 def _no_device(
     system: System, environ: Mapping[str, str], nodes: Sequence[KfdNode], cards: Sequence[PciDevice]
-) -> Reading:
+) -> ProbeResult:
     what = listing(tuple(node.accelerator for node in nodes)) or ", ".join(card.pci_id for card in cards)
     if in_container(system, environ):
         note = (
             f"The AMD GPU ({what}) is not passed into this container; "
             "start it with '--device /dev/kfd --device /dev/dri'."
         )
-        return nothing(_NAME, f"{_DEVICE} is not in this container", notes=(note,))
+        return absent(_NAME, f"{_DEVICE} is not in this container", notes=(note,))
     notes = tuple(map(_without_topology, cards)) or (
         f"The AMD GPU ({what}) can't be used: {_DEVICE} is missing.",
     )
-    return nothing(_NAME, f"{_DEVICE} is missing", notes=notes)
+    return absent(_NAME, f"{_DEVICE} is missing", notes=notes)
 
 
 def _without_topology(card: PciDevice) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from torchsel.host import Accelerator
-from torchsel.probes.findings import Finding, Reading, listing
+from torchsel.probes.findings import Finding, ProbeResult, listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ _FIELD = re.compile(r"^[ \t]{2}(Name|Marketing Name|Device Type|Chip ID):[ \t]*(
 _CHIP = re.compile(r"\(0x([0-9a-f]{1,4})\)", re.ASCII | re.IGNORECASE)
 
 
-def ask_rocm_tools(system: System) -> Reading:
+def ask_rocm_tools(system: System) -> ProbeResult:
     """GPUs by ``rocminfo``, then by ``rocm_agent_enumerator``; none where neither is installed or answers."""
     findings: list[Finding] = []
     for name, parse in _TOOLS.items():
@@ -29,8 +29,8 @@ def ask_rocm_tools(system: System) -> Reading:
         why = listing(accelerators) or why or "not installed, or it lists no GPU"
         findings.append(Finding(probe=name, outcome=outcome, why=why))
         if accelerators:
-            return Reading(findings=tuple(findings), accelerators=accelerators)
-    return Reading(findings=tuple(findings))
+            return ProbeResult(findings=tuple(findings), accelerators=accelerators)
+    return ProbeResult(findings=tuple(findings))
 
 
 def parse_rocminfo(output: str) -> tuple[Accelerator, ...]:
@@ -58,7 +58,7 @@ def _ask(
     program = system.find_program(name)
     if not program:
         return (), None
-    done = system.run(program, (), timeout=system.patience)
+    done = system.run(program, (), timeout=system.timeout)
     if done.trouble or done.code:
         return (), done.trouble or f"exit code {done.code}"
     return parse(done.output), None

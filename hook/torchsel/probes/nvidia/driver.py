@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchsel.probes.surroundings import is_wsl
+from torchsel.probes.platform import is_wsl
 from torchsel.probes.system import NVML_DLL, WSL_LIBRARIES
 
 if TYPE_CHECKING:

@@ -38,14 +38,14 @@ def ask_nvml(nvml: Any) -> NvmlAnswer:
     nvml.nvmlInitWithFlags(nvml.NVML_INIT_FLAG_NO_GPUS)
     try:
         driver = driver_version(_text(_optional(nvml, nvml.nvmlSystemGetDriverVersion)))
-        readings = [_device(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+        answers = [_device(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
     finally:
         with suppress(nvml.NVMLError):
             nvml.nvmlShutdown()
     return NvmlAnswer(
         driver=driver,
-        accelerators=tuple(item for item, _ in readings if item),
-        notes=tuple(dict.fromkeys(note for _, note in readings if note)),
+        accelerators=tuple(item for item, _ in answers if item),
+        notes=tuple(dict.fromkeys(note for _, note in answers if note)),
     )
 
 

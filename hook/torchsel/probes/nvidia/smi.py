@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.host import Accelerator
-from torchsel.probes.findings import Finding, Reading, listing
+from torchsel.probes.findings import Finding, ProbeResult, listing
 from torchsel.probes.nvidia.driver import driver_version
 from torchsel.probes.pci import pci_id
 
@@ -32,24 +32,24 @@ class SmiRow:
     accelerator: Accelerator
 
 
-def ask_nvidia_smi(system: System) -> Reading:
+def ask_nvidia_smi(system: System) -> ProbeResult:
     """The GPUs and the driver version by ``nvidia-smi --query-gpu``, never by its banner."""
     program = system.find_program(PROGRAM)
     if not program:
-        return _reading("absent", "not installed")
+        return _without_gpu("absent", "not installed")
     rows: tuple[SmiRow, ...] = ()
     for fields in (_FIELDS, _FIELDS_BEFORE_510):
         arguments = (f"--query-gpu={','.join(fields)}", "--format=csv,noheader")
-        done = system.run(program, arguments, timeout=system.patience)
+        done = system.run(program, arguments, timeout=system.timeout)
         if done.trouble:
-            return _reading("failed", done.trouble)
+            return _without_gpu("failed", done.trouble)
         rows = parse_rows(done.output, fields) if done.code == 0 else ()
         if rows or "not a valid field" not in done.output:
             break
     if not rows:
-        return _reading("failed", f"exit code {done.code}: {_first_line(done.output)}")
+        return _without_gpu("failed", f"exit code {done.code}: {_first_line(done.output)}")
     accelerators = tuple(row.accelerator for row in rows)
-    return Reading(
+    return ProbeResult(
         findings=(Finding(probe=PROGRAM, outcome="found", why=listing(accelerators)),),
         accelerators=accelerators,
         driver=next((row.driver for row in rows if row.driver), None),
@@ -79,8 +79,8 @@ def _row(row: list[str], before: int) -> SmiRow:
     return SmiRow(driver=driver_version(row[0]), accelerator=accelerator)
 
 
-def _reading(outcome: Outcome, why: str) -> Reading:
-    return Reading(findings=(Finding(probe=PROGRAM, outcome=outcome, why=why),))
+def _without_gpu(outcome: Outcome, why: str) -> ProbeResult:
+    return ProbeResult(findings=(Finding(probe=PROGRAM, outcome=outcome, why=why),))
 
 
 def _first_line(output: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.host import Accelerator
-from torchsel.probes.findings import Finding, Reading
+from torchsel.probes.findings import Finding, ProbeResult
 from torchsel.probes.nvidia.driver import driver_version
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def find_tegra(system: System) -> Tegra | None:
     return Tegra(accelerator=accelerator, release=int(number[1]) if number else None)
 
 
-def probe_tegra(tegra: Tegra, driver: str | None) -> Reading:
+def probe_tegra(tegra: Tegra, driver: str | None) -> ProbeResult:
     """The chip's GPU.
 
     The driver is listed only where PyTorch's aarch64 builds work with it: those are for servers (SBSA), and
@@ -71,13 +71,13 @@ def probe_tegra(tegra: Tegra, driver: str | None) -> Reading:
     )
     version = driver_version(driver)
     if _like_a_server(version):
-        return Reading(findings=(finding,), accelerators=(tegra.accelerator,), driver=version)
+        return ProbeResult(findings=(finding,), accelerators=(tegra.accelerator,), driver=version)
     note = (
         f"{tegra.accelerator.label}: PyTorch's own CUDA builds don't run on JetPack 6 and older. Route torch "
         "to the wheels that NVIDIA's Jetson AI Lab makes for your JetPack, or install JetPack 7.2 or newer, "
         "which runs cu130."
     )
-    return Reading(findings=(finding,), accelerators=(tegra.accelerator,), notes=(note,))
+    return ProbeResult(findings=(finding,), accelerators=(tegra.accelerator,), notes=(note,))
 
 
 def _like_a_server(driver: str | None) -> bool:
