@@ -133,7 +133,7 @@ def test_other_threads_have_no_signals() -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -15), (signal.SIGHUP, -1), (signal.SIGINT, 1)])
 def test_the_process_ends_by_the_signal(number: signal.Signals, code: int) -> None:
     program = (
-        "import time; from torchsel.stops import Stops\n"
+        "import time; from torchsel.files.signals import Stops\n"
         "with Stops():\n    print('in', flush=True); time.sleep(0.3); print('out', flush=True)\n"
     )
     command = [sys.executable, "-c", program]

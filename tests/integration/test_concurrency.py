@@ -16,7 +16,7 @@ from tests.support.crowd import Outcome, rush, workspace
 from tests.support.index import Index
 from tests.support.toolbox import World
 from torchsel.files import transaction
-from torchsel.files.replace import exclusive, state_folder
+from torchsel.files.state import exclusive, state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,7 +112,8 @@ def test_a_uv_that_lives_on_keeps_the_lock_and_a_dead_holder_does_not(
 def test_a_lock_of_a_killed_torchsel_is_free_at_once(project: MakeProject, hosts: dict[str, Path]) -> None:
     demo = project(crowd.TEXT)
     code = (
-        "import sys, time; from pathlib import Path; from torchsel.files import exclusive, state_folder;"
+        "import sys, time; from pathlib import Path;"
+        "from torchsel.files.state import exclusive, state_folder;"
         "import os; lock = exclusive(Path('pyproject.toml'), state_folder(os.environ)); lock.__enter__();"
         "print('held', flush=True); time.sleep(60)"
     )

@@ -26,7 +26,7 @@ from torchsel.commands.env import export
 from torchsel.config.values import check_index_url
 from torchsel.console import presentable, redacted
 from torchsel.errors import MachineError
-from torchsel.files.replace import digest, exclusive
+from torchsel.files.state import digest, exclusive
 from torchsel.uv.program import find_uv
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from tests.support.machines import FakeSystem, load_machine, machine_names
 from tests.support.toolbox import HOSTS
 from torchsel import cli
 from torchsel.files.journal import Journal
-from torchsel.files.replace import state_path
+from torchsel.files.state import state_path
 from torchsel.records import machine as fast_host
 from torchsel.records import record as fast_record
 from torchsel.records import replay as fast

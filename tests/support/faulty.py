@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-WATCHED = ("files.py", "journal.py", "transaction.py", "apply.py", "stops.py", "uvtool.py")
-"""Modules whose every line is a step."""
+WATCHED = ("files/", "pipeline/apply.py", "uv/program.py")
+"""Folders and modules of the package whose every line is a step."""
 
 CALLS = ("open", "fsync", "replace", "rename", "unlink", "fchmod", "fchown", "mkdir", "stat")
 """Functions of `os` whose every call is a fault point."""
@@ -161,7 +161,7 @@ class _Counter:
         return self.count == self.run.fault.at
 
     def on_line(self, frame: FrameType, event: str, _: Any) -> Any:
-        if Path(frame.f_code.co_filename).name not in WATCHED or "torchsel" not in frame.f_code.co_filename:
+        if not frame.f_code.co_filename.rpartition("/torchsel/")[2].startswith(WATCHED):
             return None
         if event == "line" and self.step():
             os.kill(os.getpid(), self.run.fault.number)

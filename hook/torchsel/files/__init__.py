@@ -1,1 +1,1 @@
-"""Files: where state is kept, mutual exclusion, replacement as a whole, transactions."""
+"""Files: where state is kept, mutual exclusion, replacement as a whole, transactions, signals."""

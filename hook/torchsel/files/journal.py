@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torchsel.files.replace import digest, holds, replace_file, temporary_of, unusable, write_synced
+from torchsel.files.replace import holds, replace_file, temporary_of, write_synced
+from torchsel.files.state import digest, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

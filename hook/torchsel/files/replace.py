@@ -1,4 +1,4 @@
-"""Files: where state is kept, mutual exclusion, and whole-file replacement that overwrites nobody's work."""
+"""Whole-file replacement that overwrites nobody's work."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 import time
-from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torchsel.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-LOCK_TIMEOUT = 60.0
-"""Seconds to wait for another torchsel on the same project; it holds the lock while uv locks."""
+    from pathlib import Path
 
 REPLACE_TRIES = 5
 """Attempts at a rename that Windows refuses while another program has the file open."""
@@ -33,82 +27,6 @@ class ChangedError(MachineError):
             f"{path}: was changed by another program just now; it is left alone; run torchsel again"
         )
         self.path = path
-
-
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """The folder for locks and records, outside every project, made with mode 0700 where missing.
-
-    ``TORCHSEL_CACHE_DIR``, else the platform's cache folder, else one named by the user in the temp folder.
-
-    Raises:
-        MachineError: it can't be made, is somebody else's, or others can write in it: who could put a record
-            there would choose what is written to the project.
-    """
-    folder = state_path(environ)
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-        if folder.parent == Path(tempfile.gettempdir()):
-            found = folder.lstat()
-    except OSError as error:
-        raise unusable(folder, error) from None
-    if sys.platform == "win32":
-        return folder
-    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
-        msg = f"{folder}: belongs to another user; set TORCHSEL_CACHE_DIR to a folder of yours"
-        raise MachineError(msg)
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        msg = f"{folder}: others can write in it; chmod go-w it, or set TORCHSEL_CACHE_DIR to another folder"
-        raise MachineError(msg)
-    return folder
-
-
-def state_path(environ: Mapping[str, str]) -> Path:
-    """Where `state_folder` is or would be."""
-    return _cache_folder(environ) or Path(tempfile.gettempdir()) / f"torchsel-{_user()}"
-
-
-@contextlib.contextmanager
-def exclusive(target: Path, state: Path, *, timeout: float = LOCK_TIMEOUT) -> Iterator[int | None]:
-    """Hold the lock for ``target`` (its resolved path) after at most ``timeout`` seconds of waiting.
-
-    Gives the lock's descriptor, where it has one: a process that inherits it holds the lock as well, even
-    when this one has been killed.
-
-    Raises:
-        MachineError: another process holds it for longer, or the lock file can't be made.
-    """
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - only when something is written
-
-    path = state / f"{digest(target)}.lock"
-    lock = FileLock(path)
-    try:
-        if path.is_symlink():  # older filelock would follow and empty it
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        lock.acquire(timeout=timeout)
-    except Timeout:
-        msg = (
-            f"{target}: another torchsel, or the uv it started, has been at work on it for more than"
-            f" {timeout:.0f} s; wait for it, or end it (lock: {path})"
-        )
-        raise MachineError(msg) from None
-    except (OSError, NotImplementedError) as error:
-        raise unusable(path, error) from None
-    try:
-        yield getattr(getattr(lock, "_context", None), "lock_file_fd", None)
-    finally:
-        lock.release()
-
-
-def unusable(path: Path, error: Exception) -> MachineError:
-    """The error for a file of torchsel's own state."""
-    why = getattr(error, "strerror", None) or error
-    return MachineError(f"{path}: can't be used: {why}; set TORCHSEL_CACHE_DIR to a folder of yours")
-
-
-def digest(path: Path) -> str:
-    """A file name for ``path``: the same for every way to spell it."""
-    return sha256(os.fsencode(path.resolve())).hexdigest()[:32]
 
 
 def replace_file(path: Path, content: bytes, *, expected: bytes | None = None) -> None:
@@ -259,21 +177,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _cache_folder(environ: Mapping[str, str]) -> Path | None:
-    if own := environ.get("TORCHSEL_CACHE_DIR"):
-        return Path(own)
-    if sys.platform == "win32":
-        base = environ.get("LOCALAPPDATA")
-        return Path(base) / "torchsel" if base else None
-    xdg, home = environ.get("XDG_CACHE_HOME"), environ.get("HOME")
-    if xdg and Path(xdg).is_absolute():
-        return Path(xdg) / "torchsel"
-    if not home or not Path(home).is_dir():
-        return None
-    return Path(home) / ("Library/Caches/torchsel" if sys.platform == "darwin" else ".cache/torchsel")
-
-
-def _user() -> str:
-    return str(os.getuid()) if sys.platform != "win32" else os.environ.get("USERNAME", "user")

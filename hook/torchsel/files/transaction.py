@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING
 
 from torchsel.errors import MachineError, TorchselError
 from torchsel.files.journal import Journal
-from torchsel.files.replace import (
-    ChangedError,
-    exclusive,
-    holds,
-    replace_file,
-    state_folder,
-    state_path,
-    temporary_of,
-)
+from torchsel.files.replace import ChangedError, holds, replace_file, temporary_of
 from torchsel.files.signals import Stops
+from torchsel.files.state import exclusive, state_folder, state_path
 from torchsel.project.workspace import find_root
 from torchsel.uv.program import Uv, find_uv
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
-from torchsel.files.replace import digest, exclusive, replace_file, state_folder
+from torchsel.files.replace import replace_file
+from torchsel.files.state import digest, exclusive, state_folder
 from torchsel.pipeline.holds import is_outrun
 from torchsel.pipeline.inputs import Options, decide, strategy_in
 from torchsel.project import requirements

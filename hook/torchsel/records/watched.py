@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from torchsel.errors import TorchselError
 from torchsel.files.journal import Journal
-from torchsel.files.replace import state_path, temporary_of
+from torchsel.files.replace import temporary_of
+from torchsel.files.state import state_path
 from torchsel.project.workspace import read_text, read_toml
 
 if TYPE_CHECKING:

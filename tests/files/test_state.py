@@ -1,0 +1,135 @@
+"""Where state is kept, and one torchsel at a time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from torchsel.errors import MachineError
+from torchsel.files.state import digest, exclusive, state_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+posix = pytest.mark.skipif(os.name != "posix", reason="modes and links as POSIX has them")
+
+
+@posix
+def test_state_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    for mode in (0o770, 0o707, 0o720):
+        tmp_path.chmod(mode)
+        with pytest.raises(MachineError, match="others can write in it; chmod go-w it"):
+            state_folder({"TORCHSEL_CACHE_DIR": str(tmp_path)})
+    tmp_path.chmod(0o755)
+    assert state_folder({"TORCHSEL_CACHE_DIR": str(tmp_path)}) == tmp_path
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from torchsel.files.state import exclusive
+with exclusive(Path(sys.argv[1]), Path(sys.argv[2])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_another_process_is_waited_for_and_named(target: Path, state: Path, tmp_path: Path) -> None:
+    spelling = tmp_path / "project" / ".." / "project" / "pyproject.toml"
+    command = [sys.executable, "-c", HOLDER, str(spelling), str(state)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(MachineError, match=r"pyproject\.toml: another torchsel.* \(lock: .*\.lock\)$"),
+            exclusive(target, state, timeout=0.2),
+        ):
+            pytest.fail("two hold the lock")
+        with exclusive(target.with_name("other.toml"), state, timeout=0):
+            pass
+        holder.kill()
+    with exclusive(target, state, timeout=10):
+        pass
+
+
+def test_the_lock_is_given_back_after_a_failure(target: Path, state: Path) -> None:
+    def fail() -> NoReturn:
+        raise OSError(errno.EIO, "not the lock's")
+
+    with pytest.raises(OSError, match="not the lock's"), exclusive(target, state):
+        fail()
+    with exclusive(target, state, timeout=0):
+        pass
+
+
+def test_a_lock_that_cant_be_made_is_told(target: Path, state: Path) -> None:
+    (state / f"{digest(target)}.lock").mkdir()
+    with (
+        pytest.raises(MachineError, match=r"\.lock: can't be used: .*; set TORCHSEL_CACHE_DIR"),
+        exclusive(target, state, timeout=0),
+    ):
+        pytest.fail("nothing is locked")
+
+
+@posix
+def test_the_digest_is_one_for_every_spelling(target: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(target.parent)
+    spellings = {target, target.parent / "." / "pyproject.toml", tmp_path / "link" / "pyproject.toml"}
+    assert len({digest(path) for path in spellings}) == 1
+    assert digest(target) != digest(target.with_name("uv.lock"))
+
+
+@posix
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({"TORCHSEL_CACHE_DIR": "{0}/own", "XDG_CACHE_HOME": "{0}/xdg", "HOME": "{0}"}, "own"),
+        ({"XDG_CACHE_HOME": "{0}/xdg", "HOME": "{0}"}, "xdg/torchsel"),
+        ({"XDG_CACHE_HOME": "relative", "HOME": "{0}"}, ".cache/torchsel"),
+        ({"HOME": "{0}"}, ".cache/torchsel"),
+        ({"HOME": "{0}/missing"}, "temp/torchsel-{1}"),
+        ({}, "temp/torchsel-{1}"),
+    ],
+)
+def test_where_the_state_is(
+    environ: dict[str, str], folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+    monkeypatch.setattr(sys, "platform", "linux")
+    filled = {name: value.format(tmp_path) for name, value in environ.items()}
+    for _ in range(2):
+        found = state_folder(filled)
+        assert found == tmp_path / folder.format(tmp_path, os.getuid())
+        assert stat.S_IMODE(found.stat().st_mode) == 0o700
+
+
+@posix
+def test_somebody_elses_folder_in_the_temp_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ours = tmp_path / f"torchsel-{os.getuid()}"
+    (tmp_path / "target").mkdir()
+    ours.symlink_to(tmp_path / "target")
+    with pytest.raises(MachineError, match="belongs to another user; set TORCHSEL_CACHE_DIR"):
+        state_folder({})
+    ours.unlink()
+    ours.mkdir()
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    ours.rename(tmp_path / "torchsel-4242")
+    with pytest.raises(MachineError, match="belongs to another user; set TORCHSEL_CACHE_DIR"):
+        state_folder({})
+
+
+def test_a_state_folder_that_cant_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MachineError, match=r"can't be used: .*; set TORCHSEL_CACHE_DIR"):
+        state_folder({"TORCHSEL_CACHE_DIR": str(tmp_path / "file" / "below")})
