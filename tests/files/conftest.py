@@ -33,3 +33,7 @@ def fails(code: int) -> Callable[..., NoReturn]:
         raise OSError(code, os.strerror(code))
 
     return fail
+
+
+def alone(path: Path) -> bool:
+    return list(path.parent.iterdir()) == [path]

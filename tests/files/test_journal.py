@@ -12,12 +12,15 @@ from tests.files.conftest import fails
 from torchsel.errors import MachineError
 from torchsel.files import journal as journal_module
 from torchsel.files import replace as files
-from torchsel.files.journal import Journal
+from torchsel.files.journal import Change, Journal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and links as POSIX has them")
+
+
+CHANGE = Change(before="old", planned="new ü\r\n", lock_before="old lock")
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def lock(target: Path) -> Path:
 def crashed(target: Path, lock: Path, state: Path) -> Journal:
     """A run that wrote pyproject.toml, had uv write uv.lock, and died."""
     journal = Journal(target, state)
-    journal.begin({target: b"old", lock: b"old lock"}, {target: "new ü\r\n".encode()})
+    journal.begin(CHANGE)
     target.write_bytes("new ü\r\n".encode())
     lock.write_bytes(b"new lock")
     return journal
@@ -71,16 +74,40 @@ def test_the_lock_is_put_back_first(crashed: Journal, target: Path, monkeypatch:
     assert put_back == ["uv.lock", "pyproject.toml"], "a second crash must find the plan in place"
 
 
-@pytest.mark.parametrize("other", ["../elsewhere.toml", "notes.txt", "sub/uv.lock"])
-def test_a_record_about_other_files_is_dropped(crashed: Journal, target: Path, other: str) -> None:
-    victim = target.parent / other
-    victim.parent.mkdir(exist_ok=True)
-    victim.write_bytes(b"precious")
-    crashed.begin({victim: b"planted", target: b"old"}, {target: "new ü\r\n".encode()})
-    assert not crashed.recover()
-    assert victim.read_bytes() == b"precious"
-    crashed.begin({target: b"old"}, {victim: b"precious"})
-    assert not crashed.recover()
+@posix
+@pytest.mark.parametrize("name", ["pyproject.toml", "uv.lock"])
+@pytest.mark.parametrize("place", ["../elsewhere", "notes.txt"])
+def test_an_earlier_record_writes_through_no_link(
+    crashed: Journal, target: Path, state: Path, name: str, place: str
+) -> None:
+    victim = target.parent / place
+    (target.parent / name).rename(victim)
+    (target.parent / name).symlink_to(victim)
+    before = victim.read_bytes()
+    assert not Journal(target, state).recover()
+    assert victim.read_bytes() == before
+    assert not crashed.path.exists()
+
+
+@posix
+def test_a_change_of_this_run_is_taken_back_through_links(crashed: Journal, target: Path, lock: Path) -> None:
+    for path in (target, lock):
+        path.symlink_to(path.rename(path.with_suffix(".real")))
+    assert crashed.recover(CHANGE)
+    assert (target.read_bytes(), lock.read_bytes()) == (b"old", b"old lock")
+    assert target.is_symlink()
+    assert lock.is_symlink()
+
+
+def test_each_project_has_its_own_record(target: Path, state: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "pyproject.toml"
+    other.parent.mkdir()
+    other.symlink_to(target)
+    assert Journal(other, state).path != Journal(target, state).path
+    assert (
+        Journal(tmp_path / "other" / ".." / "project" / "pyproject.toml", state).path
+        == Journal(target, state).path
+    )
 
 
 @posix
@@ -135,7 +162,18 @@ def test_a_finished_change_is_not_taken_back(crashed: Journal, target: Path) -> 
     crashed.end()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"before": {}}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"before": {}}',
+        b'{"before": "a", "planned": "new", "lock_before": 1}',
+        b'{"before": "a", "planned": "new", "lock_before": "b", "victim": "c"}',
+        b"\xff\xfe",
+    ],
+)
 def test_a_broken_record_is_dropped(crashed: Journal, target: Path, content: bytes) -> None:
     crashed.path.write_bytes(content)
     assert not crashed.recover()
@@ -150,7 +188,7 @@ def test_a_record_that_cant_be_written_or_read_is_told(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fails(errno.ENOSPC))
         with pytest.raises(MachineError, match=r"\.journal: can't be used: No space left"):
-            journal.begin({target: b"old"}, {target: b"new"})
+            journal.begin(CHANGE)
     journal.path.mkdir()
     with pytest.raises(MachineError, match=r"\.journal: can't be used: Is a directory"):
         journal.recover()

@@ -13,16 +13,12 @@ from typing import Any, NoReturn
 
 import pytest
 
-from tests.files.conftest import fails
+from tests.files.conftest import alone, fails
 from torchsel.errors import MachineError
 from torchsel.files import replace as files
 from torchsel.files.replace import ChangedError, replace_file
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and links as POSIX has them")
-
-
-def alone(path: Path) -> bool:
-    return list(path.parent.iterdir()) == [path]
 
 
 def test_the_content_is_replaced_as_a_whole(target: Path) -> None:

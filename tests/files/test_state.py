@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from tests.files.conftest import alone
 from torchsel.errors import MachineError
-from torchsel.files.state import digest, exclusive, state_folder
+from torchsel.files.state import digest, exclusive, state_folder, state_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,6 +110,38 @@ def test_where_the_state_is(
         found = state_folder(filled)
         assert found == tmp_path / folder.format(tmp_path, os.getuid())
         assert stat.S_IMODE(found.stat().st_mode) == 0o700
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TORCHSEL_CACHE_DIR", "{0}/.cache"),
+        ("TORCHSEL_CACHE_DIR", "{0}"),
+        ("TORCHSEL_CACHE_DIR", ".cache"),
+        ("TORCHSEL_CACHE_DIR", "{0}/../link/.cache"),
+        ("XDG_CACHE_HOME", "{0}/.cache"),
+    ],
+)
+def test_state_in_the_project_is_refused(
+    target: Path, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (target.parent.parent / "link").symlink_to(target.parent)
+    monkeypatch.chdir(target.parent)
+    environ = {name: value.format(target.parent)}
+    with pytest.raises(MachineError, match=r"lies in the project's folder.*set TORCHSEL_CACHE_DIR"):
+        state_folder(environ, target.parent)
+    assert alone(target)
+
+
+@posix
+def test_a_home_that_is_the_project_is_passed_over(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = target.parent.parent / "temp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    found = state_folder({"HOME": str(target.parent)}, target.parent)
+    assert found == state_path({"HOME": str(target.parent)}, target.parent)
+    assert found == temporary / f"torchsel-{os.getuid()}"
 
 
 @posix

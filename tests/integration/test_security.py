@@ -26,6 +26,7 @@ from torchsel.commands.env import export
 from torchsel.config.values import check_index_url
 from torchsel.console import presentable, redacted
 from torchsel.errors import MachineError
+from torchsel.files.journal import Journal
 from torchsel.files.state import digest, exclusive
 from torchsel.uv.program import find_uv
 
@@ -422,27 +423,61 @@ def test_a_lock_or_record_that_is_a_link_overwrites_nothing(tmp_path: Path) -> N
     assert victim.read_text() == "precious"
 
 
+def plant(state: Path, target: Path) -> Path:
+    """A record that takes pyproject.toml and uv.lock, as they are now, for torchsel's own."""
+    state.mkdir(mode=0o700, exist_ok=True)
+    record = Journal(target, state).path
+    planted = {"before": "planted", "planned": target.read_text(), "lock_before": "planted"}
+    record.write_text(json.dumps(planted))
+    return record
+
+
 @posix
-@pytest.mark.parametrize("owner", ["ours", "theirs"])
-def test_a_planted_record_restores_nothing_of_others(
-    owner: str, project: MakeProject, hosts: dict[str, Path]
-) -> None:
-    if owner == "theirs" and os.geteuid() != 0:
-        pytest.skip("only root gives files away")
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+def test_somebody_elses_record_restores_nothing(project: MakeProject, hosts: dict[str, Path]) -> None:
     demo = project(TEXT)
     state = demo.root.parent / "state"
-    state.mkdir(mode=0o700)
     demo.env["TORCHSEL_CACHE_DIR"] = str(state)
-    victim = demo.root / ("uv.lock" if owner == "theirs" else "victim")
-    victim.write_text("version = 1\n")
-    before = {str(victim): "planted", str(demo.pyproject): "planted"}
-    record = state / f"{digest(demo.pyproject)}.journal"
-    record.write_text(json.dumps({"before": before, "planned": {str(demo.pyproject): TEXT}}))
-    if owner == "theirs":
-        os.chown(record, 4242, 4242)
+    (demo.root / "uv.lock").write_text("version = 1\n")
+    os.chown(plant(state, demo.pyproject), 4242, 4242)
     demo.torchsel("--host", str(hosts["cpu"]), "--no-lock")
-    assert victim.read_text() == "version = 1\n"
+    assert (demo.root / "uv.lock").read_text() == "version = 1\n"
     assert "planted" not in demo.text()
+
+
+@posix
+@pytest.mark.parametrize("name", ["uv.lock", "pyproject.toml"])
+@pytest.mark.parametrize("start", ["", "sub"])
+def test_a_planted_record_writes_to_no_file_outside(
+    start: str, name: str, project: MakeProject, hosts: dict[str, Path]
+) -> None:
+    demo = project(TEXT)
+    state, victim = demo.root / ".cache-torchsel", demo.root.parent / "bashrc"
+    here = demo.root / start
+    here.mkdir(exist_ok=True)
+    victim.write_text(TEXT)
+    for path in (here / "pyproject.toml", here / "uv.lock"):
+        path.unlink(missing_ok=True)
+        path.write_text(TEXT if path.suffix == ".toml" else "version = 1\n")
+    (here / name).unlink()
+    (here / name).symlink_to(victim)
+    plant(state, here / "pyproject.toml")
+    demo.env["TORCHSEL_CACHE_DIR"] = str(state)
+    demo.torchsel("--host", str(hosts["cpu"]), "--no-lock", cwd=here, code=None)
+    assert "planted" not in victim.read_text()
+
+
+@posix
+@pytest.mark.parametrize("name", ["TORCHSEL_CACHE_DIR", "XDG_CACHE_HOME"])
+def test_a_cache_folder_in_the_checkout_is_refused(
+    name: str, project: MakeProject, hosts: dict[str, Path]
+) -> None:
+    demo = project(TEXT)
+    demo.env[name] = str(demo.root / ".cache")
+    told = demo.torchsel("--host", str(hosts["cpu"]), code=3)
+    assert "lies in the project's folder" in told.err
+    assert demo.text() == TEXT
+    demo.torchsel("--host", str(hosts["cpu"]), "backend")
 
 
 # other packages

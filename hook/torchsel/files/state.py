@@ -21,16 +21,22 @@ LOCK_TIMEOUT = 60.0
 """Seconds to wait for another torchsel on the same project; it holds the lock while uv locks."""
 
 
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """The folder for locks and records, outside every project, made with mode 0700 where missing.
+def state_folder(environ: Mapping[str, str], project: Path | None = None) -> Path:
+    """The folder for locks and records, outside ``project``, made with mode 0700 where missing.
 
     ``TORCHSEL_CACHE_DIR``, else the platform's cache folder, else one named by the user in the temp folder.
 
     Raises:
-        MachineError: it can't be made, is somebody else's, or others can write in it: who could put a record
-            there would choose what is written to the project.
+        MachineError: it can't be made, is in the project's folder, is somebody else's, or others can write in
+            it: who could put a record there would choose what is written to the project.
     """
-    folder = state_path(environ)
+    folder = state_path(environ, project)
+    if project and _is_below(folder, project):
+        msg = (
+            f"{folder}: lies in the project's folder, so whoever writes the project could write torchsel's"
+            " records; set TORCHSEL_CACHE_DIR to a folder outside it"
+        )
+        raise MachineError(msg)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
@@ -49,9 +55,14 @@ def state_folder(environ: Mapping[str, str]) -> Path:
     return folder
 
 
-def state_path(environ: Mapping[str, str]) -> Path:
-    """Where `state_folder` is or would be."""
-    return _cache_folder(environ) or Path(tempfile.gettempdir()) / f"torchsel-{_user()}"
+def state_path(environ: Mapping[str, str], project: Path | None = None) -> Path:
+    """Where `state_folder` is or would be; a home folder that is the project's is passed over."""
+    if chosen := _chosen_folder(environ):
+        return chosen
+    usual = _usual_folder(environ)
+    if usual is None or (project and _is_below(usual, project)):
+        return Path(tempfile.gettempdir()) / f"torchsel-{_user()}"
+    return usual
 
 
 @contextlib.contextmanager
@@ -97,18 +108,25 @@ def digest(path: Path) -> str:
     return sha256(os.fsencode(path.resolve())).hexdigest()[:32]
 
 
-def _cache_folder(environ: Mapping[str, str]) -> Path | None:
+def _chosen_folder(environ: Mapping[str, str]) -> Path | None:
     if own := environ.get("TORCHSEL_CACHE_DIR"):
         return Path(own)
+    xdg = environ.get("XDG_CACHE_HOME")
+    return Path(xdg) / "torchsel" if xdg and sys.platform != "win32" and Path(xdg).is_absolute() else None
+
+
+def _usual_folder(environ: Mapping[str, str]) -> Path | None:
     if sys.platform == "win32":
         base = environ.get("LOCALAPPDATA")
         return Path(base) / "torchsel" if base else None
-    xdg, home = environ.get("XDG_CACHE_HOME"), environ.get("HOME")
-    if xdg and Path(xdg).is_absolute():
-        return Path(xdg) / "torchsel"
+    home = environ.get("HOME")
     if not home or not Path(home).is_dir():
         return None
     return Path(home) / ("Library/Caches/torchsel" if sys.platform == "darwin" else ".cache/torchsel")
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _user() -> str:

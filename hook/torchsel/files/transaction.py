@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.errors import MachineError, TorchselError
-from torchsel.files.journal import Journal
+from torchsel.files.journal import Change, Journal
 from torchsel.files.replace import ChangedError, holds, replace_file, temporary_of
 from torchsel.files.signals import Stops
 from torchsel.files.state import exclusive, state_folder, state_path
@@ -28,7 +28,7 @@ def locked(target: Path, environ: Mapping[str, str]) -> Iterator[Workplace]:
     Raises:
         MachineError: the lock is held for too long, or something can't be repaired.
     """
-    state = state_folder(environ)
+    state = state_folder(environ, target.parent)
     with exclusive(target, state) as descriptor, Stops() as stops:
         place = Workplace(target=target, state=state, environ=environ, stops=stops, descriptor=descriptor)
         place.repair()
@@ -53,7 +53,7 @@ def repair(start: Path, environ: Mapping[str, str]) -> bool:
 
 def is_repair_due(target: Path, environ: Mapping[str, str]) -> bool:
     """Whether a killed run left something of the project at ``target``; makes no folder."""
-    record = Journal(target, state_path(environ)).path
+    record = Journal(target, state_path(environ, target.parent)).path
     return record.exists() or any(temporary_of(path).exists() for path in (record, *_files(target)))
 
 
@@ -99,20 +99,20 @@ class Workplace:
                 program changed them meanwhile.
         """
         lock_path = self.target.parent / "uv.lock"
-        contents = {self.target: before[0].encode(), lock_path: before[1].encode()}
+        change = Change(before=before[0], planned=after, lock_before=before[1])
         uv = self._uv()
-        if not holds(lock_path, contents[lock_path]):
+        if not holds(lock_path, change.lock_before.encode()):
             raise ChangedError(lock_path)
         journal = Journal(self.target, self.state)
-        journal.begin(contents, {self.target: after.encode()})
+        journal.begin(change)
         try:
-            replace_file(self.target, after.encode(), expected=contents[self.target])
+            replace_file(self.target, after.encode(), expected=change.before.encode())
             with self.stops.waiting():
                 failure = lock(uv)
             if failure:
                 raise MachineError(failure)
         except BaseException:
-            _take_back(journal)
+            _take_back(journal, change)
             raise
         journal.end()
 
@@ -129,9 +129,9 @@ class Workplace:
             return False
 
 
-def _take_back(journal: Journal) -> None:
+def _take_back(journal: Journal, change: Change) -> None:
     try:
-        journal.recover()
+        journal.recover(change)
     except MachineError as error:
         msg = f"{error}\nso the change was not taken back as a whole; run torchsel again to have it done"
         raise MachineError(msg.replace("; nothing was changed", "")) from None

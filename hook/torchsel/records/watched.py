@@ -72,7 +72,7 @@ def _root_files(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
     pyproject, lock = folder / "pyproject.toml", folder / "uv.lock"
     yield from (str(folder / name) for name in _AT_A_ROOT)
     yield from (str(temporary_of(path)) for path in (pyproject, lock))
-    yield str(Journal(pyproject, state_path(environ)).path)
+    yield str(Journal(pyproject, state_path(environ, folder)).path)
     yield from _member_files(folder)
 
 
