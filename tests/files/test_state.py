@@ -96,13 +96,18 @@ def test_the_digest_is_one_for_every_spelling(target: Path, tmp_path: Path) -> N
         ({"XDG_CACHE_HOME": "relative", "HOME": "{0}"}, ".cache/torchsel"),
         ({"HOME": "{0}"}, ".cache/torchsel"),
         ({"HOME": "{0}/missing"}, "temp/torchsel-{1}"),
+        ({"HOME": "{0}/read-only"}, "temp/torchsel-{1}"),
+        ({"HOME": "{0}/half"}, "temp/torchsel-{1}"),
         ({}, "temp/torchsel-{1}"),
     ],
 )
 def test_where_the_state_is(
     environ: dict[str, str], folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "temp").mkdir()
+    for name in ("temp", "read-only", "half/.cache"):
+        (tmp_path / name).mkdir(parents=True)
+    unwritable = {tmp_path / "read-only", tmp_path / "half/.cache"}
+    monkeypatch.setattr(os, "access", lambda path, _: path not in unwritable)  # root may write everywhere
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
     monkeypatch.setattr(sys, "platform", "linux")
     filled = {name: value.format(tmp_path) for name, value in environ.items()}

@@ -56,7 +56,7 @@ def state_folder(environ: Mapping[str, str], project: Path | None = None) -> Pat
 
 
 def state_path(environ: Mapping[str, str], project: Path | None = None) -> Path:
-    """Where `state_folder` is or would be; a home folder that is the project's is passed over."""
+    """Where `state_folder` is or would be; not in a home that is the project or can't be written."""
     if chosen := _chosen_folder(environ):
         return chosen
     usual = _usual_folder(environ)
@@ -122,7 +122,9 @@ def _usual_folder(environ: Mapping[str, str]) -> Path | None:
     home = environ.get("HOME")
     if not home or not Path(home).is_dir():
         return None
-    return Path(home) / ("Library/Caches/torchsel" if sys.platform == "darwin" else ".cache/torchsel")
+    folder = Path(home) / ("Library/Caches/torchsel" if sys.platform == "darwin" else ".cache/torchsel")
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    return folder if os.access(nearest, os.W_OK | os.X_OK) else None
 
 
 def _is_below(path: Path, folder: Path) -> bool:
