@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.files.conftest import alone, fails
+from tests.support.fault_scenes import can_mount
 from torchsel.errors import MachineError
 from torchsel.files import replace as files
 from torchsel.files.replace import ChangedError, replace_file
@@ -95,10 +97,75 @@ def test_a_folder_that_cant_be_synced_is_no_failure(target: Path, monkeypatch: p
     assert target.read_bytes() == b"new"
 
 
-def test_a_read_only_file_is_told(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(MachineError, match=r"is read-only; make it writable \(chmod u\+w pyproject\.toml\)"):
-        replace_file(target, b"new")
+@posix
+@pytest.mark.parametrize(
+    ("mode", "user", "flag", "told"),
+    [
+        (0o444, 1234, 0, "is read-only; make it writable (chmod u+w pyproject.toml)"),
+        (0o644, 1234, 0, "is protected against every change; lift that (sudo chattr -i pyproject.toml)"),
+        (0o444, 0, 0, "is protected against every change; lift that (sudo chattr -i pyproject.toml)"),
+        (0o644, 1234, os.ST_RDONLY, "lies on a read-only file system"),
+        (
+            0o644,
+            4321,
+            0,
+            "belongs to another user (1234), who lets you only read it; make it yours"
+            " (sudo chown $USER pyproject.toml)",
+        ),
+    ],
+)
+def test_why_a_file_may_not_be_written_is_told(
+    target: Path, mode: int, user: int, flag: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target.chmod(mode)
+    found = target.stat()
+    owned = os.stat_result((found.st_mode, 0, 0, 1, 1234, *found[5:]))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", lambda *_, **__: owned)
+        patch.setattr(os, "access", lambda *_: False)
+        patch.setattr(os, "geteuid", lambda: user)
+        patch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=flag))
+        patch.setattr(sys, "platform", "linux")
+        with pytest.raises(MachineError) as caught:
+            replace_file(target, b"new")
+    assert str(caught.value) == f"{target}: {told}; nothing was changed"
+    assert target.read_bytes() == b"old"
+    assert alone(target)
+
+
+@pytest.mark.skipif(not can_mount(), reason="mounting takes root")
+def test_a_file_that_is_mounted_by_itself_is_told(target: Path) -> None:
+    other = target.with_name("other")
+    other.write_bytes(b"mounted")
+    subprocess.run(["mount", "--bind", other, target], check=True)
+    try:
+        for expected in (None, b"mounted"):
+            with pytest.raises(MachineError, match=r"is mounted by itself.*; mount the folder"):
+                replace_file(target, b"new", expected=expected)
+        assert target.read_bytes() == b"mounted"
+    finally:
+        subprocess.run(["umount", target], check=True)
+    assert target.read_bytes() == b"old"
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="chattr takes root")
+@pytest.mark.parametrize(
+    ("place", "flag", "told"),
+    [
+        ("pyproject.toml", "i", r"is protected.*; lift that \(sudo chattr -i pyproject\.toml\)"),
+        ("pyproject.toml", "a", r"protected against changes; see how \(lsattr -d "),
+        ("", "i", r"protected against changes; see how \(lsattr -d "),
+    ],
+)
+def test_a_protected_file_or_folder_is_told(target: Path, place: str, flag: str, told: str) -> None:
+    path = target.parent / place
+    if subprocess.run(["chattr", f"+{flag}", path], capture_output=True, check=False).returncode:
+        pytest.skip("this file system has no such protection")
+    try:
+        with pytest.raises(MachineError, match=told):
+            replace_file(target, b"new", expected=b"old")
+    finally:
+        subprocess.run(["chattr", f"-{flag}", path], check=True)
     assert target.read_bytes() == b"old"
     assert alone(target)
 

@@ -29,6 +29,14 @@ class ChangedError(MachineError):
         self.path = path
 
 
+class NotWrittenError(MachineError):
+    """The file at ``path`` could not be replaced and is as before; ``why`` is the sentence without that."""
+
+    def __init__(self, path: Path, why: str, remedy: str = "") -> None:
+        self.why = f"{path}: {why}{remedy and f'; {remedy}'}"
+        super().__init__(f"{self.why}; nothing was changed")
+
+
 def replace_file(path: Path, content: bytes, *, expected: bytes | None = None) -> None:
     """Replace the file at ``path`` (through a symbolic link) as a whole; mode, owner and attributes stay.
 
@@ -37,7 +45,7 @@ def replace_file(path: Path, content: bytes, *, expected: bytes | None = None) -
 
     Raises:
         ChangedError: it holds something else than ``expected``, which is still there.
-        MachineError: the folder or the file can't be written; the old content is then still there.
+        NotWrittenError: the folder or the file can't be written; the old content is then still there.
     """
     real = path.resolve()
     temporary = temporary_of(real)
@@ -52,8 +60,7 @@ def replace_file(path: Path, content: bytes, *, expected: bytes | None = None) -
             raise ChangedError(path)
         _sync_folder(real.parent)
     except OSError as error:
-        msg = f"{path}: can't be written: {error.strerror}; nothing was changed"
-        raise MachineError(msg) from None
+        raise _not_written(path, error) from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -90,17 +97,46 @@ def write_synced(path: Path, content: bytes, like: Path | None) -> None:
 
 def _check_replaceable(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        msg = f"{path}: is not a regular file; nothing was changed"
-    elif found.st_nlink > 1:
-        msg = (
-            f"{path}: has {found.st_nlink} names (hard links), and replacing it would part them; nothing was"
-            " changed; make it a file of its own or a symbolic link"
-        )
-    elif not os.access(path, os.W_OK):
-        msg = f"{path}: is read-only; make it writable (chmod u+w {path.name})"
-    else:
-        return
-    raise MachineError(msg)
+        raise NotWrittenError(path, "is not a regular file")
+    if found.st_nlink > 1:
+        why = f"has {found.st_nlink} names (hard links), and replacing it would part them"
+        raise NotWrittenError(path, why, "make it a file of its own or a symbolic link")
+    if not os.access(path, os.W_OK):
+        raise _denied(path, found)
+
+
+def _denied(path: Path, found: os.stat_result) -> NotWrittenError:
+    """Why this user may not write the file, by what the system says of it."""
+    if sys.platform == "win32":
+        return NotWrittenError(path, "is read-only", f"make it writable (attrib -r {path.name})")
+    if os.geteuid() not in (0, found.st_uid):
+        why = f"belongs to another user ({_user_name(found.st_uid)}), who lets you only read it"
+        return NotWrittenError(path, why, f"make it yours (sudo chown $USER {path.name})")
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return NotWrittenError(path, "lies on a read-only file system")
+    if not found.st_mode & stat.S_IWUSR and os.geteuid():
+        return NotWrittenError(path, "is read-only", f"make it writable (chmod u+w {path.name})")
+    lift = "chflags nouchg" if sys.platform == "darwin" else "sudo chattr -i"
+    return NotWrittenError(path, "is protected against every change", f"lift that ({lift} {path.name})")
+
+
+def _user_name(number: int) -> str:
+    import pwd  # noqa: PLC0415 - POSIX alone
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _not_written(path: Path, error: OSError) -> NotWrittenError:
+    if error.errno == errno.EBUSY:
+        why = "is mounted by itself (as containers mount single files), and can't be replaced"
+        return NotWrittenError(path, why, "mount the folder that it is in")
+    if error.errno == errno.EPERM and sys.platform == "linux":
+        why = "can't be written: it or its folder is protected against changes"
+        return NotWrittenError(path, why, f"see how (lsattr -d {path} {path.parent})")
+    return NotWrittenError(path, f"can't be written: {error.strerror}")
 
 
 def _copy_attributes(source: Path, descriptor: int) -> None:
