@@ -165,7 +165,7 @@ def test_a_uv_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(uvtool, "LOCK_LIMIT", 0.2)
     uv = Uv(program=stand_in(tmp_path, "exec sleep 60"), environ={"PATH": os.environ["PATH"]})
     start = time.monotonic()
-    with pytest.raises(MachineError, match="uv lock did not end within 0 s; nothing was changed"):
+    with pytest.raises(MachineError, match="uv lock did not end within 0 s"):
         uv.lock(tmp_path)
     assert time.monotonic() - start < 30
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.errors import MachineError, TorchselError
 from torchsel.files.journal import Change, Journal
-from torchsel.files.replace import ChangedError, holds, replace_file, temporary_of
+from torchsel.files.replace import ChangedError, NotWrittenError, holds, replace_file, temporary_of
 from torchsel.files.signals import Stops
 from torchsel.files.state import exclusive, state_folder, state_path
 from torchsel.project.workspace import find_root
@@ -58,6 +58,14 @@ def is_repair_due(target: Path, environ: Mapping[str, str]) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """What failed, and the end of the sentence: what uv said."""
+
+    what: str
+    said: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Workplace:
     """A locked project; ``descriptor`` is the lock's, for programs that work on it too."""
 
@@ -88,15 +96,18 @@ class Workplace:
         """
         replace_file(self.target, after.encode(), expected=before.encode())
 
-    def write_and_lock(self, before: tuple[str, str], after: str, lock: Callable[[Uv], str | None]) -> None:
+    def write_and_lock(
+        self, before: tuple[str, str], after: str, lock: Callable[[Uv], str | None], *, goal: str = ""
+    ) -> None:
         """Replace pyproject.toml, then have ``lock`` bring uv.lock along.
 
-        ``before`` are both texts as they were read. ``lock`` returns what went wrong, None where it worked.
+        ``before`` are both texts as they were read. ``lock`` returns what uv said, None where it worked;
+        ``goal`` says what was locked: ``for cpu``.
 
         Raises:
             ChangedError: one of the two is another text by now.
-            MachineError: a file can't be written, or locking failed; both are as before, unless another
-                program changed them meanwhile.
+            MachineError: a file can't be written, or locking failed; both are as before, or it says what is
+                not because another program changed it meanwhile.
         """
         lock_path = self.target.parent / "uv.lock"
         change = Change(before=before[0], planned=after, lock_before=before[1])
@@ -107,14 +118,26 @@ class Workplace:
         journal.begin(change)
         try:
             replace_file(self.target, after.encode(), expected=change.before.encode())
-            with self.stops.waiting():
-                failure = lock(uv)
-            if failure:
-                raise MachineError(failure)
+            failure = self._lock(uv, lock, goal)
         except BaseException:
             _take_back(journal, change)
             raise
-        journal.end()
+        if failure is None:
+            journal.end()
+        elif _take_back(journal, change):
+            raise MachineError(f"{failure.what}, so nothing was changed{failure.said}")
+        else:
+            left = f"{self.target}: was edited meanwhile and stays as it is now; uv.lock is not made for it"
+            raise MachineError(f"{failure.what}{failure.said}\n{left}; run torchsel again")
+
+    def _lock(self, uv: Uv, lock: Callable[[Uv], str | None], goal: str) -> Failure | None:
+        try:
+            with self.stops.waiting():
+                said = lock(uv)
+        except MachineError as error:
+            return Failure(what=str(error))
+        what = f"uv lock failed {goal}".rstrip()
+        return Failure(what=what, said=f"; uv said:\n{said}") if said else None
 
     def _uv(self) -> Uv:
         program = find_uv(self.environ, outside=self.target.parent)
@@ -129,12 +152,13 @@ class Workplace:
             return False
 
 
-def _take_back(journal: Journal, change: Change) -> None:
+def _take_back(journal: Journal, change: Change) -> bool:
     try:
-        journal.recover(change)
+        return journal.recover(change)
     except MachineError as error:
-        msg = f"{error}\nso the change was not taken back as a whole; run torchsel again to have it done"
-        raise MachineError(msg.replace("; nothing was changed", "")) from None
+        why = error.why if isinstance(error, NotWrittenError) else error
+        msg = f"{why}\nso the change was not taken back as a whole; run torchsel again to have it done"
+        raise MachineError(msg) from None
 
 
 def _files(target: Path) -> tuple[Path, Path]:

@@ -135,8 +135,7 @@ def _write_once(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, say: C
     held = holds(inputs, plan, upgrade=mode.upgrade)
 
     def lock(uv: Uv) -> str | None:
-        said = held.lock(uv, project.folder)
-        return said and f"uv lock failed for {goal}, so nothing was changed; uv said:\n{said}"
+        return held.lock(uv, project.folder)
 
-    place.write_and_lock((project.root.text, project.lock.text), plan.text, lock)
+    place.write_and_lock((project.root.text, project.lock.text), plan.text, lock, goal=f"for {goal}")
     return True

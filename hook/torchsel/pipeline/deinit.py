@@ -58,11 +58,10 @@ def deinit(
         held = kept(removal.inputs, removal.plan)
 
         def bring_along(uv: Uv) -> str | None:
-            said = held.lock(uv, project.folder)
-            return said and f"uv lock failed without the routing, so nothing was changed; uv said:\n{said}"
+            return held.lock(uv, project.folder)
 
         say("locking without the routing ...")
-        place.write_and_lock((project.root.text, project.lock.text), text, bring_along)
+        place.write_and_lock((project.root.text, project.lock.text), text, bring_along, goal="without the routing")
         return replace(removal, relocked=True)
 
 

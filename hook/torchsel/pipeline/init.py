@@ -96,8 +96,7 @@ def write(wish: Wish, host: Host, environ: Mapping[str, str], *, say: Callable[[
             held = holds(start.inputs, start.plan)
 
             def bring_along(uv: Uv) -> str | None:
-                said = held.lock(uv, start.project.folder)
-                return said and f"uv lock failed, so nothing was changed; uv said:\n{said}"
+                return held.lock(uv, start.project.folder)
 
             say("locking ...")
             place.write_and_lock((start.before, lock.text), start.after, bring_along)

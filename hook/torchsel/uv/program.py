@@ -63,7 +63,7 @@ class Uv:
             ) as process:
                 said = _wait(process)
         except subprocess.TimeoutExpired:
-            msg = f"uv lock did not end within {LOCK_LIMIT:.0f} s; nothing was changed"
+            msg = f"uv lock did not end within {LOCK_LIMIT:.0f} s"
             raise MachineError(msg) from None
         except OSError as error:
             raise self._not_started(error) from None
