@@ -65,7 +65,7 @@ def test_the_lock_is_put_back_first(crashed: Journal, target: Path, monkeypatch:
     put_back: list[str] = []
     real = files.replace_file
 
-    def replace(path: Path, content: bytes) -> None:
+    def replace(path: Path, content: bytes, **_: object) -> None:
         put_back.append(path.name)
         real(path, content)
 

@@ -8,12 +8,14 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from tests.files.conftest import alone
+from tests.files.conftest import alone, fails
 from torchsel.errors import MachineError
+from torchsel.files.replace import replace_file
 from torchsel.files.state import digest, exclusive, state_folder, state_path
 
 if TYPE_CHECKING:
@@ -58,6 +60,60 @@ def test_another_process_is_waited_for_and_named(target: Path, state: Path, tmp_
         holder.kill()
     with exclusive(target, state, timeout=10):
         pass
+
+
+@posix
+def test_another_state_folder_does_not_get_around_the_lock(target: Path, state: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with exclusive(target, state) as held:
+        for _ in range(3):
+            replace_file(target, b"new", held=held)
+            with (
+                pytest.raises(MachineError, match=r"another torchsel.* \(lock: .*pyproject\.toml\)$"),
+                exclusive(target, other, timeout=0.1),
+            ):
+                pytest.fail("two hold the lock")
+    with exclusive(target, other, timeout=0):
+        pass
+
+
+@posix
+def test_who_waits_gets_the_file_that_is_there_then(target: Path, state: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    command = [sys.executable, "-c", HOLDER, str(target), str(other)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as waiter:
+        assert waiter.stdout
+        with exclusive(target, state) as held:
+            time.sleep(0.3)
+            replace_file(target, b"new", held=held)
+        assert waiter.stdout.readline() == "held\n"
+        with (
+            pytest.raises(MachineError, match="another torchsel"),
+            exclusive(target, state, timeout=0.1),
+        ):
+            pytest.fail("the waiter holds a file that is gone")
+        waiter.kill()
+
+
+@posix
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK])
+def test_a_file_system_without_locks(
+    target: Path, state: Path, code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import fcntl
+
+    (state / f"{digest(target)}.lock").touch()  # as a run with locks leaves it
+    monkeypatch.setattr(fcntl, "flock", fails(code))
+    start = time.monotonic()
+    for _ in range(2):
+        with exclusive(target, state, timeout=10) as held:
+            replace_file(target, b"new", held=held)
+            with pytest.raises(MachineError, match="another torchsel"), exclusive(target, state, timeout=0.1):
+                pytest.fail("two hold the lock")
+    assert time.monotonic() - start < 5
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_lock_is_given_back_after_a_failure(target: Path, state: Path) -> None:

@@ -109,6 +109,47 @@ def test_a_uv_that_lives_on_keeps_the_lock_and_a_dead_holder_does_not(
 
 
 @posix
+def test_nodes_with_caches_of_their_own_wait_for_each_other(
+    project: MakeProject, hosts: dict[str, Path]
+) -> None:
+    demo = project(crowd.TEXT)
+    demo.torchsel("--host", str(hosts["h200"]))
+    demo.uv("lock")
+    folder = demo.root.parent / "bin"
+    folder.mkdir()
+    slow = folder / "uv"
+    slow.write_text(f'#!/bin/sh\ntouch "$SIGN"\nsleep 2\nexec {demo.binary} "$@"\n')
+    slow.chmod(0o755)
+    sign = demo.root.parent / "sign"
+
+    def node(name: str) -> dict[str, str]:
+        return demo.env | {"TORCHSEL_CACHE_DIR": str(demo.root.parent / name), "SIGN": str(sign)}
+
+    first = subprocess.Popen(
+        [sys.executable, "-m", "torchsel", "--host", str(hosts["cpu"])],
+        cwd=demo.root,
+        env=node("first") | {"PATH": f"{folder}{os.pathsep}{demo.env['PATH']}"},
+    )
+    while not sign.exists():
+        time.sleep(0.02)
+    demo.env.update(node("second"))
+    demo.torchsel("--host", str(hosts["gtx1080ti"]))
+    assert first.poll() == 0, "the second did not wait for the first"
+    assert "pytorch-cu126" in demo.text()
+    demo.uv("lock", "--check")
+
+
+@posix
+def test_a_crowd_of_nodes_with_caches_of_their_own(adding_world: World) -> None:
+    project = adding_world.project(adding_world.folder / "nodes", crowd.TEXT)
+    project.uv("lock")
+    outcome = rush(project, [project.root], 7, adding=4, nodes=True)
+    assert outcome.odd == []
+    assert outcome.done + outcome.refused == 7
+    assert len(outcome.added) == 4
+
+
+@posix
 def test_a_lock_of_a_killed_torchsel_is_free_at_once(project: MakeProject, hosts: dict[str, Path]) -> None:
     demo = project(crowd.TEXT)
     code = (

@@ -74,10 +74,13 @@ def workspace(project: Project, members: int = 3) -> list[Path]:
     return folders
 
 
-def rush(project: Project, folders: Sequence[Path], count: int, *, adding: int = 0) -> Outcome:
+def rush(
+    project: Project, folders: Sequence[Path], count: int, *, adding: int = 0, nodes: bool = False
+) -> Outcome:
     """Start ``count`` torchsel processes for three machines in ``folders``, by turns, and wait for all.
 
     Meanwhile ``uv add`` adds that many packages, one after the other, with a ``uv lock`` in between.
+    With ``nodes`` each has a cache folder of its own.
     """
     outcome, start = Outcome(), time.monotonic()
     hosts = host_files()
@@ -87,7 +90,7 @@ def rush(project: Project, folders: Sequence[Path], count: int, *, adding: int =
         subprocess.Popen(
             [sys.executable, "-m", "torchsel", "--host", str(hosts[MACHINES[at % len(MACHINES)]])],
             cwd=folders[at % len(folders)],
-            env=project.env,
+            env=project.env | ({"TORCHSEL_CACHE_DIR": f"{project.root}-cache{at}"} if nodes else {}),
             stderr=subprocess.PIPE,
             text=True,
         )

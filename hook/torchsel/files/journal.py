@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from torchsel.files.state import Held
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
@@ -59,12 +61,16 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
     def recover(
-        self, change: Change | None = None, *, is_complete: Callable[[], bool] = lambda: False
+        self,
+        change: Change | None = None,
+        *,
+        is_complete: Callable[[], bool] = lambda: False,
+        held: Held | None = None,
     ) -> bool:
         """Undo ``change``, or the one on record, where it was not ended; returns whether it is undone.
 
         Files that somebody changed or deleted since are left as they are. ``is_complete`` is asked where
-        both files are new: a change that only lacked its end stays.
+        both files are new: a change that only lacked its end stays. ``held`` is the lock on the target.
 
         Raises:
             MachineError: the record can't be read, or a file can't be written; the record then stays.
@@ -79,7 +85,7 @@ class Journal:
             is_ours = False
         if is_ours:
             for path in undo:  # the lock first: a crash in between then finds the plan in place
-                replace_file(path, contents[path])
+                replace_file(path, contents[path], held=held if path == self._target else None)
         self.end()
         return is_ours
 

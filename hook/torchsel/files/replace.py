@@ -15,6 +15,8 @@ from torchsel.errors import MachineError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torchsel.files.state import Held
+
 REPLACE_TRIES = 5
 """Attempts at a rename that Windows refuses while another program has the file open."""
 
@@ -37,11 +39,14 @@ class NotWrittenError(MachineError):
         super().__init__(f"{self.why}; nothing was changed")
 
 
-def replace_file(path: Path, content: bytes, *, expected: bytes | None = None) -> None:
+def replace_file(
+    path: Path, content: bytes, *, expected: bytes | None = None, held: Held | None = None
+) -> None:
     """Replace the file at ``path`` (through a symbolic link) as a whole; mode, owner and attributes stay.
 
     The new file is written beside the real one, synced and renamed over it, so a reader sees the old or
-    the new content and never a part. With ``expected`` the file must hold that when it is replaced.
+    the new content and never a part. With ``expected`` the file must hold that when it is replaced. ``held``
+    is the lock on it, which the new file keeps.
 
     Raises:
         ChangedError: it holds something else than ``expected``, which is still there.
@@ -53,7 +58,7 @@ def replace_file(path: Path, content: bytes, *, expected: bytes | None = None) -
         before = real.stat()
         _check_replaceable(path, before)
         temporary.unlink(missing_ok=True)
-        write_synced(temporary, content, real)
+        write_synced(temporary, content, real, held)
         if expected is None:
             _rename(temporary, real)
         elif not _rename_over(temporary, real, expected):
@@ -80,8 +85,10 @@ def holds(path: Path, content: bytes) -> bool:
         return False
 
 
-def write_synced(path: Path, content: bytes, like: Path | None) -> None:
+def write_synced(path: Path, content: bytes, like: Path | None, held: Held | None = None) -> None:
     """Make a new file and have it on the disk; for this user alone, or with owner and mode as ``like`` has.
+
+    With ``held`` it is locked.
 
     Raises:
         OSError: as the system gives it.
@@ -93,6 +100,8 @@ def write_synced(path: Path, content: bytes, like: Path | None) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+        if held:
+            held.keep(file.fileno())
 
 
 def _check_replaceable(path: Path, found: os.stat_result) -> None:

@@ -8,14 +8,24 @@ import os
 import stat
 import sys
 import tempfile
+import time
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torchsel.errors import MachineError
 
+if sys.platform != "win32":
+    import fcntl
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from filelock import BaseFileLock
+
+POLL = 0.05
+"""Seconds between two looks at a lock that another process holds."""
 
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for another torchsel on the same project; it holds the lock while uv locks."""
@@ -65,36 +75,107 @@ def state_path(environ: Mapping[str, str], project: Path | None = None) -> Path:
     return usual
 
 
-@contextlib.contextmanager
-def exclusive(target: Path, state: Path, *, timeout: float = LOCK_TIMEOUT) -> Iterator[int | None]:
-    """Hold the lock for ``target`` (its resolved path) after at most ``timeout`` seconds of waiting.
+@dataclass(kw_only=True, slots=True)
+class Held:
+    """Locks that are held; who inherits ``descriptor`` holds the first as well, even when we are killed."""
 
-    Gives the lock's descriptor, where it has one: a process that inherits it holds the lock as well, even
-    when this one has been killed.
+    descriptor: int | None
+    file_descriptors: list[int] = field(default_factory=list)
+
+    def keep(self, descriptor: int) -> None:
+        """Lock the open file that is about to take the locked one's place, before anybody else can see it."""
+        if self.file_descriptors and sys.platform != "win32":
+            with contextlib.suppress(OSError):
+                copy = os.dup(descriptor)
+                self.file_descriptors.append(copy)
+                fcntl.flock(copy, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def exclusive(target: Path, state: Path, *, timeout: float = LOCK_TIMEOUT) -> Iterator[Held]:
+    """Hold the locks for ``target`` (its resolved path) after at most ``timeout`` seconds of waiting.
+
+    One is in the state folder. The other is on ``target`` itself, against other nodes, containers and users,
+    who have another state folder; not where a file system has no locks (Lustre without ``-o flock``).
 
     Raises:
-        MachineError: another process holds it for longer, or the lock file can't be made.
+        MachineError: another process holds one for longer, or the lock file can't be made.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - only when something is written
-
+    end = time.monotonic() + timeout
     path = state / f"{digest(target)}.lock"
-    lock = FileLock(path)
     try:
-        if path.is_symlink():  # older filelock would follow and empty it
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        lock = _lock_at(path)
         lock.acquire(timeout=timeout)
-    except Timeout:
-        msg = (
-            f"{target}: another torchsel, or the uv it started, has been at work on it for more than"
-            f" {timeout:.0f} s; wait for it, or end it (lock: {path})"
-        )
-        raise MachineError(msg) from None
+    except TimeoutError:  # filelock's own is one
+        raise _held_for_too_long(target, path, timeout) from None
     except (OSError, NotImplementedError) as error:
         raise unusable(path, error) from None
+    held = Held(descriptor=getattr(getattr(lock, "_context", None), "lock_file_fd", None))
     try:
-        yield getattr(getattr(lock, "_context", None), "lock_file_fd", None)
+        if not _take(target, held, end):
+            raise _held_for_too_long(target, target, timeout)
+        yield held
     finally:
+        for descriptor in held.file_descriptors:
+            os.close(descriptor)
         lock.release()
+
+
+def _lock_at(path: Path) -> BaseFileLock:
+    """A lock of the kernel's; a file that is there or not where the file system has none.
+
+    Raises:
+        OSError: the file can't be made, or is a link.
+    """
+    from filelock import FileLock  # noqa: PLC0415 - only when something is written
+
+    if sys.platform == "win32":
+        return FileLock(path)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
+            from filelock import SoftFileLock  # noqa: PLC0415 - seldom needed, slow to load
+
+            return SoftFileLock(path.with_suffix(".locked"))  # not the same file: that is always there
+    finally:
+        os.close(descriptor)
+    return FileLock(path)
+
+
+def _take(target: Path, held: Held, end: float) -> bool:
+    """Lock ``target`` itself; whether that worked, or can't be done here, before ``end``.
+
+    A replaced file has another inode, so what was locked has to be what is there then.
+    """
+    if sys.platform == "win32":
+        return True
+    while True:
+        try:
+            descriptor = os.open(target, os.O_RDWR | os.O_NONBLOCK)  # NFS locks only what may be written
+        except OSError:
+            return True
+        held.file_descriptors.append(descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), target.stat()):
+                return True
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.ENOENT, errno.ESTALE):
+                return True
+        os.close(held.file_descriptors.pop())
+        if time.monotonic() >= end:
+            return False
+        time.sleep(POLL)
+
+
+def _held_for_too_long(target: Path, lock: Path, timeout: float) -> MachineError:
+    return MachineError(
+        f"{target}: another torchsel, or the uv it started, has been at work on it for more than"
+        f" {timeout:.0f} s; wait for it, or end it (lock: {lock})"
+    )
 
 
 def unusable(path: Path, error: Exception) -> MachineError:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from torchsel.files.state import Held
+
 
 @contextlib.contextmanager
 def locked(target: Path, environ: Mapping[str, str]) -> Iterator[Workplace]:
@@ -29,8 +31,8 @@ def locked(target: Path, environ: Mapping[str, str]) -> Iterator[Workplace]:
         MachineError: the lock is held for too long, or something can't be repaired.
     """
     state = state_folder(environ, target.parent)
-    with exclusive(target, state) as descriptor, Stops() as stops:
-        place = Workplace(target=target, state=state, environ=environ, stops=stops, descriptor=descriptor)
+    with exclusive(target, state) as held, Stops() as stops:
+        place = Workplace(target=target, state=state, environ=environ, stops=stops, held=held)
         place.repair()
         yield place
 
@@ -67,13 +69,13 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workplace:
-    """A locked project; ``descriptor`` is the lock's, for programs that work on it too."""
+    """A locked project."""
 
     target: Path
     state: Path
     environ: Mapping[str, str]
     stops: Stops
-    descriptor: int | None
+    held: Held
 
     def repair(self) -> None:
         """Take back, or complete, what a killed run left, and remove its temporary files.
@@ -85,7 +87,7 @@ class Workplace:
         for path in (journal.path, *_files(self.target)):
             with contextlib.suppress(OSError):
                 temporary_of(path).unlink(missing_ok=True)
-        journal.recover(is_complete=self._is_lock_current)
+        journal.recover(is_complete=self._is_lock_current, held=self.held)
 
     def write(self, before: str, after: str) -> None:
         """Replace pyproject.toml, which was read as ``before``.
@@ -94,7 +96,7 @@ class Workplace:
             ChangedError: it is another text by now.
             MachineError: it can't be written.
         """
-        replace_file(self.target, after.encode(), expected=before.encode())
+        replace_file(self.target, after.encode(), expected=before.encode(), held=self.held)
 
     def write_and_lock(
         self, before: tuple[str, str], after: str, lock: Callable[[Uv], str | None], *, goal: str = ""
@@ -117,7 +119,7 @@ class Workplace:
         journal = Journal(self.target, self.state)
         journal.begin(change)
         try:
-            replace_file(self.target, after.encode(), expected=change.before.encode())
+            replace_file(self.target, after.encode(), expected=change.before.encode(), held=self.held)
             failure = self._lock(uv, lock, goal)
         except BaseException:
             _take_back(journal, change)
@@ -141,7 +143,7 @@ class Workplace:
 
     def _uv(self) -> Uv:
         program = find_uv(self.environ, outside=self.target.parent)
-        return Uv(program=program, environ=self.environ, descriptor=self.descriptor)
+        return Uv(program=program, environ=self.environ, descriptor=self.held.descriptor)
 
     def _is_lock_current(self) -> bool:
         """Whether uv finds uv.lock to be what pyproject.toml asks for."""
