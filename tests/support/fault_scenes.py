@@ -167,9 +167,15 @@ def rights_scenes(bench: Bench) -> Iterator[tuple[str, Scene]]:
             "read-only file",
             _refused(
                 bench,
-                lambda: as_nobody(folder, lock, state, then=(pyproject, 0o444)),
+                lambda: as_nobody(folder, pyproject, lock, state, then=(pyproject, 0o444)),
                 "is read-only",
                 user=NOBODY,
+            ),
+        )
+        yield (
+            "somebody else's file",
+            _refused(
+                bench, lambda: as_nobody(folder, lock, state), "belongs to another user (root)", user=NOBODY
             ),
         )
         yield (
