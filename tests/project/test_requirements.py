@@ -20,7 +20,8 @@ from torchsel.project.requirements import (
     project_python,
     specifiers,
 )
-from torchsel.project.workspace import Project, TomlFile
+from torchsel.project.toml_file import TomlFile
+from torchsel.project.workspace import Project
 
 LINUX = Host(system="linux", machine="x86_64", kernel="6.8.0-45-generic")
 WINDOWS = Host(system="win32", machine="x86_64")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from torchsel.errors import ConfigError, MachineError
-from torchsel.project import workspace as module
-from torchsel.project.workspace import find_pyproject, load_project, read_toml
+from torchsel.project.toml_file import read_toml
+from torchsel.project.workspace import find_pyproject, load_project
 
 PLAIN = '[project]\nname = "{}"\nversion = "0"\nrequires-python = ">=3.11"\n'
 
@@ -137,24 +137,6 @@ def test_no_project(tmp_path: Path) -> None:
         load_project(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"a = [", "not valid TOML: .*line 1, column 6|not valid TOML: .*end of document"),
-        (b"a = 1\na = 2\n", "not valid TOML: .*line 2"),
-        (b'a = "x"\nb = "\xe9"\n', "line 2: not UTF-8; save the file as UTF-8"),
-        (b"\xff\xfea\x00", "line 1: not UTF-8"),
-        (b"a = " + b"[" * 100_000, "not valid TOML: nested too deeply"),
-        (b"a = " + b"1" * 5000, "not valid TOML: .*digits"),
-    ],
-)
-def test_broken_files(content: bytes, problem: str, tmp_path: Path) -> None:
-    path = tmp_path / "pyproject.toml"
-    path.write_bytes(content)
-    with pytest.raises(ConfigError, match=f"^{path}: ({problem})"):
-        load_project(tmp_path)
-
-
 def test_a_broken_member_or_lock_is_named(tmp_path: Path) -> None:
     tree(tmp_path, {"": workspace('"p"'), "p": ""})
     (tmp_path / "uv.lock").write_text("version = ")
@@ -165,30 +147,18 @@ def test_a_broken_member_or_lock_is_named(tmp_path: Path) -> None:
         load_project(tmp_path)
 
 
-def test_a_file_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tree(tmp_path, {"": ""})
-    monkeypatch.setattr(module, "FILE_LIMIT", 16)
-    with pytest.raises(ConfigError, match=r"pyproject\.toml: larger than"):
-        load_project(tmp_path)
-
-
-def test_an_unreadable_file(tmp_path: Path) -> None:
-    with pytest.raises(MachineError, match=r"^.*: can't be read: "):
-        read_toml(tmp_path)
-
-
-def test_text_is_exact_and_data_without_the_bom(tmp_path: Path) -> None:
-    text = "\ufeff[project]\r\nname = 'demo'\r\n[tool.torchsel]"
-    (tmp_path / "pyproject.toml").write_bytes(text.encode())
-    found = load_project(tmp_path)
-    assert found.root.text == text
-    assert found.root.table("project") == {"name": "demo"}
-    assert found.is_configured
-
-
 @pytest.mark.parametrize("text", ["", "tool = 1", "[tool]\nuv = []", "[tool.uv]\nworkspace = 1"])
 def test_tables_of_the_wrong_type_are_empty(text: str, tmp_path: Path) -> None:
     tree(tmp_path, {"": f"-{text}"})
     found = load_project(tmp_path)
     assert found.root.table("tool", "uv", "workspace") == {}
     assert (found.members, found.is_configured) == ((), False)
+
+
+def test_a_deleted_current_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(MachineError, match="the current folder has been deleted; change to another one"):
+        find_pyproject(Path())

@@ -61,7 +61,9 @@ def deinit(
             return held.lock(uv, project.folder)
 
         say("locking without the routing ...")
-        place.write_and_lock((project.root.text, project.lock.text), text, bring_along, goal="without the routing")
+        place.write_and_lock(
+            (project.root.text, project.lock.text), text, bring_along, goal="without the routing"
+        )
         return replace(removal, relocked=True)
 
 

@@ -11,7 +11,8 @@ from torchsel.pipeline.holds import holds
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, read_strategy, strategy_in
 from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.pipeline.takeover import Takeover, take_over
-from torchsel.project.workspace import load_project, parse_toml
+from torchsel.project.toml_file import parse_toml
+from torchsel.project.workspace import load_project
 from torchsel.toml.edit import edit_text
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from torchsel.project import requirements
 from torchsel.project.present import ANCHOR_GROUP, SOURCES, Present, table
 from torchsel.project.requirements import required_name
 from torchsel.project.script import read_script, require_script
-from torchsel.project.workspace import parse_toml, read_text
+from torchsel.project.toml_file import parse_toml, read_text
 from torchsel.routing.changes import find_changes
 from torchsel.routing.wanted import Routing
 from torchsel.strategies.packages import own_packages

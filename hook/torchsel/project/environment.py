@@ -1,4 +1,4 @@
-"""The torch that is installed in a project's environment, read from its metadata without running it."""
+"""The project's environment: where it is, and which torch is in it, read without running anything."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def installed_version(folder: Path, package: str, environ: Mapping[str, str]) -> str | None:
-    """Version of ``package`` in the project's environment, local part included; None where it isn't there.
+def environment_folder(project: Path, environ: Mapping[str, str]) -> Path:
+    """Where the environment of the project in a folder is or would be.
 
-    The environment is ``.venv``, or what ``UV_PROJECT_ENVIRONMENT`` names, as for uv.
+    ``UV_PROJECT_ENVIRONMENT`` (relative to the project) as for uv, else ``.venv``.
     """
-    environment = folder / (environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
+    return project / (environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
+
+
+def installed_version(project: Path, package: str, environ: Mapping[str, str]) -> str | None:
+    """Version of ``package`` in the project's environment, local part included; None where it isn't there."""
+    environment = environment_folder(project, environ)
     prefix = f"{package.replace('-', '_')}-"
     for site in (*environment.glob("lib/python*/site-packages"), environment / "Lib" / "site-packages"):
         for info in site.glob(f"{prefix}*.dist-info"):

@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from torchsel.errors import TorchselError
 from torchsel.project.present import canonical
-from torchsel.project.workspace import read_text
+from torchsel.project.toml_file import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from packaging.specifiers import Specifier
 
     from torchsel.host import Host
-    from torchsel.project.workspace import Project, TomlFile
+    from torchsel.project.toml_file import TomlFile
+    from torchsel.project.workspace import Project
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torchsel.errors import ConfigError
-from torchsel.project.workspace import Project, TomlFile, parse_toml, read_text, read_toml
+from torchsel.project.toml_file import TomlFile, parse_toml, read_text, read_toml
+from torchsel.project.workspace import Project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

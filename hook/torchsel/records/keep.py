@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from torchsel.console import Console, presentable
 from torchsel.errors import TorchselError
-from torchsel.project.workspace import read_text
+from torchsel.project.toml_file import read_text
 from torchsel.records import record as fast_record
 from torchsel.records.record import Record
 from torchsel.records.replay import known_parts

@@ -11,7 +11,7 @@ from torchsel.errors import TorchselError
 from torchsel.files.journal import Journal
 from torchsel.files.replace import temporary_of
 from torchsel.files.state import state_path
-from torchsel.project.workspace import read_text, read_toml
+from torchsel.project.toml_file import read_text, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from torchsel.project.present import Scope
-    from torchsel.project.workspace import Project, TomlFile
+    from torchsel.project.toml_file import TomlFile
+    from torchsel.project.workspace import Project
     from torchsel.uv.call import UvCall
 
 

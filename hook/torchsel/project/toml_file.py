@@ -1,0 +1,142 @@
+"""TOML files: read within limits, and what is wrong with one told with its place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import time
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from torchsel.errors import ConfigError, MachineError
+from torchsel.project.present import Present
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FILE_LIMIT = 16 << 20
+"""Largest uv.lock read, in bytes: parsing the worst of that size takes 20 s and 1.3 GB."""
+
+TEXT_LIMIT = 1 << 20
+"""Largest pyproject.toml or script read, in bytes; long ones have a tenth of it."""
+
+MOST_KEY_PARTS = 500
+"""Parts of a dotted key; the time that ``tomllib`` takes for one grows with their square."""
+
+SETTLE = 0.05
+"""Seconds after which a file that says nothing is read again: uv (0.13.9) empties it before it writes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TomlFile:
+    """A TOML file: ``text`` is its exact content (BOM and newlines kept), ``data`` what it says."""
+
+    path: Path
+    text: str
+    data: Mapping[str, Any]
+
+    def table(self, *keys: str) -> Mapping[str, Any]:
+        """The table at ``keys``, empty where there is none."""
+        found: Any = self.data
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def present(self) -> Present:
+        """What of it concerns routing, and whose it is."""
+        return Present(self.data)
+
+
+def read_toml(path: Path) -> TomlFile:
+    """Read one TOML file.
+
+    Raises:
+        ConfigError: too large, not UTF-8 or not TOML, with the place.
+        MachineError: it can't be read.
+    """
+    text = read_text(path)
+    try:
+        data = parse_toml(text, path)
+    except ConfigError:
+        data = {}
+    if not data:
+        time.sleep(SETTLE)
+        text = read_text(path)
+        data = parse_toml(text, path)
+    return TomlFile(path=path, text=text, data=data)
+
+
+def read_text(path: Path) -> str:
+    """Read a file's exact text, newlines and BOM kept.
+
+    Raises:
+        ConfigError: too large or not UTF-8, with the place.
+        MachineError: it can't be read.
+    """
+    limit = FILE_LIMIT if path.suffix == ".lock" else min(FILE_LIMIT, TEXT_LIMIT)
+    try:
+        content = _content(path, limit + 1)
+    except OSError as error:
+        msg = f"{path}: can't be read: {error.strerror}"
+        raise MachineError(msg) from None
+    if len(content) > limit:
+        msg = f"{path}: larger than {limit >> 20} MiB; torchsel reads no file that large"
+        raise ConfigError(msg)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        msg = f"{path}: line {line}: not UTF-8; save the file as UTF-8, as TOML asks"
+        raise ConfigError(msg) from None
+
+
+def _content(path: Path, most: int) -> bytes:
+    """The first ``most`` bytes of a regular file; a FIFO or a device is refused instead of waited for."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            msg = f"{path}: is not a regular file"
+            raise MachineError(msg)
+        content: bytes | None = file.read(most)
+        if content is None:  # /proc/kmsg says it is regular, and has nothing to say yet
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return content
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Parse ``text`` (a BOM is allowed, as in uv).
+
+    Raises:
+        ConfigError: it is not TOML, with line and column.
+    """
+    try:
+        return _loads(text.removeprefix("\ufeff"))
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{path}: not valid TOML: {error}"
+    except RecursionError:
+        msg = f"{path}: not valid TOML: nested too deeply"
+    except ValueError as error:  # a number of more digits than Python converts
+        msg = f"{path}: not valid TOML: {error}"
+    raise ConfigError(msg)
+
+
+@lru_cache(maxsize=1024)
+def _loads(text: str) -> dict[str, Any]:
+    """What ``text`` says, for reading only: a change reads each file several times, mostly unchanged."""
+    if any(len(line) > MOST_KEY_PARTS and _has_endless_key(line) for line in text.split("\n")):
+        msg = f"a key of more than {MOST_KEY_PARTS} parts"
+        raise ValueError(msg)
+    return tomllib.loads(text)
+
+
+def _has_endless_key(line: str) -> bool:
+    if line.count(".") <= MOST_KEY_PARTS:
+        return False
+    keys = re.finditer(r"""[\w"'-]++(?:[ \t]*+\.[ \t]*+[\w"'-]++)*+""", line)
+    return any(key[0].count(".") > MOST_KEY_PARTS for key in keys)
