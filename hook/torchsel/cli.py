@@ -61,7 +61,9 @@ class Arguments(argparse.Namespace):
     @property
     def folder(self) -> Path:
         """Where to look for the project."""
-        return Path(self.project) if self.project else Path.cwd()
+        from torchsel.project.workspace import current_folder  # noqa: PLC0415 - start-up time
+
+        return Path(self.project) if self.project else current_folder()
 
     @property
     def parser(self) -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from torchsel.cli import main
 from torchsel.errors import ConfigError, MachineError
 from torchsel.project.toml_file import read_toml
 from torchsel.project.workspace import find_pyproject, load_project
@@ -160,5 +161,19 @@ def test_a_deleted_current_folder_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    with pytest.raises(MachineError, match="the current folder has been deleted; change to another one"):
-        find_pyproject(Path())
+    for start in (Path(), Path("below")):
+        with pytest.raises(MachineError, match="the current folder has been deleted; change to another one"):
+            find_pyproject(start)
+
+
+@pytest.mark.parametrize("command", ["apply", "check", "status", "sync", "init"])
+def test_commands_in_a_deleted_folder(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setenv("TORCHSEL_CACHE_DIR", str(tmp_path))
+    assert main([command]) == 3
+    assert "the current folder has been deleted" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torchsel.errors import EXIT_DRIFT, EXIT_OK, ConfigError
+from torchsel.project.workspace import current_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -243,7 +244,7 @@ def run_uv(arguments: Arguments, console: Console, environ: Mapping[str, str]) -
     own = ("--project", arguments.project) if arguments.project else ()
     words = (*own, *arguments.uv_arguments)
     wrapper = Wrapper(
-        call=read_uv_call(words, Path.cwd(), environ=environ),
+        call=read_uv_call(words, current_folder(), environ=environ),
         options=arguments.options,
         console=console,
         environ=environ,

@@ -73,6 +73,19 @@ def find_root(start: Path) -> TomlFile:
     return file if "workspace" in file.table("tool", "uv") else _workspace_root(file) or file
 
 
+def current_folder() -> Path:
+    """The folder that this process is in.
+
+    Raises:
+        MachineError: it has been deleted.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        msg = "the current folder has been deleted; change to another one (cd), or give --project DIR"
+        raise MachineError(msg) from None
+
+
 def find_pyproject(start: Path) -> Path:
     """The nearest pyproject.toml in ``start`` or above.
 
@@ -80,11 +93,8 @@ def find_pyproject(start: Path) -> Path:
         ConfigError: there is none.
         MachineError: the current folder has been deleted.
     """
-    try:
-        folder = Path(os.path.normpath(start.absolute()))  # lexical: '..' does not follow links
-    except FileNotFoundError:
-        msg = "the current folder has been deleted; change to another one (cd), or give --project DIR"
-        raise MachineError(msg) from None
+    start_there = start if start.is_absolute() else current_folder() / start
+    folder = Path(os.path.normpath(start_there))  # lexical: '..' does not follow links
     if not folder.is_dir():
         msg = f"{start}: no such folder"
         raise ConfigError(msg)
