@@ -15,7 +15,9 @@ from torchsel.project.requirements import (
     environment,
     locked_here,
     locked_packages,
+    marker_holds,
     newest_first,
+    parse_requirement,
     pinned_local,
     project_python,
     specifiers,
@@ -154,6 +156,12 @@ def test_places() -> None:
 def test_malformed_lists_are_left_to_uv(text: str) -> None:
     assert direct_requirements(project(text)) == []
     assert bounds(project(text)) == []
+
+
+def test_nested_too_deeply_is_left_to_uv() -> None:
+    marker = "(" * 2000 + "os_name == 'posix'" + ")" * 2000
+    assert parse_requirement(f"torch; {marker}") is None
+    assert marker_holds(marker, {})
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def _requirement(text: str) -> Requirement | None:
     """A workspace has the same ones in many members."""
     try:
         return Requirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):  # thousands of nested parentheses
         return None
 
 
@@ -254,7 +254,7 @@ def marker_holds(marker: str, values: dict[str, str]) -> bool:
     """Whether a marker holds; one that can't be judged does, as it is uv's to say what is wrong with it."""
     try:
         return Marker(marker).evaluate(values)
-    except (ValueError, LookupError):  # packaging 26 has an unknown name as a KeyError
+    except (ValueError, LookupError, RecursionError):  # packaging 26 has an unknown name as a KeyError
         return True
 
 
