@@ -85,7 +85,7 @@ def test_a_result_that_means_something_else_is_refused(monkeypatch: pytest.Monke
 
 
 def test_a_result_that_is_not_toml_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torchsel.toml.change.render_pair", lambda *_: "managed =")
+    monkeypatch.setattr("torchsel.toml.edit.render", lambda *_: "")
     edit = SetValue(path=("tool", "uv", "managed"), value=True)
     with pytest.raises(NotEditableError, match=r"^tool\.uv\.managed \(line 1\) is written in a way"):
         edit_text("[tool.uv]\n", [edit])

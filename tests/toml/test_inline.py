@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from torchsel.toml.inline import change_value
-from torchsel.toml.render import Layout
+from torchsel.toml.inline import Layout, change_value
 
 LAYOUT = Layout(indent="  ", step="    ")
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torchsel.errors import ConfigError, NotEditableError
-from torchsel.toml.change import change_table
-from torchsel.toml.document import Document, newline_near
+from torchsel.toml.document import (
+    Document,
+    lead,
+    newline_near,
+    place_for_array,
+    place_for_pair,
+    place_for_table,
+    section_end,
+)
 from torchsel.toml.edits import EditPathError, apply_to_data, dotted
-from torchsel.toml.scan import scan
-from torchsel.toml.values import difference, same
+from torchsel.toml.inline import change_value, render, render_block, render_key
+from torchsel.toml.scan import key_prefix, scan
+from torchsel.toml.values import difference, opcodes, same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,3 +101,118 @@ def line_of(body: str, path: Path) -> int:
         if found := document.under(path[:size]):
             return "".join(segment.text for segment in document.segments[: found[0]]).count("\n") + 1
     return 1
+
+
+def change_table(document: Document, path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Makes the table at ``path``, which is not inline, hold ``new`` instead of ``old``."""
+    for key in [key for key in old if key not in new]:
+        document.remove((*path, key))
+    for key, value in new.items():
+        if key not in old:
+            _add(document, (*path, key), value)
+        elif not same(old[key], value):
+            _change(document, (*path, key), old[key], value)
+    if path and not document.under(path):
+        _add(document, path, {})
+
+
+def _change(document: Document, path: Path, old: Any, new: Any) -> None:
+    index = document.pair(path)
+    if index is not None:
+        start, end = document.segments[index].value
+        text = document.segments[index].text[start:end]
+        document.set_value(index, change_value(text, old, new, document.layout(index), path))
+    elif isinstance(old, dict) and isinstance(new, dict):
+        change_table(document, path, old, new)
+    elif isinstance(old, list) and _all_tables(new):
+        _change_array(document, path, old, new)
+    else:
+        document.remove(path)
+        _add(document, path, new)
+
+
+def _change_array(document: Document, path: Path, old: list[Any], new: list[Any]) -> None:
+    """Changes an array of tables, from its end to its start."""
+    for tag, start, stop, new_start, new_stop in opcodes(old, new):
+        common = min(stop - start, new_stop - new_start) if tag == "replace" else 0
+        for value in reversed(new[new_start + common : new_stop]):
+            _insert_item(document, path, start + common, value)
+        for position in reversed(range(start + common, stop)):
+            document.remove((*path, position))
+        for offset in range(common):
+            item = (*path, start + offset)
+            change_table(document, item, old[start + offset], new[new_start + offset])
+
+
+def _insert_item(document: Document, path: Path, position: int, value: dict[str, Any]) -> None:
+    """Adds an item to an array of tables that has some, its header written as its neighbour's."""
+    neighbour = document.under((*path, max(position - 1, 0)))
+    header = document.segments[neighbour[0]]
+    opening = header.text[: header.text.index("]]", header.key[1]) + 2]
+    index = section_end(document, neighbour[-1]) if position else lead(document, neighbour[0])
+    body = neighbour[1] if len(neighbour) > 1 else neighbour[0]
+    layout = replace(document.layout(index), indent=document.segments[body].indent)
+    _, _, lines = render_block(_names(path), [value], layout).partition("\n")
+    document.insert_block(index, opening + layout.newline + lines)
+
+
+def _add(document: Document, path: Path, value: Any) -> None:
+    """Writes what is not there yet, in the form that people give it."""
+    if _has_header(path, value) and isinstance(value, dict):
+        inner = {key: item for key, item in value.items() if _has_header((*path, key), item)}
+        plain = {key: item for key, item in value.items() if key not in inner}
+        if plain or not inner:
+            _add_block(document, place_for_table(document, path), path, plain)
+        for key, item in inner.items():
+            _add(document, (*path, key), item)
+    elif _has_header(path, value):
+        _add_block(document, place_for_array(document, path), path, value[:1])
+        for position, item in enumerate(value[1:], start=1):
+            _insert_item(document, path, position, item)
+    else:
+        _add_pair(document, path, value)
+
+
+def _add_block(document: Document, index: int, path: Path, value: Any) -> None:
+    layout = replace(document.layout(index), indent="")
+    document.insert_block(index, render_block(_names(path), value, layout))
+
+
+def _add_pair(document: Document, path: Path, value: Any) -> None:
+    table, key = path[:-1], str(path[-1])
+    header = document.header(table)
+    written = render_key(key)
+    pairs = [i for i in document.under(table) if len(document.tables[i]) < len(table)]
+    if pairs:  # the table is made of dotted keys, and a header for it would be an error
+        written = f"{_dotted_prefix(document, pairs[-1], table)}.{written}"
+    elif header is None and table:
+        _add_block(document, place_for_table(document, table), table, {key: value})
+        return
+    else:
+        pairs = document.pairs_below(header)
+    index = place_for_pair(document, path, header, pairs)
+    model = index - 1 if index - 1 in pairs or not pairs else pairs[0]
+    layout = replace(document.layout(index), indent=document.segments[model].indent if model >= 0 else "")
+    document.insert(index, f"{layout.indent}{written} = {render(value, layout)}{layout.newline}")
+
+
+def _dotted_prefix(document: Document, index: int, table: Path) -> str:
+    segment = document.segments[index]
+    start, end = segment.key
+    return key_prefix(segment.text[start:end], len(table) - len(document.tables[index]))
+
+
+def _has_header(path: Path, value: Any) -> bool:
+    """Whether new data gets a header: tables two deep (``[tool.x]``) and, below ``tool.uv``, three."""
+    below_uv = path[:2] == ("tool", "uv") and len(path) == 3
+    if isinstance(value, dict):
+        return below_uv or len(path) <= 2
+    return below_uv and _all_tables(value)
+
+
+def _all_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _names(path: Path) -> list[str]:
+    return [key for key in path if isinstance(key, str)]

@@ -1,25 +1,121 @@
-"""Changes inside one inline value: the text of an array, inline table or scalar, touching only what differs.
+"""The text of values: new ones rendered by tomlkit to fit their place, others changed where they differ.
 
-Adding an item and taking it away again gives back the first text, whatever the array's layout.
+Adding an item to an array and taking it away again gives back the first text, whatever the array's layout.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from torchsel.toml.place import BY_NAME
-from torchsel.toml.render import Layout, render, render_key, render_like, render_pair
 from torchsel.toml.scan import Item, items, key_prefix
 from torchsel.toml.values import opcodes, same
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tomlkit import items as kit
+
     from torchsel.toml.edits import Path
 
 Keys = tuple[str, ...]
+_Table = TypeVar("_Table", "kit.Table", "kit.InlineTable")
 
-_LINE_END = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=\r?\n)")
+BY_NAME = frozenset({("tool", "uv", "sources"), ("dependency-groups",), ("project", "optional-dependencies")})
+"""Tables whose keys are names of packages, groups or extras."""
+
+_LINE_END = re.compile(r"[ \t]*(?:#[^\r\n]*)?\r?\n")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """How new text fits where it goes.
+
+    ``indent`` is the white space before the line that it begins on, ``step`` what one level adds to it,
+    ``newline`` is LF or CRLF, and ``flat`` keeps it on one line, as an inline table must.
+    """
+
+    indent: str = ""
+    step: str = "    "
+    newline: str = "\n"
+    flat: bool = False
+
+    def deeper(self) -> Layout:
+        """The layout of what lies inside."""
+        return replace(self, indent=self.indent + self.step)
+
+    def fitted(self, text: str) -> str:
+        """What tomlkit wrote, which has LF between lines and none in strings, with these newlines."""
+        return text.replace("\n", self.newline)
+
+
+def render_key(*parts: str) -> str:
+    """A dotted key, quoted only where it must be."""
+    import tomlkit  # noqa: PLC0415 - 50 ms, and needed only where something changes
+
+    return tomlkit.key(parts).as_string()
+
+
+def render(value: Any, layout: Layout) -> str:
+    """Any value: strings in double quotes, arrays with one item a line, as uv writes them, unless flat."""
+    return layout.fitted(_item(value, layout).as_string())
+
+
+def render_like(value: Any, old: str) -> str:
+    """A scalar on one line, in the quotes of its ``old`` text where they can hold it."""
+    from tomlkit import exceptions, string  # noqa: PLC0415 - as above
+
+    plain = render(value, Layout())
+    if not isinstance(value, str) or old.startswith('"""'):
+        return f'""{plain}""' if isinstance(value, str) else plain
+    try:
+        if old.startswith("'") and "\n" not in value:
+            return string(value, literal=True, multiline=old.startswith("'''")).as_string()
+    except exceptions.InvalidStringError:
+        pass
+    return plain
+
+
+def render_block(names: Sequence[str], value: Any, layout: Layout) -> str:
+    """A table with its header, or an array of tables where ``value`` is a list; inside it is indented."""
+    import tomlkit  # noqa: PLC0415 - as above
+
+    if isinstance(value, dict):
+        block: kit.Item = _filled(tomlkit.table(), value, layout)
+    else:
+        block = tomlkit.items.AoT([_filled(tomlkit.table(), item, layout) for item in value])
+    for name in reversed(names[1:]):
+        block = tomlkit.table(is_super_table=True).append(name, block)
+    return layout.fitted(tomlkit.document().append(names[0], block).as_string())
+
+
+def _filled(table: _Table, pairs: dict[str, Any], layout: Layout) -> _Table:
+    for key, value in pairs.items():
+        item = _item(value, layout)
+        item.trivia.indent = "" if layout.flat else layout.indent
+        table.append(key, item)
+    return table
+
+
+def _item(value: Any, layout: Layout) -> kit.Item:
+    import tomlkit  # noqa: PLC0415 - as above
+
+    if isinstance(value, dict):
+        table, space = tomlkit.inline_table(), tomlkit.ws(" " if value else "")
+        table.add(space)
+        return _filled(table, value, replace(layout, flat=True)).add(space)
+    if not isinstance(value, list):
+        scalar: kit.Item = tomlkit.item(value)
+        return scalar
+    array, inner = tomlkit.array(), layout.deeper()
+    if layout.flat or not value:
+        array.extend(_item(item, layout) for item in value)
+        return array
+    for item in value:
+        array.add_line(_item(item, inner), indent=inner.indent)
+    array.add_line(indent=layout.indent)
+    return array
 
 
 def change_value(text: str, old: Any, new: Any, layout: Layout, path: Path = ()) -> str:
@@ -99,7 +195,7 @@ def _put(text: str, prefix: Keys, key: str, value: Any, layout: Layout, *, by_na
     if prefix and siblings:
         item = entries[siblings[-1]]
         written = f"{key_prefix(text[item.start : item.value[0]], len(prefix))}.{render_key(key)}"
-    return _insert(text, position, render_pair(written, value, layout), layout)
+    return _insert(text, position, f"{written} = {render(value, layout)}", layout)
 
 
 def _under(text: str, prefix: Path) -> list[int]:
@@ -158,13 +254,8 @@ def _insert_after(text: str, item: Item, new: str, layout: Layout, *, last: bool
 def _insert_line(text: str, offset: int, new: str, layout: Layout) -> str:
     """Adds a line after the one that ``offset`` is on, or, where more stands on that, right there."""
     if match := _LINE_END.match(text, offset):
-        end = _behind_newline(text, match.end())
-        return f"{text[:end]}{layout.indent}{new}{layout.newline}{text[end:]}"
+        return f"{text[: match.end()]}{layout.indent}{new}{layout.newline}{text[match.end() :]}"
     return f"{text[:offset]}{layout.newline}{layout.indent}{new}{text[offset:]}"
-
-
-def _behind_newline(text: str, offset: int) -> int:
-    return offset + (2 if text[offset] == "\r" else 1)
 
 
 def _remove(text: str, position: int) -> str:
@@ -191,4 +282,4 @@ def _remove_lines(text: str, newline: int, end: int, before: Item | None) -> str
     kept = text[: newline + 1]
     if before and before.comma is not None:
         kept = kept[: before.comma] + kept[before.comma + 1 :]
-    return kept + text[_behind_newline(text, end) :]
+    return kept + text[end:]
