@@ -70,3 +70,20 @@ def test_a_file_with_nothing_to_say_yet_is_told(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(MachineError, match=r"pyproject\.toml: can't be read: Resource temporarily"):
         read_text(tmp_path / "pyproject.toml")
     os.close(writing)
+
+
+@pytest.mark.parametrize("key", ["a.", "'a' . ", '"#"\t.'])
+@pytest.mark.parametrize("line", ["{}b = 1", "[{}b]", "[[ {}b ]]", "a = {{ {}b = 1 }}", 's = "\'"\n{}b = 1'])
+def test_a_key_of_very_many_parts_is_refused_at_once(key: str, line: str) -> None:
+    with pytest.raises(ConfigError, match="a key of more than 500 parts"):
+        parse_toml(line.format(key * 200_000), Path("pyproject.toml"))
+    assert parse_toml(line.format(key * 90), Path("pyproject.toml"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['a = "{}"', "a = '{}'", 'a = """\n{}"""', "a = '''{}'''", "a = 1 # {}", 'a = [\'x\', "\\"{}"]'],
+)
+def test_dots_elsewhere_are_no_key(line: str) -> None:
+    assert parse_toml(line.format(".1" * 2000), Path("pyproject.toml"))
+    assert parse_toml(f"a = [{'1.5, ' * 2000}]", Path("pyproject.toml"))
