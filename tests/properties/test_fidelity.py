@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from tests.support import fidelity
 from tests.support.fidelity import Example, LossError, check, failure, routed, shrunk
 from torchsel.errors import ConfigError
+from torchsel.toml.edit import edit_text
+from torchsel.toml.edits import SetValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +95,26 @@ def test_real_files_with_other_strategies(path: Path, strategy: str) -> None:
         check(replace(real(path), text=switched))
 
 
+@pytest.mark.parametrize("others", [("groups",), ("extras",), ("groups", "extras"), ("extras", "groups")])
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
+def test_real_files_come_back_from_other_strategies(path: Path, others: tuple[str, ...]) -> None:
+    project = real(path)
+    data = tomllib.loads(project.text.removeprefix("\ufeff"))
+    if not project.is_fresh or "project" not in data or data["tool"].get("uv", {}).get("conflicts") == []:
+        pytest.skip("it has routing, no place for extras, or an empty list that can't be told from ours")
+    try:
+        first = text = routed(project, with_strategy(project.text, "pin"), "cu126")
+        for strategy in (*others, "pin"):
+            text = routed(project, with_strategy(text, strategy), "cu126")
+    except ConfigError:
+        pytest.skip("the strategy does not fit the project")
+    assert text == first
+
+
+def with_strategy(text: str, strategy: str) -> str:
+    return edit_text(text, [SetValue(path=("tool", "torchsel", "strategy"), value=strategy)])
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(project=examples)
 def test_random_files_there_and_back(project: Example) -> None:
@@ -130,12 +152,14 @@ def test_a_loss_is_found(spoil: Callable[[str], str], found: str, monkeypatch: p
         check(project)
 
 
-def test_an_empty_table_of_groups_is_not_told_from_one_that_torchsel_made() -> None:
-    text = PLAIN.replace("[tool.torchsel]", "[dependency-groups]  # kept 3.\n\n[tool.torchsel]")
+@pytest.mark.parametrize(("comment", "is_told"), [("  # kept 3.", True), ("", False)])
+def test_an_empty_table_of_groups_is_told_by_its_comment(comment: str, is_told: bool) -> None:
+    text = PLAIN.replace("[tool.torchsel]", f"[dependency-groups]{comment}\n\n[tool.torchsel]")
     project = Example(text=text, locked=(), machines=("cu126", "rocm7.2"), is_fresh=True)
-    back = routed(project, routed(project, text, "rocm7.2"), "cu126")
-    assert "[dependency-groups]" not in back
-    assert "# kept 3." in back
+    first = routed(project, text, "cu126")
+    back = routed(project, routed(project, first, "rocm7.2"), "cu126")
+    assert ("[dependency-groups]" in back) == is_told
+    assert (back == first) == is_told
 
 
 def test_a_text_that_is_not_the_first_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from torchsel.errors import ConfigError, NotEditableError
 from torchsel.toml.edit import edit_text
-from torchsel.toml.edits import Append, Delete, Edit, SetValue, apply_to_data
+from torchsel.toml.edits import Append, Delete, Edit, Prune, SetValue, apply_to_data
 from torchsel.toml.values import same
 
 CORPUS = Path(__file__).parents[1] / "cases" / "edit"
@@ -26,11 +26,17 @@ def edits_of(folder: Path) -> list[Edit]:
     return [as_edit(**record) for record in json.loads((folder / "edits.json").read_text(encoding="utf-8"))]
 
 
-def as_edit(op: str, path: list[str | int], value: Any = None) -> Edit:
-    if op == "delete":
-        return Delete(path=tuple(path))
-    kind = SetValue if op == "set" else Append
-    return kind(path=tuple(path), value=value)
+def as_edit(
+    op: str, path: list[str | int], value: Any = None, comments: tuple[str, ...] | list[str] = ()
+) -> Edit:
+    where, above = tuple(path), tuple(comments)
+    kinds: dict[str, Edit] = {
+        "delete": Delete(path=where, comments=above),
+        "prune": Prune(path=where),
+        "set": SetValue(path=where, value=value, comments=above),
+        "append": Append(path=where, value=value),
+    }
+    return kinds[op]
 
 
 def text_of(file: Path) -> str:
@@ -77,8 +83,58 @@ def test_no_edits_no_change(folder: Path) -> None:
         assert edit_text(before, []) == before
 
 
+PROJECT = '[project]\nname = "demo"\n\n'
+GROUPS = ("dependency-groups",)
+TORCHSEL = ("tool", "torchsel")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "[dependency-groups]  # of ours\n",
+        "[dependency-groups]\n# of ours\n",
+        "# of ours\n[dependency-groups]\n",
+        "[ dependency-groups ]\n",
+    ],
+)
+def test_a_header_that_people_wrote_is_not_pruned(header: str) -> None:
+    text = f"{PROJECT}{header}\n[tool.uv]\n"
+    prune: list[Edit] = [Delete(path=(*GROUPS, "torchsel")), Prune(path=GROUPS)]
+    routed = edit_text(text, [SetValue(path=(*GROUPS, "torchsel"), value=["torch"])])
+    assert routed != text
+    assert edit_text(routed, prune) == text
+    assert edit_text(text, [Prune(path=GROUPS)]) == text
+
+
+def test_a_header_as_it_would_be_written_is_pruned() -> None:
+    text = f"{PROJECT}[tool.uv]\n"
+    routed = edit_text(text, [SetValue(path=(*GROUPS, "torchsel"), value=["torch"])])
+    assert edit_text(routed, [Delete(path=(*GROUPS, "torchsel")), Prune(path=GROUPS)]) == text
+    assert edit_text(f"{PROJECT}[dependency-groups]\n\n[tool.uv]\n", [Prune(path=GROUPS)]) == text
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("before", ["", PROJECT, f"{PROJECT}# ruff\n[tool.ruff]\n", f"{PROJECT}[tool.ruff]"])
+def test_comments_come_and_go_with_their_table(before: str, newline: str) -> None:
+    comments = ("one", "two: 'three'")
+    before = before.replace("\n", newline)
+    after = edit_text(before, [SetValue(path=TORCHSEL, value={"strategy": "pin"}, comments=comments)])
+    lines = ["# one", "# two: 'three'", "[tool.torchsel]", 'strategy = "pin"']
+    assert after.rstrip().endswith((newline if newline in before else "\n").join(lines))
+    gone: list[Edit] = [Delete(path=TORCHSEL, comments=comments), Prune(path=("tool",))]
+    assert edit_text(after, gone) == before
+    mine = after.replace("two", "my own")
+    assert "# one" in edit_text(mine, gone)
+
+
+def test_a_table_that_is_there_gets_no_comments() -> None:
+    edit = SetValue(path=TORCHSEL, value={"strategy": "pin"}, comments=("one",))
+    assert "#" not in edit_text("[tool.torchsel]\n", [edit])
+    assert "#" not in edit_text("tool = {}\n", [edit])
+
+
 def test_a_result_that_means_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torchsel.toml.edit.change_table", lambda *_: None)
+    monkeypatch.setattr("torchsel.toml.edit.change_table", lambda *_, **__: None)
     edit = SetValue(path=("tool", "uv", "managed"), value=True)
     with pytest.raises(NotEditableError, match=r"^tool\.uv\.managed \(line 3\) is written in a way"):
         edit_text("[tool.ruff]\n\n[tool.uv]\n", [edit])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torchsel.toml.edits import Append, Delete, Edit, EditPathError, SetValue, apply_to_data
+from torchsel.toml.edits import Append, Delete, Edit, EditPathError, Prune, SetValue, apply_to_data
 from torchsel.toml.inline import Layout, change_value, render, render_like
 from torchsel.toml.values import difference, opcodes, same
 
@@ -33,6 +33,11 @@ values = st.recursive(
         ({"a": [{"b": 1}]}, SetValue(path=("a", 0, "c"), value=3), {"a": [{"b": 1, "c": 3}]}),
         ({"a": {"b": 1}}, Delete(path=("a", "b")), {"a": {}}),
         ({"a": [1]}, Delete(path=("a", 0)), {"a": []}),
+        ({"a": {"b": {}}}, Prune(path=("a", "b")), {"a": {}}),
+        ({"a": []}, Prune(path=("a",)), {}),
+        ({"a": 0}, Prune(path=("a",)), {"a": 0}),
+        ({"a": {"b": {}}}, Prune(path=("a",)), {"a": {"b": {}}}),
+        ({"a": 1}, Prune(path=("a", "b", "c")), {"a": 1}),
         ({}, Append(path=("a", "b"), value={"c": 1}), {"a": {"b": [{"c": 1}]}}),
         ({"a": [[1]]}, Append(path=("a", 0), value=2), {"a": [[1, 2]]}),
     ],

@@ -11,7 +11,7 @@ from torchsel.pipeline.plan import make_plan
 from torchsel.project.requirements import locked_here
 from torchsel.selection.demand import Demand
 from torchsel.selection.select import select
-from torchsel.toml.edits import Delete, dotted
+from torchsel.toml.edits import Delete, Prune, dotted
 
 if TYPE_CHECKING:
     from torchsel.host import Host
@@ -138,4 +138,6 @@ def _why(selection: Selection) -> str:
 
 
 def _describe(edit: Edit) -> str:
-    return f"{dotted(edit.path)} {'is stale' if isinstance(edit, Delete) else 'is missing or differs'}"
+    return (
+        f"{dotted(edit.path)} {'is stale' if isinstance(edit, Delete | Prune) else 'is missing or differs'}"
+    )

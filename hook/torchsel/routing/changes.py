@@ -17,7 +17,7 @@ from torchsel.project.present import (
 )
 from torchsel.project.requirements import required_name
 from torchsel.routing.sources import index_edits, source_edits, split_sources
-from torchsel.toml.edits import Append, Delete, Edit, SetValue, apply_to_data, value_at
+from torchsel.toml.edits import Append, Delete, Edit, Prune, SetValue, apply_to_data, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -78,7 +78,7 @@ def _emptied(data: Mapping[str, Any], edits: Sequence[Edit]) -> Iterator[Edit]:
     after = apply_to_data(dict(data), edits)
     for path in (LISTS["group"], LISTS["extra"], SOURCES, CONFLICTS, INDEXES):
         if value_at(data, path) and value_at(after, path) in ({}, []):
-            yield Delete(path=path)
+            yield Prune(path=path)
 
 
 def _list_edits(

@@ -12,7 +12,7 @@ from torchsel.toml.inline import BY_NAME, Layout
 from torchsel.toml.scan import Segment, inner_comments, scan, trailing_comment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torchsel.toml.edits import Path
 
@@ -104,24 +104,33 @@ class Document:
         leads = index < len(self.segments) and not self.is_blank(index)
         self.insert(index, blank * follows + text + blank * (leads and not follows))
 
-    def remove(self, path: Path) -> None:
+    def remove(self, path: Path, *, comments: bool = False) -> None:
         """Takes out every statement at ``path`` or below; comments on lines of their own stay.
 
-        So do those behind a table that people share with torchsel, on a line of their own then.
+        So do those behind a table that people share with torchsel, and with ``comments`` all of them, on
+        lines of their own then.
         """
-        doomed = set(self.under(path))
+        self.take_out(self.under(path), comments=comments)
+
+    def take_out(self, indexes: Iterable[int], *, comments: bool = False) -> None:
+        """Takes out these statements, as `remove` does."""
+        doomed = set(indexes)
         for start, end in _runs(self.segments, sorted(doomed)):
             doomed.update(range(start, end))
             if any(self.is_header(i) for i in range(start, end)):
                 doomed.update(self._blanks_around(start, end))
-        parts = ([s] if i not in doomed else self._comments(i) for i, s in enumerate(self.segments))
-        self.segments = [segment for part in parts for segment in part]
+        kept = (self._comments(i, comments) if i in doomed else [s] for i, s in enumerate(self.segments))
+        self.restore([segment for part in kept for segment in part])
+
+    def restore(self, segments: Sequence[Segment]) -> None:
+        """Makes ``segments``, some earlier ones, the document's."""
+        self.segments = list(segments)
         self._locate()
 
-    def _comments(self, index: int) -> list[Segment]:
+    def _comments(self, index: int, trailing: bool) -> list[Segment]:
         segment = self.segments[index]
-        shared = self.paths[index] in SHARED
-        return [*inner_comments(segment), *(trailing_comment(segment) if shared else ())]
+        trailing |= self.paths[index] in SHARED
+        return [*inner_comments(segment), *(trailing_comment(segment) if trailing else ())]
 
     def _blanks_around(self, start: int, end: int) -> range:
         """The blank lines that would be too many once ``start`` to ``end`` is gone: those behind it stay."""

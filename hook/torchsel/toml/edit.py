@@ -16,8 +16,8 @@ from torchsel.toml.document import (
     place_for_table,
     section_end,
 )
-from torchsel.toml.edits import EditPathError, apply_to_data, dotted
-from torchsel.toml.inline import change_value, render, render_block, render_key
+from torchsel.toml.edits import Delete, EditPathError, Prune, SetValue, apply_to_data, dotted
+from torchsel.toml.inline import Layout, change_value, render, render_block, render_comments, render_key
 from torchsel.toml.scan import key_prefix, scan
 from torchsel.toml.values import difference, opcodes, same
 
@@ -42,10 +42,9 @@ def edit_text(text: str, edits: Sequence[Edit]) -> str:
     body = text.removeprefix(_BOM)
     data = _parsed(body)
     try:
-        expected = _changed_data(body, data, edits)
-        if same(data, expected):
+        if same(data, _changed_data(body, data, edits)):
             return text
-        result = _changed_text(body, data, edits)
+        result, expected = _changed_text(body, data, edits)
         _verify(body, result, expected, edits)
     except RecursionError:
         raise NotEditableError("the file is nested too deeply to be edited") from None
@@ -68,15 +67,53 @@ def _changed_data(body: str, data: dict[str, Any], edits: Sequence[Edit]) -> dic
         raise _refusal(body, error.path, error.reason) from None
 
 
-def _changed_text(body: str, data: dict[str, Any], edits: Sequence[Edit]) -> str:
+def _changed_text(body: str, data: dict[str, Any], edits: Sequence[Edit]) -> tuple[str, dict[str, Any]]:
+    """The new text, and what it has to mean: all that ``edits`` say, but for what no `Prune` may take."""
     unended = bool(body) and not body.endswith("\n")
     document = Document(body + newline_near(scan(body), 1) if unended else body)
     for edit in edits:
         changed = apply_to_data(data, [edit])
-        change_table(document, (), data, changed)
+        if isinstance(edit, Prune) and changed is not data and not _prune(document, edit.path):
+            continue
+        is_new = not document.under(edit.path)
+        if isinstance(edit, Delete):
+            document.take_out(_comments_above(document, edit))
+        change_table(document, (), data, changed, keep=isinstance(edit, SetValue))
+        if isinstance(edit, SetValue) and is_new:
+            _comment(document, edit)
         data = changed
     result = str(document)
-    return result.removesuffix("\n").removesuffix("\r") if unended else result
+    return (result.removesuffix("\n").removesuffix("\r") if unended else result), data
+
+
+def _prune(document: Document, path: Path) -> bool:
+    """Takes out the header of a table without pairs, if it is as torchsel writes it and has no comments.
+
+    Whether there is none (any more) is returned.
+    """
+    index = document.header(path)
+    if index is None or document.pairs_below(index):
+        return index is None
+    around = document.segments[max(index - 1, 0) : section_end(document, index)]
+    bare = render_block(_names(path), {}, Layout()).strip()
+    is_ours = document.segments[index].text.strip() == bare and all(s.kind != "comment" for s in around)
+    if is_ours:
+        document.take_out([index])
+    return is_ours
+
+
+def _comment(document: Document, edit: SetValue) -> None:
+    index = document.header(edit.path)
+    if index is not None and edit.comments:
+        document.insert(index, render_comments(edit.comments, document.layout(index)))
+
+
+def _comments_above(document: Document, edit: Delete) -> range:
+    """Where the lines of ``edit.comments`` are, if they are what stands above the header."""
+    index = document.header(edit.path) or 0
+    lines = render_comments(edit.comments, Layout()).splitlines()
+    above = range(max(index - len(lines), 0), index)
+    return above if [document.segments[i].text.strip() for i in above] == lines else range(0)
 
 
 def _verify(body: str, result: str, expected: dict[str, Any], edits: Sequence[Edit]) -> None:
@@ -103,45 +140,52 @@ def line_of(body: str, path: Path) -> int:
     return 1
 
 
-def change_table(document: Document, path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Makes the table at ``path``, which is not inline, hold ``new`` instead of ``old``."""
+def change_table(
+    document: Document, path: Path, old: dict[str, Any], new: dict[str, Any], *, keep: bool = False
+) -> None:
+    """Makes the table at ``path``, which is not inline, hold ``new`` instead of ``old``.
+
+    With ``keep``, comments behind what goes stay, on lines of their own.
+    """
     for key in [key for key in old if key not in new]:
-        document.remove((*path, key))
+        document.remove((*path, key), comments=keep)
+        if len(document.under(path)) > 1:
+            _prune(document, path)
     for key, value in new.items():
         if key not in old:
             _add(document, (*path, key), value)
         elif not same(old[key], value):
-            _change(document, (*path, key), old[key], value)
+            _change(document, (*path, key), old[key], value, keep=keep)
     if path and not document.under(path):
         _add(document, path, {})
 
 
-def _change(document: Document, path: Path, old: Any, new: Any) -> None:
+def _change(document: Document, path: Path, old: Any, new: Any, *, keep: bool) -> None:
     index = document.pair(path)
     if index is not None:
         start, end = document.segments[index].value
         text = document.segments[index].text[start:end]
         document.set_value(index, change_value(text, old, new, document.layout(index), path))
     elif isinstance(old, dict) and isinstance(new, dict):
-        change_table(document, path, old, new)
+        change_table(document, path, old, new, keep=keep)
     elif isinstance(old, list) and _all_tables(new):
-        _change_array(document, path, old, new)
+        _change_array(document, path, old, new, keep=keep)
     else:
-        document.remove(path)
+        document.remove(path, comments=True)
         _add(document, path, new)
 
 
-def _change_array(document: Document, path: Path, old: list[Any], new: list[Any]) -> None:
+def _change_array(document: Document, path: Path, old: list[Any], new: list[Any], *, keep: bool) -> None:
     """Changes an array of tables, from its end to its start."""
     for tag, start, stop, new_start, new_stop in opcodes(old, new):
         common = min(stop - start, new_stop - new_start) if tag == "replace" else 0
         for value in reversed(new[new_start + common : new_stop]):
             _insert_item(document, path, start + common, value)
         for position in reversed(range(start + common, stop)):
-            document.remove((*path, position))
+            document.remove((*path, position), comments=keep)
         for offset in range(common):
             item = (*path, start + offset)
-            change_table(document, item, old[start + offset], new[new_start + offset])
+            change_table(document, item, old[start + offset], new[new_start + offset], keep=keep)
 
 
 def _insert_item(document: Document, path: Path, position: int, value: dict[str, Any]) -> None:

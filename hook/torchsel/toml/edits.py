@@ -17,15 +17,34 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SetValue:
-    """Put ``value``, plain data without dates, at ``path``; missing tables on the way are made."""
+    """Put ``value``, plain data without dates, at ``path``; missing tables on the way are made.
+
+    ``comments`` are lines that go above the header of a table that is new.
+    """
 
     path: Path
     value: Any
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delete:
-    """Take away the key or array item at ``path``, which must be there; the table around it stays."""
+    """Take away the key or array item at ``path``, which must be there; the table around it stays.
+
+    ``comments`` are lines that go with a table where they stand right above its header.
+    """
+
+    path: Path
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prune:
+    """Take away the table or array at ``path`` where it is empty.
+
+    In text a header stays, with its empty table, that has a comment behind, in or above it, or is spelled in
+    a way of its own: a person wrote it.
+    """
 
     path: Path
 
@@ -38,7 +57,7 @@ class Append:
     value: Any
 
 
-Edit = SetValue | Delete | Append
+Edit = SetValue | Delete | Prune | Append
 
 
 class EditPathError(NotEditableError):
@@ -67,11 +86,14 @@ def apply_to_data(data: dict[str, Any], edits: Sequence[Edit]) -> dict[str, Any]
     """
     result: dict[str, Any] = data
     for edit in edits:
-        result = _changed(result, edit, 0)
+        if not isinstance(edit, Prune):
+            result = _changed(result, edit, 0)
+        elif value_at(result, edit.path) in ({}, []):
+            result = _changed(result, Delete(path=edit.path), 0)
     return result
 
 
-def _changed(node: Any, edit: Edit, depth: int) -> Any:
+def _changed(node: Any, edit: SetValue | Delete | Append, depth: int) -> Any:
     key = edit.path[depth]
     _check(node, dict if isinstance(key, str) else list, edit.path[:depth])
     result = node.copy()

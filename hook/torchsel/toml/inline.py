@@ -90,6 +90,13 @@ def render_block(names: Sequence[str], value: Any, layout: Layout) -> str:
     return layout.fitted(tomlkit.document().append(names[0], block).as_string())
 
 
+def render_comments(lines: Sequence[str], layout: Layout) -> str:
+    """A comment line for each of ``lines``."""
+    import tomlkit  # noqa: PLC0415 - as above
+
+    return layout.fitted("".join(f"{tomlkit.comment(line).as_string()}" for line in lines))
+
+
 def _filled(table: _Table, pairs: dict[str, Any], layout: Layout) -> _Table:
     for key, value in pairs.items():
         item = _item(value, layout)
