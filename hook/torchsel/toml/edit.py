@@ -76,7 +76,7 @@ def _changed_text(body: str, data: dict[str, Any], edits: Sequence[Edit]) -> tup
         if isinstance(edit, Prune) and changed is not data and not _prune(document, edit.path):
             continue
         is_new = not document.under(edit.path)
-        if isinstance(edit, Delete):
+        if isinstance(edit, Delete) and edit.comments:
             document.take_out(_comments_above(document, edit))
         change_table(document, (), data, changed, keep=isinstance(edit, SetValue))
         if isinstance(edit, SetValue) and is_new:
