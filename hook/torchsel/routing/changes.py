@@ -76,9 +76,10 @@ def _emptied(data: Mapping[str, Any], edits: Sequence[Edit]) -> Iterator[Edit]:
     if not any(isinstance(edit, Delete) for edit in edits):
         return
     after = apply_to_data(dict(data), edits)
-    for path in (LISTS["group"], LISTS["extra"], SOURCES, CONFLICTS, INDEXES):
+    for path in (LISTS["group"], LISTS["extra"], SOURCES, CONFLICTS, INDEXES, ("tool", "uv")):
         if value_at(data, path) and value_at(after, path) in ({}, []):
-            yield Prune(path=path)
+            after = apply_to_data(after, [prune := Prune(path=path)])
+            yield prune
 
 
 def _list_edits(
