@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES
-from torchsel.cli import Arguments, parse_arguments
+from torchsel.cli import build_parser, parse_arguments
 from torchsel.config.keys import KEYS, parse_config
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def test_the_configuration_reference_is_the_codes() -> None:
 
 def test_every_command_and_common_option_is_in_the_table() -> None:
     [choices] = [
-        item.choices for item in Arguments().parser._actions if isinstance(item, argparse._SubParsersAction)
+        item.choices for item in build_parser()._actions if isinstance(item, argparse._SubParsersAction)
     ]
     listed = re.findall(r"`(?:torchsel )?([a-z]+)\b", " ".join(column(section("Commands"), 0)))
     assert set(listed) - {"torchsel"} == set(choices)

@@ -19,8 +19,8 @@ PACKAGE = ROOT / "hook" / "torchsel"
 
 ROOMS = (
     *("__main__", "cli", "records", "commands", "pipeline", "strategies", "routing", "selection", "files"),
-    *("config", "probes", "project", "catalog", "uv", "toml", "shells", "host", "backend", "console"),
-    *("errors", "torchsel"),
+    *("config", "probes", "project", "catalog", "uv", "toml", "shells", "answer", "host", "backend"),
+    *("console", "errors", "torchsel"),
 )
 """The packages, and the modules beside them. Each imports only from those after it, types included."""
 

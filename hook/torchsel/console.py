@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
 from dataclasses import dataclass
 from typing import IO, Literal
 
 ColorChoice = Literal["auto", "always", "never"]
 
-_CREDENTIALS = r"(?<=://)(?:[^\s/?#]*|[^\s/?#@:]*:(?!\d*[/?#])\S*)@"
-_QUERY = r"(?i)([?&][^=&\s]*(?:token|key|secret|pass|sig|auth)[^=&\s]*=)[^&\s'\"]+"
-_CONTROLS = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+# Texts come from strangers' files, so that a search may not go over the same characters again and again:
+# each pattern takes what it has looked at (possessive), or is given a part that ends where it must.
+_WORD = re.compile(r"\S++")
+_CREDENTIALS = re.compile(r"(?<=://)(?:[^\s/?#]*|[^\s/?#@:]*:(?!\d*[/?#])\S*)@")
+_NAME = re.compile(r"[?&][^=&\s]*+=?")
+_SECRET = re.compile(r"token|key|secret|pass|sig|auth", re.IGNORECASE)
+_VALUE = re.compile(r"[^&\s'\"]*+")
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n)"
+)
+"""C0 and C1 controls but tab and newline, and those that turn the direction of writing."""
 
 _CODES = {"error": "31", "warning": "33", "hint": "36", "good": "32", "bad": "31", "dim": "2", "bold": "1"}
 
@@ -23,6 +33,10 @@ class Console:
     color: ColorChoice = "auto"
     quiet: bool = False
     verbose: bool = False
+
+    def print(self, text: str) -> None:
+        """Write a result to standard output, as it is."""
+        sys.stdout.write(text)
 
     def say(self, text: str) -> None:
         """Tell what was done."""
@@ -59,19 +73,48 @@ class Console:
         return stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def _write(self, text: str) -> None:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        try:
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+        except OSError:  # nobody can be told; what was done stays done
+            silence(sys.stderr)
+
+
+def silence(stream: IO[str]) -> None:
+    """Let what ``stream`` still holds go nowhere; at its end the interpreter would complain of it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def presentable(text: str) -> str:
-    """`redacted`, with control characters written out: it may hold what stands in a stranger's files."""
-    import re  # noqa: PLC0415 - start-up time
+    """`redacted` and `visible`: it may hold what stands in a stranger's files."""
+    return visible(redacted(text))
 
-    return re.sub(_CONTROLS, lambda found: ascii(found[0])[1:-1], redacted(text))
+
+def visible(text: str) -> str:
+    """``text`` with the control characters that steer a terminal written out."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def redacted(text: str) -> str:
     """``text`` without user, password and tokens in URLs: it goes to terminals and logs."""
-    import re  # noqa: PLC0415 - start-up time
+    shown = _WORD.sub(_without_credentials, text) if "://" in text and "@" in text else text
+    return _without_tokens(shown)
 
-    return re.sub(_QUERY, r"\1***", re.sub(_CREDENTIALS, "***@", text))
+
+def _without_credentials(word: re.Match[str]) -> str:
+    """A word without spaces; behind its last ``@`` there is nothing to find."""
+    head, at, rest = word[0].rpartition("@")
+    return _CREDENTIALS.sub("***@", head + at) + rest
+
+
+def _without_tokens(text: str) -> str:
+    """The values of parameters whose name speaks of a secret are left out."""
+    parts, at = [], 0
+    while found := _NAME.search(text, at):
+        parts.append(text[at : found.end()])
+        at = found.end()
+        if found[0].endswith("=") and _SECRET.search(found[0]) and (value := _VALUE.match(text, at)):
+            parts.append("***" if value[0] else "")
+            at = value.end()
+    return "".join((*parts, text[at:]))

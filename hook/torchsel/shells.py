@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-from torchsel.uv.call import GLOBAL_VALUES, HOOKED_COMMANDS
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Shell = Literal["bash", "zsh", "fish", "powershell"]
+SHELLS: tuple[Shell, ...] = get_args(Shell)
 
 _FOLDER = Path(__file__).parent / "data" / "shell"
 _FILES: dict[Shell, str] = {"bash": "uv.bash", "zsh": "uv.zsh", "fish": "uv.fish", "powershell": "uv.ps1"}
 
 
-def hook(shell: Shell) -> str:
-    """The text to evaluate in ``shell``; it holds nothing from the project, the environment or the user."""
+def uv_function(shell: Shell, *, commands: Iterable[str], values: Iterable[str]) -> str:
+    """The text to evaluate in ``shell``; it holds nothing from the project, the environment or the user.
+
+    ``commands`` are those of uv's that go through torchsel, ``values`` uv's options with a value that may
+    stand before them.
+    """
     text = (_FOLDER / _FILES[shell]).read_text(encoding="utf-8")
-    values = sorted(GLOBAL_VALUES)
-    return text.replace("@COMMANDS@", _words(shell, HOOKED_COMMANDS)).replace(
-        "@VALUES@", _words(shell, values)
-    )
+    return text.replace("@COMMANDS@", _words(shell, commands)).replace("@VALUES@", _words(shell, values))
 
 
 def _words(shell: Shell, words: Iterable[str]) -> str:

@@ -6,14 +6,31 @@ from argparse import ArgumentParser, _SubParsersAction
 from typing import TYPE_CHECKING, Any
 
 from torchsel.catalog.catalog import load_catalog
+from torchsel.commands.context import add_host
 from torchsel.errors import MachineError
+from torchsel.shells import SHELLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
     from torchsel.shells import Shell
 
 _PLACES = {"project": "DIRECTORY", "host": "FILE"}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The shell."""
+    add_host(parser)
+    parser.add_argument("shell", choices=SHELLS, help="which shell")
+    parser.epilog = 'in ~/.bashrc: eval "$(torchsel completion bash)"'
+
+
+def run(context: Context) -> Answer:
+    """Print the script."""
+    context.draft.print(script(context.parser, context.arguments.shell))
+    return context.draft.answer()
 
 
 def script(parser: ArgumentParser, shell: Shell) -> str:

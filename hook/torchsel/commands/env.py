@@ -6,15 +6,23 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torchsel.answer import Repeat
+from torchsel.commands.context import add_host
+from torchsel.commands.survey import surveyed
 from torchsel.errors import MachineError
+from torchsel.pipeline import report
 from torchsel.project.present import canonical
 from torchsel.project.workspace import find_pyproject
+from torchsel.shells import SHELLS
 from torchsel.uv.program import Uv, find_uv
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
     from collections.abc import Mapping
     from pathlib import Path
 
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
     from torchsel.pipeline.inputs import Inputs
     from torchsel.shells import Shell
     from torchsel.strategies.alternatives import Alternatives
@@ -34,6 +42,26 @@ class Advice:
 
     value: str | None = None
     notices: tuple[str, ...] = ()
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The machine, and the shell."""
+    add_host(parser)
+    parser.add_argument("--shell", choices=SHELLS, help="whose syntax (default: bash, which zsh reads too)")
+    parser.epilog = 'in .envrc, for direnv: eval "$(torchsel env)"'
+
+
+def run(context: Context) -> Answer:
+    """Print the export line alone."""
+    arguments, draft = context.arguments, context.draft
+    found = surveyed(context)
+    report.warn(found, draft)
+    advice = advise(found, arguments.folder, context.environ)
+    for notice in advice.notices:
+        draft.say(notice)
+    if advice.value is not None:
+        draft.print(f"{export(arguments.shell, advice.value)}\n")
+    return draft.answer(repeat=Repeat())
 
 
 def advise(found: Inputs, folder: Path, environ: Mapping[str, str]) -> Advice:

@@ -6,23 +6,27 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from torchsel.answer import Program, Repeat
+from torchsel.commands.survey import options, repaired
 from torchsel.config.request import resolve_host
-from torchsel.errors import ConfigError
+from torchsel.errors import ConfigError, TorchselError
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import Mode, Outcome, apply
 from torchsel.pipeline.holds import first_hold
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, strategy_in
-from torchsel.project.workspace import Project, find_pyproject, load_project
+from torchsel.pipeline.script import environment_python, plan_for_run
+from torchsel.project.workspace import Project, find_pyproject, load_project, read_text
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
 from torchsel.uv.call import CHANGES_LOCK, UvCall
 from torchsel.uv.program import Uv, find_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from argparse import ArgumentParser
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from torchsel.console import Console
-    from torchsel.records.keep import Memo
+    from torchsel.answer import Answer, Draft
+    from torchsel.commands.context import Context
     from torchsel.strategies.protocol import Strategy
 
 _PASSED_ON = ("--project", "--directory", "--package", "--python", "-p", "--cache-dir", "--config-file")
@@ -32,18 +36,33 @@ _NOT_FOR_SCRIPTS = frozenset(
 _PASSED_ON_FLAGS = frozenset({"--offline", "--active", "-q", "--quiet", "--no-cache", "-n", "--no-progress"})
 
 
+def add_arguments(parser: ArgumentParser) -> None:
+    """None: all that follows is uv's."""
+
+
+def run(context: Context) -> Answer:
+    """Apply where the routing matters, then become uv."""
+    return repaired(context, _run)
+
+
+def _run(context: Context) -> Answer:
+    wrapper = Wrapper(
+        call=context.call, options=options(context), draft=context.draft, environ=context.environ
+    )
+    return wrapper.answer()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wrapper:
     """One wrapped call of uv."""
 
     call: UvCall
     options: Options
-    console: Console
+    draft: Draft
     environ: Mapping[str, str]
-    memo: Memo | None = None
 
-    def run(self) -> int:
-        """Do what has to come before uv, then become it; the exit code is uv's.
+    def answer(self) -> Answer:
+        """Do what has to come before uv; the answer is to become it, or its exit code.
 
         Raises:
             ConfigError: the configuration is wrong.
@@ -51,65 +70,78 @@ class Wrapper:
         """
         project = self._project()
         uv = self._uv(project)
-        if self.call.script:
-            self._run_script(self.call.script, uv)
-        if project is None:
-            uv.replace_process(self.call.arguments)
+        started = self._script(self.call.script, uv) if self.call.script else None
+        if started or project is None:
+            return started or self._become(uv, self.call.arguments)
         options = replace(self.options, folder=self.call.folder, call=self.call)
         strategy = strategy_in(project, options, self.environ)
         if strategy.name == "adopted":
-            return self._run_adopted(strategy, options, uv)
+            return self._adopted(strategy, options, uv)
         if not project.is_configured:
-            uv.replace_process(self.call.arguments)
-        found = self._before(project, uv)
+            return self._become(uv, self.call.arguments)
+        found, is_sure = self._before(project, uv)
         if found.decision.alternatives or self.call.command in SYNCS_AFTER:
-            return self._run_choosing(found, uv)
+            return self._choosing(found, uv, is_sure=is_sure)
         if self.call.command not in CHANGES_LOCK or self.call.keeps_lock:
-            uv.replace_process(self.call.arguments)
+            return self._become(uv, self.call.arguments, is_sure=is_sure)
+        self.draft.flush()
         code = uv.run(self.call.arguments)
         if code == 0:
             self._apply(write=True)
-        return code
+        return self.draft.answer(code=code)
 
-    def _run_script(self, path: Path, uv: Uv) -> None:
-        """Run a script that has metadata of its own with this machine's build, without writing to it."""
-        from torchsel.pipeline.script import environment_python, plan_for_run  # noqa: PLC0415 - start-up time
+    def _become(self, uv: Uv, arguments: Sequence[str], *, is_sure: bool = True) -> Answer:
+        """The process becomes uv; that can be repeated where it ``is_sure`` to be right the next time."""
+        program = Program(path=uv.program, arguments=tuple(arguments), environ=self.environ)
+        return self.draft.answer(program=program, repeat=self._repeat() if is_sure else None)
 
+    def _repeat(self) -> Repeat | None:
+        """How far the call may be repeated; a script with metadata of its own depends on far more."""
+        script = self.call.script
+        if script and _has_metadata(script):
+            return None
+        return Repeat(files=(script,) if script else (), rest=self.call.target[1:])
+
+    def _script(self, path: Path, uv: Uv) -> Answer | None:
+        """Run a script that has metadata of its own with this machine's build, without writing to it.
+
+        None where it is plain uv's.
+        """
         plan = plan_for_run(path, self.options, self.environ) if path.is_file() else None
         if plan is None:
-            return
+            return None
         refused = sorted(_NOT_FOR_SCRIPTS.intersection(self.call.options))
         if refused:
-            self.console.warn(
+            self.draft.warn(
                 f"{refused[0]} can't be combined with the choice for a script;"
                 f" 'torchsel apply --script {path.name}' writes it into the script instead"
             )
-            return
-        report.warn(plan.inputs, self.console)
-        self.console.detail(
-            f"{path.name}: {plan.inputs.selection.backend.tag} ({report.reason(plan.inputs)})"
-        )
+            return None
+        report.warn(plan.inputs, self.draft)
+        tag = plan.inputs.selection.backend.tag
+        self.draft.detail(f"{path.name}: {tag} ({report.reason(plan.inputs)})")
+        self.draft.flush()
         python = environment_python(plan, uv, self._passed_on())
         if folders := self.call.values_of("--directory"):
             os.chdir(folders[-1])
         folder = python.parent
         search = os.pathsep.join([str(folder), self.environ.get("PATH", "")])
         inside = {**self.environ, "VIRTUAL_ENV": str(folder.parent), "PATH": search, "UV": str(uv.program)}
-        replace(uv, program=python, environ=inside).replace_process(self.call.target)
+        return self.draft.answer(program=Program(path=python, arguments=self.call.target, environ=inside))
 
-    def _run_adopted(self, strategy: Strategy, options: Options, uv: Uv) -> int:
+    def _adopted(self, strategy: Strategy, options: Options, uv: Uv) -> Answer:
         """Choose among the project's own extras or groups, if the command line leaves any."""
         chooses = self.call.command in TAKES_FLAGS | SYNCS_AFTER
         if not chooses or not strategy.is_open:
-            uv.replace_process(self.call.arguments)
+            return self._become(uv, self.call.arguments)
         host, findings = resolve_host(option=options.host, environ=self.environ)
         found = decide(strategy, host, findings, options=options)
         if found.decision.chosen is None:
-            report.tell_notes(found, self.console)
-            uv.replace_process(self.call.arguments)
-        return self._run_choosing(found, uv)
+            report.tell_notes(found, self.draft)
+            return self._become(uv, self.call.arguments)
+        return self._choosing(found, uv)
 
-    def _run_choosing(self, found: Inputs, uv: Uv) -> int:
+    def _choosing(self, found: Inputs, uv: Uv, *, is_sure: bool = True) -> Answer:
         """Run uv with the flags that choose this machine's group or extra.
 
         What changes the project and then syncs is done in two steps, as packages that it brings may have to
@@ -117,28 +149,29 @@ class Wrapper:
         """
         flags = self._flags(found)
         if self.call.command in TAKES_FLAGS:
-            uv.replace_process(self.call.with_flags(*flags))
+            return self._become(uv, self.call.with_flags(*flags), is_sure=is_sure)
         if self.call.command not in SYNCS_AFTER or not self.call.syncs:
-            uv.replace_process(self.call.arguments)
+            return self._become(uv, self.call.arguments, is_sure=is_sure)
+        self.draft.flush()
         code = uv.run(self.call.with_flags("--no-sync"))
-        if code == 0:
-            if found.strategy.name != "adopted":
-                self._apply(write=True)
-            exact = () if self.call.command == "remove" else ("--inexact",)
-            uv.replace_process(["sync", *self._passed_on(), *exact, *flags])
-        return code
+        if code:
+            return self.draft.answer(code=code)
+        if found.strategy.name != "adopted":
+            self._apply(write=True)
+        exact = () if self.call.command == "remove" else ("--inexact",)
+        return self._become(uv, ["sync", *self._passed_on(), *exact, *flags], is_sure=False)
 
     def _flags(self, found: Inputs) -> tuple[str, ...]:
         decision = found.decision
         if decision.alternatives is None:
             return ()
-        report.warn(found, self.console)
-        report.tell_notes(found, self.console)
+        report.warn(found, self.draft)
+        report.tell_notes(found, self.draft)
         if decision.chosen is None:
             listed = ", ".join(decision.alternatives.tags)
-            self.console.warn(f"this machine needs {decision.tag}, which is not among {listed}")
+            self.draft.warn(f"this machine needs {decision.tag}, which is not among {listed}")
         scope = decision.alternatives.scope
-        self.console.detail(f"{scope} {decision.chosen}: {decision.tag} ({report.reason(found)})")
+        self.draft.detail(f"{scope} {decision.chosen}: {decision.tag} ({report.reason(found)})")
         return decision.alternatives.flags(decision.chosen, self.call)
 
     def _passed_on(self) -> list[str]:
@@ -146,32 +179,38 @@ class Wrapper:
         valued = [part for name, value in self.call.values if name in _PASSED_ON for part in (name, value)]
         return [*valued, *(name for name in self.call.options if name in _PASSED_ON_FLAGS)]
 
-    def _before(self, project: Project, uv: Uv) -> Inputs:
-        """Route, and route again what a lock made for the occasion names."""
+    def _before(self, project: Project, uv: Uv) -> tuple[Inputs, bool]:
+        """Route, and route again what a lock made for the occasion names.
+
+        Also whether that is all: a lock that could not be made has to be tried again the next time.
+        """
         outcome = self._apply(write=not self.call.keeps_lock)
         if self.call.keeps_lock:
             if not outcome.inputs.decision.alternatives:
-                report.warn(outcome.inputs, self.console)
+                report.warn(outcome.inputs, self.draft)
             if outcome.changed:
                 self._say_kept(outcome)
-            return outcome.inputs
+            return outcome.inputs, True
         will_lock = not outcome.relocked and self.call.command not in CHANGES_LOCK and _is_lock_stale(project)
-        if will_lock and not uv.lock(project.folder, upgrade=first_hold(outcome.inputs)):
-            return self._apply(write=True).inputs
-        return outcome.inputs
+        if not will_lock:
+            return outcome.inputs, True
+        self.draft.flush()
+        if uv.lock(project.folder, upgrade=first_hold(outcome.inputs)):
+            return outcome.inputs, False
+        return self._apply(write=True).inputs, True
 
     def _apply(self, *, write: bool) -> Outcome:
         options = replace(self.options, folder=self.call.folder)
         found = read_inputs(options, self.environ)
         for finding in found.findings:
-            self.console.detail(report.finding(finding))
-        outcome = apply(found, Mode(write=write), self.environ, say=self.console.say)
+            self.draft.detail(report.finding(finding))
+        outcome = apply(found, Mode(write=write), self.environ, say=self.draft.say_at_once)
         if write:
-            report.tell(outcome, self.console)
+            report.tell(outcome, self.draft)
         return outcome
 
     def _say_kept(self, outcome: Outcome) -> None:
-        self.console.warn(
+        self.draft.warn(
             f"this machine needs {report.route(outcome)}, which is not what is routed, and this call is to"
             " write nothing; the same without that flag changes it"
         )
@@ -196,8 +235,15 @@ class Wrapper:
 
     def _uv(self, project: Project | None) -> Uv:
         outside = project.folder if project else self._folder()
-        uv = Uv(program=find_uv(self.environ, outside=outside), environ=self.environ)
-        return self.memo.watch(uv, self.call) if self.memo else uv
+        return Uv(program=find_uv(self.environ, outside=outside), environ=self.environ)
+
+
+def _has_metadata(script: Path) -> bool:
+    """Whether a script has a block of its own (PEP 723)."""
+    try:
+        return "# /// script" in read_text(script)
+    except TorchselError:
+        return True
 
 
 def _is_lock_stale(project: Project) -> bool:

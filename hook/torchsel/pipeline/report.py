@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from torchsel.console import redacted
 
 if TYPE_CHECKING:
-    from torchsel.console import Console
+    from torchsel.answer import Speaker
     from torchsel.pipeline.apply import Outcome
     from torchsel.pipeline.inputs import Inputs
     from torchsel.probes.findings import Finding
     from torchsel.selection.select import Selection
 
 
-def tell(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
+def tell(outcome: Outcome, console: Speaker, *, dry: bool = False) -> None:
     """Say what was left alone, what to mind, and in one line what was done."""
     for note in outcome.plan.changes.left_alone:
         console.warn(note)
@@ -28,13 +28,13 @@ def tell(outcome: Outcome, console: Console, *, dry: bool = False) -> None:
         console.detail(f"in sync: {route(outcome)}")
 
 
-def warn(found: Inputs, console: Console) -> None:
+def warn(found: Inputs, console: Speaker) -> None:
     """Say what to mind about the selection."""
     for warning in found.selection.warnings:
         console.warn(warning)
 
 
-def tell_notes(found: Inputs, console: Console) -> None:
+def tell_notes(found: Inputs, console: Speaker) -> None:
     """Say what was not understood of a project's own extras or groups, or is missing for this machine."""
     for note in found.decision.notes:
         console.warn(note)

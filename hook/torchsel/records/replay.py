@@ -1,6 +1,7 @@
 """The way past everything: a command whose outcome is on record, and depends on nothing that changed since.
 
-Nothing is imported here that a bare interpreter has not loaded by itself; `torchsel.memo` writes the records.
+Nothing is imported here that a bare interpreter has not loaded by itself; the records are written by
+`torchsel.records.keep`.
 """
 
 import os

@@ -1,0 +1,130 @@
+"""What a command comes to, as a value: what it says, and what becomes of the process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from torchsel.console import visible
+from torchsel.errors import EXIT_OK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from torchsel.console import Console
+
+Kind = Literal["print", "say", "warn", "detail"]
+
+
+class Notice(NamedTuple):
+    """Standard output (``print``), or a sentence for people, as `Console` says it."""
+
+    kind: Kind
+    text: str
+
+
+class Speaker(Protocol):
+    """Whoever is told sentences for people: a `Console`, which says them, or a `Draft`, which keeps them."""
+
+    def say(self, text: str) -> None:
+        """Tell what was done."""
+
+    def warn(self, text: str) -> None:
+        """Tell what may be wrong."""
+
+    def detail(self, text: str) -> None:
+        """Tell what only ``-v`` asks for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """The program that the process becomes: an absolute path, its arguments and all of its environment."""
+
+    path: Path
+    arguments: tuple[str, ...]
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repeat:
+    """That the answer holds as long as project and machine stay as they are.
+
+    ``files`` are read beside the project's. ``rest`` are the last words of the command line where they are
+    only handed on to what is started, so that the answer is the same whatever they are.
+    """
+
+    files: tuple[Path, ...] = ()
+    rest: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """The end of a command.
+
+    ``notices`` are in order, as a terminal shows both streams together; the first ``told`` of them have been
+    said before something that took time. ``code`` is the exit code, where no ``program`` takes over.
+    ``repeat`` is None where the command has to be run again.
+    """
+
+    code: int = EXIT_OK
+    notices: tuple[Notice, ...] = ()
+    told: int = 0
+    program: Program | None = None
+    repeat: Repeat | None = None
+
+    @property
+    def output(self) -> str:
+        """All of standard output."""
+        return "".join(text for kind, text in self.notices if kind == "print")
+
+
+class Draft:
+    """An answer in the making: what is said waits for the end, or for `flush`."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.notices: list[Notice] = []
+        self.told = 0
+
+    def print(self, text: str) -> None:
+        """Text for standard output, in which a stranger's control characters are written out."""
+        self.notices.append(Notice("print", visible(text)))
+
+    def print_painted(self, text: str) -> None:
+        """Text for standard output that has colours, and is visible otherwise."""
+        self.notices.append(Notice("print", text))
+
+    def say(self, text: str) -> None:
+        """Tell what was done."""
+        self.notices.append(Notice("say", text))
+
+    def warn(self, text: str) -> None:
+        """Tell what may be wrong."""
+        self.notices.append(Notice("warn", text))
+
+    def detail(self, text: str) -> None:
+        """Tell what only ``-v`` asks for."""
+        self.notices.append(Notice("detail", text))
+
+    def say_at_once(self, text: str) -> None:
+        """Tell what is about to take time."""
+        self.say(text)
+        self.flush()
+
+    def flush(self) -> None:
+        """Say what waits: something takes time now, or went wrong."""
+        waiting, self.told = self.notices[self.told :], len(self.notices)
+        tell(waiting, self.console)
+
+    def answer(
+        self, *, code: int = EXIT_OK, program: Program | None = None, repeat: Repeat | None = None
+    ) -> Answer:
+        """The answer, with all that was said."""
+        return Answer(code=code, notices=tuple(self.notices), told=self.told, program=program, repeat=repeat)
+
+
+def tell(notices: Sequence[Notice], console: Console) -> None:
+    """Say notices: standard output as it is, sentences in the console's way."""
+    for kind, text in notices:
+        getattr(console, kind)(text)

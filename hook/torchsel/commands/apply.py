@@ -1,0 +1,70 @@
+"""``torchsel apply``: bring the routing in sync."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torchsel.answer import Repeat
+from torchsel.commands.context import add_host, add_writing
+from torchsel.commands.survey import repaired, surveyed
+from torchsel.config.request import resolve_host
+from torchsel.pipeline import report
+from torchsel.pipeline.apply import Mode, apply
+from torchsel.pipeline.inputs import require_table
+from torchsel.pipeline.script import apply_script
+from torchsel.project.workspace import load_project
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Those of the bare ``torchsel``."""
+    add_host(parser)
+    add_writing(parser)
+
+
+def run(context: Context) -> Answer:
+    """Route and lock, or show what would be written."""
+    work = _apply_script if context.arguments.script else _apply
+    is_writing = not (context.arguments.dry_run or context.arguments.diff)
+    return repaired(context, work) if is_writing else work(context)
+
+
+def _apply(context: Context) -> Answer:
+    arguments, draft = context.arguments, context.draft
+    require_table(load_project(arguments.folder))
+    mode = Mode(
+        write=not (arguments.dry_run or arguments.diff),
+        lock=not arguments.no_lock,
+        upgrade=arguments.upgrade,
+    )
+    outcome = apply(surveyed(context), mode, context.environ, say=draft.say_at_once)
+    if arguments.diff:
+        draft.print(report.diff(outcome))
+    report.tell(outcome, draft, dry=not mode.write)
+    has_acted = any(kind == "say" for kind, _ in draft.notices)
+    return draft.answer(repeat=None if has_acted else Repeat())
+
+
+def _apply_script(context: Context) -> Answer:
+    """Write the routing into a script's own block."""
+    arguments, draft = context.arguments, context.draft
+    path, dry = Path(arguments.script or ""), arguments.dry_run or arguments.diff
+    host, _ = resolve_host(option=arguments.host, environ=context.environ)
+    plan = apply_script(path, arguments.backend, host, context.environ, write=not dry)
+    if arguments.diff:
+        draft.print(report.text_diff(path.name, plan.script.text, plan.text))
+    for note in plan.left_alone:
+        draft.warn(note)
+    report.warn(plan.inputs, draft)
+    if plan.text != plan.script.text:
+        would = "would route " if dry else ""
+        tag, why = plan.inputs.selection.backend.tag, report.reason(plan.inputs)
+        draft.say(f"{would}{', '.join(plan.packages)} → {tag} in {path.name} ({why})")
+        draft.say(f"where it ran before, refresh its environment: uv sync --script {path.name} -P torch")
+    return draft.answer()

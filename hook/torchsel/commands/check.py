@@ -1,0 +1,60 @@
+"""``torchsel check``: is the routing in sync? It looks at no hardware."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torchsel.answer import Repeat
+from torchsel.commands.survey import options
+from torchsel.config.request import read_host_file
+from torchsel.errors import EXIT_DRIFT, EXIT_OK
+from torchsel.pipeline.check import check, check_host
+from torchsel.pipeline.inputs import decide, read_strategy, require_table
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
+    from torchsel.strategies.protocol import Strategy
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The machines to judge for."""
+    parser.add_argument(
+        "--host",
+        metavar="FILE",
+        nargs="+",
+        action="extend",
+        dest="hosts",
+        help="recorded hosts: say which backend each would get, and whether uv.lock has it",
+    )
+
+
+def run(context: Context) -> Answer:
+    """Exit code 0 in sync, 1 drift."""
+    draft = context.draft
+    strategy = read_strategy(options(context), context.environ)
+    require_table(strategy.setting.project)
+    verdict = check(strategy)
+    for note in verdict.notes:
+        draft.warn(note)
+    for reason in verdict.drift:
+        draft.say(reason)
+    if verdict.drift:
+        draft.say("run 'torchsel' to bring it in sync")
+        return draft.answer(code=EXIT_DRIFT)
+    draft.detail(f"in sync, routed to {', '.join(verdict.backends)}")
+    return _check_hosts(context, strategy)
+
+
+def _check_hosts(context: Context, strategy: Strategy) -> Answer:
+    """Host by host, what each would get; drift where the commit has nothing for one."""
+    given, are_served = context.arguments, True
+    for file in given.hosts or ([given.host] if given.host else []):
+        host = read_host_file(Path(file), source="--host")
+        verdict = check_host(Path(file).stem, decide(strategy, host, options=options(context)))
+        are_served &= verdict.is_served
+        context.draft.print(f"{verdict.line}\n")
+    return context.draft.answer(code=EXIT_OK if are_served else EXIT_DRIFT, repeat=Repeat())

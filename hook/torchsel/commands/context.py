@@ -1,0 +1,93 @@
+"""What a command is given."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torchsel.uv.call import UvCall, read_uv_call
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Mapping, Sequence
+
+    from torchsel.answer import Draft
+    from torchsel.console import ColorChoice, Console
+    from torchsel.shells import Shell
+
+
+class Arguments(argparse.Namespace):
+    """Every option, typed."""
+
+    command: str = "apply"
+    project: str | None = None
+    backend: str | None = None
+    host: str | None = None
+    hosts: Sequence[str] = ()
+    quiet: bool = False
+    verbose: bool = False
+    no_cache: bool = False
+    color: ColorChoice = "auto"
+    json: bool = False
+    shell: Shell = "bash"
+    no_lock: bool = False
+    dry_run: bool = False
+    diff: bool = False
+    upgrade: bool = False
+    script: str | None = None
+    strategy: str | None = None
+    uv_arguments: Sequence[str] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where to look for the project."""
+        return Path(self.project) if self.project else Path.cwd()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """One run of a command: the command line as ``words`` and as ``arguments``, which ``parser`` read.
+
+    ``draft`` takes what is to be said in the end; ``console`` says at once.
+    """
+
+    words: tuple[str, ...]
+    arguments: Arguments
+    parser: ArgumentParser
+    console: Console
+    draft: Draft
+    environ: Mapping[str, str]
+
+    @property
+    def is_uvs(self) -> bool:
+        """Whether the command line is one of uv's."""
+        return self.arguments.command == "uv"
+
+    @property
+    def call(self) -> UvCall:
+        """Uv's command line."""
+        own = ("--project", self.arguments.project) if self.arguments.project else ()
+        return read_uv_call((*own, *self.arguments.uv_arguments), Path.cwd(), environ=self.environ)
+
+    @property
+    def start(self) -> Path:
+        """The folder in which the project is looked for."""
+        return self.call.folder if self.is_uvs else self.arguments.folder
+
+
+def add_host(parser: ArgumentParser) -> None:
+    """The option of commands that look at the machine."""
+    parser.add_argument("--host", metavar="FILE", help="a recorded host instead of this machine")
+
+
+def add_writing(parser: ArgumentParser) -> None:
+    """The options of ``apply``, which the bare ``torchsel`` takes as well."""
+    parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
+    parser.add_argument("--dry-run", action="store_true", help="say what would change, write nothing")
+    parser.add_argument("--diff", action="store_true", help="print the change as a diff, write nothing")
+    parser.add_argument(
+        "--upgrade", action="store_true", help="let torch and its family move to new releases"
+    )
+    parser.add_argument("--script", metavar="FILE", help="route a script with inline metadata (PEP 723)")

@@ -1,0 +1,31 @@
+"""``torchsel detect``: the host, for people or as a recorded host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.commands.context import add_host
+from torchsel.config.request import resolve_host
+from torchsel.pipeline import report, status_page
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The machine, and for whom."""
+    add_host(parser)
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(context: Context) -> Answer:
+    """Print the host."""
+    host, findings = resolve_host(option=context.arguments.host, environ=context.environ)
+    for finding in findings:
+        context.draft.detail(report.finding(finding))
+    is_json = context.arguments.json
+    context.draft.print(f"{host.to_json() if is_json else chr(10).join(status_page.host_lines(host))}\n")
+    return context.draft.answer()

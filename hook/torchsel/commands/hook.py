@@ -1,0 +1,34 @@
+"""``torchsel hook``: the shell function ``uv``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.commands.context import add_host
+from torchsel.shells import SHELLS, uv_function
+from torchsel.uv.call import GLOBAL_VALUES, HOOKED_COMMANDS
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
+    from torchsel.shells import Shell
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The shell."""
+    add_host(parser)
+    parser.add_argument("shell", choices=SHELLS, help="which shell")
+    parser.epilog = 'in ~/.bashrc: eval "$(torchsel hook bash)"'
+
+
+def run(context: Context) -> Answer:
+    """Print the function."""
+    context.draft.print(hook(context.arguments.shell))
+    return context.draft.answer()
+
+
+def hook(shell: Shell) -> str:
+    """The function for the commands and options that uv has."""
+    return uv_function(shell, commands=HOOKED_COMMANDS, values=sorted(GLOBAL_VALUES))

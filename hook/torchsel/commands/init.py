@@ -1,0 +1,49 @@
+"""``torchsel init``: write ``[tool.torchsel]`` and route; prints the change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.commands.context import add_host
+from torchsel.commands.survey import options
+from torchsel.config.request import resolve_host
+from torchsel.pipeline import init, report
+from torchsel.project.workspace import load_project
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The strategy, and how far to go."""
+    add_host(parser)
+    parser.add_argument(
+        "--strategy",
+        choices=("pin", "groups", "extras"),
+        help="'pin' is for this machine, the others for all (default: as it is routed now, else pin)",
+    )
+    parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
+    parser.add_argument("--dry-run", action="store_true", help="print the change, write nothing")
+
+
+def run(context: Context) -> Answer:
+    """Write the table where there is none."""
+    arguments, draft, environ = context.arguments, context.draft, context.environ
+    root = load_project(arguments.folder).root
+    if "torchsel" in root.table("tool"):
+        draft.say(f"{root.path} has [tool.torchsel] already; run 'torchsel' to bring the routing in sync")
+        return draft.answer()
+    host, _ = resolve_host(option=arguments.host, environ=environ)
+    wish = init.Wish(options=options(context), strategy=arguments.strategy, lock=not arguments.no_lock)
+    if arguments.dry_run:
+        start = init.prepare(wish, host, environ)
+    else:
+        start = init.write(wish, host, environ, say=draft.say_at_once)
+    draft.print(report.diff(start.outcome))
+    for note in start.takeover.notes:
+        draft.say(note)
+    report.tell(start.outcome, draft, dry=arguments.dry_run)
+    return draft.answer()

@@ -1,0 +1,42 @@
+"""``torchsel status``: the whole picture."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torchsel.commands.context import add_host
+from torchsel.commands.survey import options, surveyed
+from torchsel.errors import MachineError
+from torchsel.pipeline import status, status_page
+from torchsel.pipeline.inputs import read_inputs, with_warning
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The machine, and for whom."""
+    add_host(parser)
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(context: Context) -> Answer:
+    """Print the page, or the same as JSON."""
+    draft, console = context.draft, context.console
+    try:
+        found = surveyed(context)
+    except MachineError as error:
+        looked = read_inputs(replace(options(context), only_looks=True), context.environ)
+        found = with_warning(looked, str(error))
+    picture = status.take(found, context.environ)
+    if context.arguments.json:
+        draft.print(f"{status.to_json(picture)}\n")
+    else:
+        page = status_page.to_text(picture, lambda text, style: console.paint(text, style, sys.stdout))
+        draft.print_painted(f"{page}\n")
+    return draft.answer()

@@ -1,0 +1,45 @@
+"""What the commands that decide on a machine begin with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.errors import ConfigError
+from torchsel.files.transaction import repair
+from torchsel.pipeline import report
+from torchsel.pipeline.inputs import Inputs, Options, read_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
+
+
+def options(context: Context) -> Options:
+    """What the survey takes of the command line."""
+    given = context.arguments
+    return Options(folder=given.folder, backend=given.backend, host=given.host, upgrade=given.upgrade)
+
+
+def surveyed(context: Context) -> Inputs:
+    """Project, machine and selection; ``-v`` tells what the probes found.
+
+    Raises:
+        ConfigError: a file, key, variable or option is wrong.
+        MachineError: a file can't be read, or no build is usable with ``fallback = "error"``.
+    """
+    found = read_inputs(options(context), context.environ)
+    for finding in found.findings:
+        context.draft.detail(report.finding(finding))
+    return found
+
+
+def repaired(context: Context, run: Callable[[Context], Answer]) -> Answer:
+    """The answer of ``run``, once more where a killed run had left files that could not be read."""
+    try:
+        return run(context)
+    except ConfigError:
+        if not repair(context.start, context.environ):
+            raise
+        return run(context)
