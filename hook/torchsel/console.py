@@ -96,6 +96,11 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def visible_in_json(text: str) -> str:
+    """The same for a JSON document, which says the same afterwards."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def redacted(text: str) -> str:
     """``text`` without user, password and tokens in URLs: it goes to terminals and logs."""
     shown = _WORD.sub(_without_credentials, text) if "://" in text and "@" in text else text

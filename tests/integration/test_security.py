@@ -314,6 +314,35 @@ def test_a_strangers_file_does_not_steer_the_terminal(project: MakeProject) -> N
     assert presentable("a\tb\nc") == "a\tb\nc"
 
 
+STEERING = "\x9b\x7f\u202e\u2066\u200f\u061c"
+
+
+@posix
+@pytest.mark.parametrize(
+    "words",
+    [["--diff"], ["init", "--dry-run"], ["status"], ["status", "--json"], ["--color", "always", "status"]],
+    ids=" ".join,
+)
+def test_no_control_reaches_standard_output(words: list[str], project: MakeProject) -> None:
+    table = "" if words[0] == "init" else "[tool.torchsel]\n"
+    comment = STEERING.replace("\x7f", "")  # TOML has no DEL
+    body = '[project]\nname = "demo"\nversion = "1"\ndependencies = ["torch"]\n'
+    demo = project(f"# {comment}\n{body}{table}# {comment}\n", name=f"de\x1b[2J{STEERING}mo")
+    shown = demo.torchsel(*words).out
+    assert not set(shown) & set(STEERING)
+    assert "\x1b[2J" not in shown
+    assert "\\x9b" in shown or "\\u009b" in shown
+    if "--json" in words:
+        assert json.loads(shown)["project"] == str(demo.root)
+
+
+def test_newlines_of_a_diff_stay(project: MakeProject) -> None:
+    demo = project('[project]\r\nname = "demo"\r\nversion = "1"\r\n[tool.torchsel]\r\n')
+    shown = demo.torchsel_inprocess("--diff", "--backend", "cpu").out
+    assert "\r\n" in shown
+    assert "x0d" not in shown
+
+
 # bounds
 
 HUGE = 100 << 20

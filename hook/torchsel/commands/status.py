@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.commands.context import add_host
 from torchsel.commands.survey import options, surveyed
+from torchsel.console import visible_in_json
 from torchsel.errors import MachineError
 from torchsel.pipeline import status, status_page
 from torchsel.pipeline.inputs import read_inputs, with_warning
@@ -35,7 +36,7 @@ def run(context: Context) -> Answer:
         found = with_warning(looked, str(error))
     picture = status.take(found, context.environ)
     if context.arguments.json:
-        draft.print(f"{status.to_json(picture)}\n")
+        draft.print(f"{visible_in_json(status.to_json(picture))}\n")
     else:
         page = status_page.to_text(picture, lambda text, style: console.paint(text, style, sys.stdout))
         draft.print_painted(f"{page}\n")

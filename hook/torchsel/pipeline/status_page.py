@@ -6,6 +6,8 @@ from collections import Counter
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from torchsel.console import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -163,4 +165,4 @@ def _warning_lines(text: str, paint: Paint) -> list[str]:
 
 def _wrapped(text: str, indent: int) -> list[str]:
     """``text`` in lines that fit beside ``indent`` columns; a longer word, such as a path, is broken."""
-    return wrap(text, max(WIDTH - indent, 20), break_on_hyphens=False) or [""]
+    return wrap(visible(text), max(WIDTH - indent, 20), break_on_hyphens=False) or [""]
