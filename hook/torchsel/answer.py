@@ -50,11 +50,10 @@ class Program:
 class Repeat:
     """That the answer holds as long as project and machine stay as they are.
 
-    ``files`` are read beside the project's. ``rest`` are the last words of the command line where they are
-    only handed on to what is started, so that the answer is the same whatever they are.
+    ``rest`` are the last words of the command line where they are only handed on to what is started, so that
+    the answer is the same whatever they are.
     """
 
-    files: tuple[Path, ...] = ()
     rest: tuple[str, ...] = ()
 
 

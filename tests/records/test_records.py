@@ -19,6 +19,7 @@ import pytest
 from tests.support.machines import FakeSystem, load_machine, machine_names
 from tests.support.toolbox import HOSTS
 from torchsel import cli
+from torchsel.commands import survey
 from torchsel.files.journal import Journal
 from torchsel.files.state import state_path
 from torchsel.records import machine as fast_host
@@ -28,6 +29,9 @@ from torchsel.records import watched as memo_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from torchsel.commands.context import Context
+    from torchsel.pipeline.inputs import Survey
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no answers from the record on Windows")
 
@@ -148,8 +152,6 @@ COMMANDS = [
     ["run", "--no-sync", "pytest", "-x"],
     ["run", "--with", "rich", "python", "-c", "pass"],
     ["run", "--", "python"],
-    ["uv", "--version"],
-    ["uv", "pip", "list"],
     ["uv", "run", "--no-project", "python"],
 ]
 
@@ -219,7 +221,9 @@ def test_other_words_are_another_question(place: Place, first: list[str], then: 
         ["detect"], ["--color", "never"], ["--host", str(HOSTS / "h200.json"), "backend"],
         ["check", "--host", str(HOSTS / "h200.json")], ["uv", "lock"], ["uv", "add", "torch"],
         ["uv", "sync", "--index", "https://user:secret@mirror.example/simple"],
-        ["backend", "--backend", "no tag"],
+        ["backend", "--backend", "no tag"], ["uv", "--version"], ["uv", "pip", "list"],
+        ["uv", "publish", "--token", "hunter2"], ["run"], ["run", "-p", "3.11"],
+        ["run", "--extra", "a", "--no-group", "b", "--no-extra", "c", "--no-group", "d", "python", "hunter2"],
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -230,6 +234,14 @@ def test_nothing_is_kept_of(place: Place, words: list[str]) -> None:
         place.slow(*words)
     assert place.records() == before
     assert place.fast(*words) is None
+
+
+@pytest.mark.parametrize("option", ["-p", "--extra", "--group", "--with"])
+def test_no_answer_for_a_script_that_it_was_not_made_for(place: Place, option: str) -> None:
+    in_sync(place)
+    place.write("inline.py", "# /// script\n# dependencies = ['torch']\n# ///\n")
+    place.slow("run", option, "3.11")
+    assert place.fast("run", option, "3.11", "inline.py") is None
 
 
 def test_nothing_is_kept_of_a_change_or_a_drift(place: Place) -> None:
@@ -321,6 +333,57 @@ FILES: dict[str, Callable[[Place], object]] = {
     "the uv is gone": lambda place: place.uv.unlink(),
 }
 """Every file that a decision depends on, and a change of it."""
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        '["tool".uv."work\\u0073pace"]\nmembers = ["packages/*"]\n',
+        '[tool.uv.workspace]\nmembers = [" packages/* "]\n',
+        '[tool.uv]\nworkspace.members = ["./packages/*"]\n',
+        'tool.uv = { "wor\\u006bspace" = { members = ["packages/*/"] } }\n',
+    ],
+)
+def test_members_are_those_that_the_project_has(tmp_path: Path, table: str) -> None:
+    head, _, torchsel = PYPROJECT.partition("[tool.torchsel]")
+    text = f"{table}{head}" if table.startswith("tool") else f"{head}[tool.torchsel]{torchsel}\n{table}"
+    text = text.replace("tool.uv =", "tool.torchsel = {}\ntool.uv =")
+    place = Place(tmp_path, text)
+    place.write("packages/a/pyproject.toml", PYPROJECT.replace("demo", "a"))
+    in_sync(place)
+    place.slow("check")
+    assert place.fast("check") is not None
+    place.write("packages/b/pyproject.toml", PYPROJECT.replace("demo", "b"))
+    assert place.fast("check") is None
+
+
+def test_the_content_counts_where_times_tell_nothing(place: Place) -> None:
+    with mock.patch("torchsel.records.record.stamp", return_value="1700000000"):
+        in_sync(place)
+        place.slow("backend")
+        assert place.fast("backend") is not None
+        _edit("pyproject.toml", '"demo"', '"dome"')(place)
+        assert place.fast("backend") is None
+
+
+def test_what_is_exchanged_meanwhile_is_not_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_sync(place)
+    current, pyproject = place.root / "current", place.root / "pyproject.toml"
+    for name, end in (("old", ""), ("new", 'backend = "cu130"\n')):
+        place.write(f"{name}/pyproject.toml", PYPROJECT + end)
+    pyproject.unlink()
+    pyproject.symlink_to("current/pyproject.toml")
+    current.symlink_to("old")
+
+    def exchanging(context: Context) -> Survey:
+        found = survey.surveyed(context)
+        current.unlink()
+        current.symlink_to("new")
+        return found
+
+    monkeypatch.setattr("torchsel.commands.backend.surveyed", exchanging)
+    assert place.slow("backend")[1] == "cpu\n"
+    assert place.fast("backend") is None
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and sys.platform == "darwin", reason="rights")

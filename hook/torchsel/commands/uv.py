@@ -17,7 +17,7 @@ from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, strat
 from torchsel.pipeline.script import environment_python, plan_for_run
 from torchsel.project.workspace import Project, find_pyproject, load_project, read_text
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
-from torchsel.uv.call import CHANGES_LOCK, UvCall
+from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall
 from torchsel.uv.program import Uv, find_uv
 
 if TYPE_CHECKING:
@@ -96,11 +96,16 @@ class Wrapper:
         return self.draft.answer(program=program, repeat=self._repeat() if is_sure else None)
 
     def _repeat(self) -> Repeat | None:
-        """How far the call may be repeated; a script with metadata of its own depends on far more."""
-        script = self.call.script
-        if script and _has_metadata(script):
+        """How far the call may be repeated.
+
+        Not where nothing is looked up for it, and words may be secrets; without a target, which the next
+        call may have; and with a script that has metadata of its own, which depends on far more.
+        """
+        call = self.call
+        is_kept = call.command in PROJECT_COMMANDS and (call.command != "run" or call.target)
+        if not is_kept or (call.script and _has_metadata(call.script)):
             return None
-        return Repeat(files=(script,) if script else (), rest=self.call.target[1:])
+        return Repeat(rest=call.target[1:])
 
     def _script(self, path: Path, uv: Uv) -> Answer | None:
         """Run a script that has metadata of its own with this machine's build, without writing to it.

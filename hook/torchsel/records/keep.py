@@ -6,7 +6,8 @@ What an outcome depends on, and where a change of it shows (tests/records/test_r
 the command line and the folder it is given in         the record's name
 variables that torchsel, uv or a vendor reads          the record's name: `record.VARIABLES`, `PREFIXES`
 pyproject.toml and uv.toml: the project's, all above   times, size, inode, mode and owner of each; of each
-it, a workspace's members', those that may come        that is missing, that it is (`watched`)
+it, a workspace's members', those that may come        that is missing, that it is (`watched`); what each
+                                                       pyproject.toml says, as some file systems have no times
 folders that a workspace's patterns look into          the same
 uv.lock, .python-version, .venv/pyvenv.cfg             the same
 uv itself: ``UV``, each place on ``PATH``              the same
@@ -18,7 +19,8 @@ Python, torchsel, its catalog, its dependencies        `record.itself`
 anything the kernel does not show (a GPU that hangs)   a record's age: `record.LIFETIME`
 =====================================================  ======================================================
 
-Files that changed just before, or while the command ran, keep it from being recorded: `watched.SETTLED`.
+Files that changed just before the command ran keep it from being recorded (`watched.SETTLED`), and so does
+anything that is not the same before and after it.
 On Windows, where the GPUs present can't be had cheaply, nothing is kept.
 """
 
@@ -39,8 +41,6 @@ from torchsel.records.replay import known_parts
 from torchsel.records.watched import files_behind, is_settled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torchsel.answer import Answer
     from torchsel.commands.context import Context
 
@@ -60,28 +60,32 @@ def begin(context: Context) -> Memo | None:
         return None
     if any("://" in word for word in context.words):  # an index's address may hold a password
         return None
-    return Memo(context=context, began=time.time_ns(), machine=records.machine())
+    began, files = time.time_ns(), _files(context)
+    if files is None:
+        return None
+    digest = records.dependencies(records.machine(), files)
+    return Memo(context=context, began=began, files=files, digest=digest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Memo:
-    """A command, and how things were when it began: nanoseconds, and the machine's digest."""
+    """A command, and how things were when it began, in nanoseconds: files that matter, and the digest."""
 
     context: Context
     began: int
-    machine: str
+    files: list[str]
+    digest: str
 
     def keep(self, answer: Answer) -> None:
-        """Write the record of the answer, where it may be repeated and nothing may be changing just now."""
-        count = self._count(answer)
-        folder, start = records.place(self.context.environ), self.context.start
-        behind = files_behind(start, self.context.environ)
-        if count is None or folder is None or behind is None:
+        """Write the record of the answer, where it may be repeated and nothing changed meanwhile.
+
+        What is read between two looks at it that agree is taken for what was seen.
+        """
+        count, folder = self._count(answer), records.place(self.context.environ)
+        if count is None or folder is None or not self._is_unchanged():
             return
-        record = self._record(answer, behind)
-        unchanged = is_settled(record.files, self.began) and records.machine() == self.machine
-        content = record.to_bytes()
-        if unchanged and 0 < len(content) <= records.LARGEST:
+        content = self._record(answer).to_bytes()
+        if 0 < len(content) <= records.LARGEST:
             name = records.name_of(self.context.words[:count], str(Path.cwd()), self.context.environ)
             with contextlib.suppress(OSError):
                 _write(Path(folder), name, content)
@@ -91,19 +95,18 @@ class Memo:
         if answer.repeat is None or answer.code:
             return None
         words, rest = self.context.words, answer.repeat.rest
-        started = answer.program.arguments if answer.program else ()
         count = len(words) - len(rest)
-        if count in known_parts(words) and started[len(started) - len(rest) :] == rest:
-            return count
-        return len(words)
+        return count if count in known_parts(words) else None  # what is handed on may be a secret
 
-    def _record(self, answer: Answer, behind: Sequence[str]) -> Record:
-        repeat, program = answer.repeat, answer.program
-        own = map(str, repeat.files if repeat else ())
-        files = list(dict.fromkeys(map(os.path.abspath, (*behind, *own))))
-        rest = len(repeat.rest) if repeat else 0
+    def _is_unchanged(self) -> bool:
+        if not is_settled(self.files, self.began) or _files(self.context) != self.files:
+            return False
+        return records.dependencies(records.machine(), self.files) == self.digest
+
+    def _record(self, answer: Answer) -> Record:
+        program, rest = answer.program, answer.repeat.rest if answer.repeat else ()
         return Record(
-            files=files,
+            files=self.files,
             messages=[
                 (kind, presentable(text))
                 for kind, text in answer.notices
@@ -111,10 +114,19 @@ class Memo:
             ],
             output=answer.output,
             program=str(program.path) if program else "",
-            words=program.arguments[: len(program.arguments) - rest] if program else (),
-            digest=records.dependencies(self.machine, files),
+            words=program.arguments[: len(program.arguments) - len(rest)] if program else (),
+            digest=self.digest,
             created=time.time(),
         )
+
+
+def _files(context: Context) -> list[str] | None:
+    """What the answer depends on: the project's files, and the script that is run; None for too many."""
+    behind = files_behind(context.start, context.environ)
+    if behind is None:
+        return None
+    script = context.call.script if context.is_uvs else None
+    return list(dict.fromkeys(map(os.path.abspath, (*behind, *([str(script)] if script else ())))))
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:

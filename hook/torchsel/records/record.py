@@ -102,7 +102,23 @@ def machine() -> str:
 
 def dependencies(machine_now: str, files: "Iterable[str]") -> str:
     """What a record's digest is made of."""
-    return digest((machine_now, *(f"{path} {stamp(path)}" for path in files)))
+    return digest((machine_now, *(f"{path} {stamp(path)} {_said(path)}" for path in files)))
+
+
+def _said(path: str) -> str:
+    """The content of a pyproject.toml: a squashfs image gives its files whatever times it was made with."""
+    if not path.endswith("/pyproject.toml"):
+        return ""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    try:
+        return os.fsdecode(os.read(descriptor, LARGEST))
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def itself() -> str:

@@ -11,7 +11,7 @@ from torchsel.errors import TorchselError
 from torchsel.files.journal import Journal
 from torchsel.files.replace import temporary_of
 from torchsel.files.state import state_path
-from torchsel.project.toml_file import read_text, read_toml
+from torchsel.project.toml_file import parse_toml, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,7 +41,7 @@ def files_behind(start: Path, environ: Mapping[str, str]) -> list[str] | None:
     here = Path(os.path.abspath(start))  # noqa: PTH100 - '..' is taken out as uv does
     for folder in (here, *here.parents):
         found += (str(folder / name) for name in _IN_ANY_FOLDER)
-        if (folder / "pyproject.toml").exists():
+        if os.path.exists(folder / "pyproject.toml"):  # noqa: PTH110 - Path's may raise PermissionError
             found += islice(_root_files(folder, environ), MOST_FILES + 1)
     found += (f"{entry}/uv" for entry in environ.get("PATH", "").split(os.pathsep) if entry.startswith("/"))
     found += filter(None, (environ.get(name) for name in ("UV", "TORCHSEL_HOST")))
@@ -100,10 +100,12 @@ def _matches(folder: Path, part: str) -> list[Path]:
 def _patterns(path: Path) -> list[str]:
     """The ``members`` and ``exclude`` patterns of a workspace; none where the file can't be understood."""
     try:
-        if "workspace" not in read_text(path):
-            return []
-        workspace = read_toml(path).table("tool", "uv", "workspace")
+        tables = parse_toml(read_text(path), path)
     except (TorchselError, OSError):
         return []
-    lists = (workspace.get(key) for key in ("members", "exclude"))
-    return [item for items in lists if isinstance(items, list) for item in items if isinstance(item, str)]
+    for key in ("tool", "uv", "workspace"):
+        found = tables.get(key)
+        tables = found if isinstance(found, dict) else {}
+    lists = (tables.get(key) for key in ("members", "exclude"))
+    items = (item for items in lists if isinstance(items, list) for item in items)
+    return [item.strip() for item in items if isinstance(item, str)]
