@@ -1,6 +1,8 @@
 """The program: what is on record is answered at once, the rest is the command line's.
 
 Run as ``torchsel`` or ``python -m torchsel``. Nothing is imported here that a repeated answer does without.
+With ``-m`` Python itself looks into the current folder first, and runs a torchsel.py that lies there; only
+``python -P -m torchsel`` does not. Other modules are not taken from there.
 """
 
 import os
@@ -11,14 +13,28 @@ from torchsel.records.replay import try_answer
 
 def main() -> int:
     """Run torchsel with the process's arguments and return its exit code."""
-    answered = try_answer(sys.argv[1:], os.environ)
-    if answered is not None:
+    _open_streams()
+    try:
+        answered = try_answer(sys.argv[1:], os.environ)
         sys.stdout.flush()
-        sys.stderr.flush()
+    except OSError as error:  # standard output is full, or nobody reads it
+        from torchsel import cli  # noqa: PLC0415 - ten times as slow to import
+
+        return cli.stopped(error)
+    if answered is not None:
         os._exit(answered)  # taking the interpreter down would be a tenth of the whole time
     from torchsel import cli  # noqa: PLC0415 - ten times as slow to import
 
     return cli.main()
+
+
+def _open_streams() -> None:
+    """What was closed goes nowhere, and no file opened later takes its place; any character is written."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - for the whole process
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 if __name__ == "__main__":

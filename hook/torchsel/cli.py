@@ -14,6 +14,7 @@ from torchsel.commands import ROWS, TABLE
 from torchsel.commands.context import Arguments, Context, add_host, add_writing
 from torchsel.console import Console, silence
 from torchsel.errors import EXIT_BUG, EXIT_CONFIG, EXIT_INTERRUPTED, EXIT_MACHINE, TorchselError
+from torchsel.records.replay import restore_signals
 from torchsel.uv.program import Uv
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _run(context: Context) -> int:
         memo.keep(answer)
     if answer.program:
         _become(answer.program)
-    return answer.code
+    return 128 - answer.code if answer.code < 0 else answer.code  # uv's; a signal's as a shell tells it
 
 
 def _memo(context: Context) -> Memo | None:
@@ -91,11 +92,13 @@ def _memo(context: Context) -> Memo | None:
 
 def _become(program: Program) -> NoReturn:
     """End as the program that the answer names."""
+    restore_signals()
     Uv(program=program.path, environ=program.environ).replace_process(program.arguments)
 
 
-def stopped(error: BaseException, console: Console) -> int:
+def stopped(error: BaseException, console: Console | None = None) -> int:
     """Say what stopped torchsel, and return the exit code: the one place where errors become words."""
+    console = console or Console()
     match error:
         case TorchselError():
             console.error(str(error))
@@ -219,7 +222,8 @@ def _bug(error: BaseException) -> str:
     place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "unknown place"
     return (
         f"a bug in torchsel {__version__}: {type(error).__name__} at {place}: {error}\n"
-        f"please report it, with this line and your pyproject.toml"
+        f"please report it, with this line and your pyproject.toml; until then TORCHSEL_DISABLE=1 makes"
+        f" 'torchsel uv' and the shell hook plain uv, which works without torchsel"
     )
 
 

@@ -100,6 +100,8 @@ class Place:
         with (
             mock.patch.dict(os.environ, self.env, clear=True),
             mock.patch("os.execve", _become),
+            mock.patch("torchsel.cli.restore_signals"),
+            mock.patch("torchsel.records.replay.restore_signals"),
             contextlib.chdir(self.cwd),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from torchsel.commands.context import Context
     from torchsel.strategies.protocol import Strategy
 
+_NOT_DISABLED = ("", "0", "false")
+"""Values of the variable with which torchsel is at work; the shell functions take the same."""
+
 _PASSED_ON = ("--project", "--directory", "--package", "--python", "-p", "--cache-dir", "--config-file")
 _NOT_FOR_SCRIPTS = frozenset(
     {"--with", "-w", "--with-editable", "--with-requirements", "--env-file", "--isolated", "--no-sources"}
@@ -49,7 +52,8 @@ def _run(context: Context) -> Answer:
     wrapper = Wrapper(
         call=context.call, options=options(context), draft=context.draft, environ=context.environ
     )
-    return wrapper.answer()
+    is_disabled = context.environ.get("TORCHSEL_DISABLE", "") not in _NOT_DISABLED
+    return wrapper.plain() if is_disabled else wrapper.answer()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +93,14 @@ class Wrapper:
         if code == 0:
             self._apply(write=True)
         return self.draft.answer(code=code)
+
+    def plain(self) -> Answer:
+        """Become uv at once, whatever the project says.
+
+        Raises:
+            MachineError: uv is missing.
+        """
+        return self._become(self._uv(None), self.call.arguments, is_sure=False)
 
     def _become(self, uv: Uv, arguments: Sequence[str], *, is_sure: bool = True) -> Answer:
         """The process becomes uv; that can be repeated where it ``is_sure`` to be right the next time."""

@@ -4,6 +4,8 @@ Nothing is imported here that a bare interpreter has not loaded by itself; the r
 `torchsel.records.keep`.
 """
 
+# the part of signal that every interpreter has loaded
+import _signal  # type: ignore[import-not-found]
 import os
 import sys
 
@@ -44,17 +46,32 @@ def known_parts(argv: "Sequence[str]") -> list[int]:
 
 
 def _repeat(record: "Record", rest: "Sequence[str]", environ: "Mapping[str, str]") -> int | None:
+    """Say and become what is on record.
+
+    Raises:
+        OSError: standard output can't be written.
+    """
     _tell(record.messages, environ)
     if record.output:
         sys.stdout.write(record.output)
     if not record.program:
         return 0
     sys.stdout.flush()
-    sys.stderr.flush()
+    restore_signals()
     try:
         os.execve(record.program, [record.program, *record.words, *rest], dict(environ))  # noqa: S606
     except OSError:
         return None  # the long way says what is wrong
+
+
+def restore_signals() -> None:
+    """Let a broken pipe, or a file that grows too large, end the program that follows, as a shell does.
+
+    Python ignores both signals, and what is ignored stays so in the program that a process becomes.
+    """
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if number := getattr(_signal, name, 0):
+            _signal.signal(number, _signal.SIG_DFL)
 
 
 def _tell(messages: "Sequence[tuple[str, str]]", environ: "Mapping[str, str]") -> None:
@@ -65,9 +82,13 @@ def _tell(messages: "Sequence[tuple[str, str]]", environ: "Mapping[str, str]") -
         console = Console()
         for kind, text in messages:
             (console.warn if kind == "warn" else console.say)(text)
-    else:
+        return
+    try:
         for kind, text in messages:
             sys.stderr.write(f"{'warning' if kind == 'warn' else 'torchsel'}: {text}\n")
+        sys.stderr.flush()
+    except OSError:
+        pass  # nobody can be told; what becomes of the command stays the same
 
 
 def _current_folder() -> str | None:
