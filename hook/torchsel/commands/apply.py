@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from torchsel.answer import Repeat
 from torchsel.commands.context import add_host, add_writing
-from torchsel.commands.survey import repaired, surveyed
+from torchsel.commands.repair import repaired
+from torchsel.commands.survey import surveyed
 from torchsel.config.request import resolve_host
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import Mode, apply

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchsel.errors import ConfigError
-from torchsel.files.transaction import repair
 from torchsel.pipeline import report
 from torchsel.pipeline.inputs import Inputs, Options, read_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torchsel.answer import Answer
     from torchsel.commands.context import Context
 
 
@@ -33,13 +28,3 @@ def surveyed(context: Context) -> Inputs:
     for finding in found.findings:
         context.draft.detail(report.finding(finding))
     return found
-
-
-def repaired(context: Context, run: Callable[[Context], Answer]) -> Answer:
-    """The answer of ``run``, once more where a killed run had left files that could not be read."""
-    try:
-        return run(context)
-    except ConfigError:
-        if not repair(context.start, context.environ):
-            raise
-        return run(context)
