@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from torchsel.commands.context import Context
-    from torchsel.pipeline.inputs import Survey
+    from torchsel.pipeline.inputs import Inputs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no answers from the record on Windows")
 
@@ -377,7 +377,7 @@ def test_what_is_exchanged_meanwhile_is_not_kept(place: Place, monkeypatch: pyte
     pyproject.symlink_to("current/pyproject.toml")
     current.symlink_to("old")
 
-    def exchanging(context: Context) -> Survey:
+    def exchanging(context: Context) -> Inputs:
         found = survey.surveyed(context)
         current.unlink()
         current.symlink_to("new")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torchsel.project.workspace import current_folder
 from torchsel.uv.call import UvCall, read_uv_call
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Arguments(argparse.Namespace):
     @property
     def folder(self) -> Path:
         """Where to look for the project."""
-        return Path(self.project) if self.project else Path.cwd()
+        return Path(self.project) if self.project else current_folder()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +70,7 @@ class Context:
     def call(self) -> UvCall:
         """Uv's command line."""
         own = ("--project", self.arguments.project) if self.arguments.project else ()
-        return read_uv_call((*own, *self.arguments.uv_arguments), Path.cwd(), environ=self.environ)
+        return read_uv_call((*own, *self.arguments.uv_arguments), current_folder(), environ=self.environ)
 
     @property
     def start(self) -> Path:

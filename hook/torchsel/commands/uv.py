@@ -16,7 +16,8 @@ from torchsel.pipeline.apply import Mode, Outcome, apply
 from torchsel.pipeline.holds import first_hold
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, strategy_in
 from torchsel.pipeline.script import environment_python, plan_for_run
-from torchsel.project.workspace import Project, find_pyproject, load_project, read_text
+from torchsel.project.toml_file import read_text
+from torchsel.project.workspace import Project, find_pyproject, load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
 from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall
 from torchsel.uv.program import Uv, find_uv
