@@ -7,13 +7,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.faulty import ERRNOS, Ended, Fault, Run
+from tests.support.processes import hearing
 from tests.support.toolbox import ROOT, host_files, uv_binary
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ class Bench:
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        _hear_signals()
         path = os.pathsep.join([str(ROOT), str(ROOT / "hook")])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.faulty"],
+            hearing("-m", "tests.support.faulty"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"PYTHONPATH": path},
+            start_new_session=True,
         )
         self._make_states()
         return self
@@ -214,14 +214,6 @@ class Bench:
             raise BrokenError(f"exit code {ended.code}: {ended.err}")
 
 
-def _hear_signals() -> None:
-    """What is ignored here (nohup, a shell's background) would be ignored by all that is started here."""
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        if signal.getsignal(number) == signal.SIG_IGN:
-            default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-            signal.signal(number, default)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
     """One fault to survive: the exit codes that are right, and words that the run must say then."""
@@ -297,7 +289,7 @@ def random_moments(bench: Bench, count: int, seed: int) -> Iterator[str]:
         whole_group, delay = random.random() < 0.5, random.random() * 0.8
         bench.reset()
         process = subprocess.Popen(
-            [sys.executable, "-m", "torchsel", "--host", str(bench.hosts[THERE])],
+            hearing("-m", "torchsel", "--host", str(bench.hosts[THERE])),
             cwd=bench.folder,
             env=bench.environ,
             stderr=subprocess.PIPE,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-WATCHED = ("files/", "pipeline/apply.py", "uv/program.py")
-"""Folders and modules of the package whose every line is a step."""
+WATCHED = ("torchsel/files/", "torchsel/pipeline/apply.py", "torchsel/uv/program.py", "torchsel/uv/signals.py")
+"""Folders and modules of the package whose every line is a step; in Python's own a program is started."""
 
 CALLS = ("open", "fsync", "replace", "rename", "unlink", "fchmod", "fchown", "mkdir", "stat")
 """Functions of `os` whose every call is a fault point."""
@@ -161,7 +161,8 @@ class _Counter:
         return self.count == self.run.fault.at
 
     def on_line(self, frame: FrameType, event: str, _: Any) -> Any:
-        if not frame.f_code.co_filename.rpartition("/torchsel/")[2].startswith(WATCHED):
+        name = frame.f_code.co_filename
+        if not name.endswith("/subprocess.py") and not any(part in name for part in WATCHED):
             return None
         if event == "line" and self.step():
             os.kill(os.getpid(), self.run.fault.number)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from torchsel.errors import MachineError, TorchselError
 from torchsel.files.journal import Change, Journal
 from torchsel.files.replace import ChangedError, NotWrittenError, holds, replace_file, temporary_of
-from torchsel.files.signals import Stops
 from torchsel.files.state import exclusive, state_folder, state_path
 from torchsel.project.workspace import find_root
 from torchsel.uv.program import Uv, find_uv
+from torchsel.uv.signals import Stops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchsel.errors import MachineError
+from torchsel.uv.signals import Stops, interrupts_by_default
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 LOCK_LIMIT = 1800.0
 """Seconds after which a ``uv lock`` is given up; resolving a large project over a slow line takes minutes."""
@@ -45,31 +46,25 @@ class Uv:
         Raises:
             MachineError: uv could not be started or did not end in time.
         """
-        import subprocess  # noqa: PLC0415 - start-up time
-
         chosen = [part for requirement in upgrade for part in ("--upgrade-package", requirement)]
         command = [str(self.program), "lock", "--project", str(folder), *chosen]
         try:
-            with subprocess.Popen(  # noqa: S603 - an absolute path, no shell
+            done = _finished(
                 [*command, "--check"] if only_check else command,
+                limit=LOCK_LIMIT,
                 cwd=folder,
                 env={name: value for name, value in self.environ.items() if name not in _KEEP_LOCK},
-                stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
                 pass_fds=() if self.descriptor is None or sys.platform == "win32" else (self.descriptor,),
-            ) as process:
-                said = _wait(process)
+            )
         except subprocess.TimeoutExpired:
             msg = f"uv lock did not end within {LOCK_LIMIT:.0f} s"
             raise MachineError(msg) from None
         except OSError as error:
             raise self._not_started(error) from None
-        if process.returncode == 0:
+        if done.returncode == 0:
             return None
-        return said.strip() or f"nothing; it ended with exit code {process.returncode}"
+        return done.stderr.strip() or f"nothing; it ended with exit code {done.returncode}"
 
     def version(self) -> tuple[int, ...]:
         """Release of uv, ``(0, 13, 9)``; empty where it does not say.
@@ -77,8 +72,6 @@ class Uv:
         Raises:
             MachineError: uv could not be started or did not end in time.
         """
-        import subprocess  # noqa: PLC0415 - start-up time
-
         command = [str(self.program), "--version"]
         try:
             done = subprocess.run(  # noqa: S603 - an absolute path, no shell
@@ -99,18 +92,8 @@ class Uv:
         Raises:
             MachineError: it could not be started or failed; with what it said.
         """
-        import subprocess  # noqa: PLC0415 - start-up time
-
-        command = [str(self.program), *arguments]
         try:
-            done = subprocess.run(  # noqa: S603 - an absolute path, no shell
-                command,
-                env=dict(self.environ),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = _finished([str(self.program), *arguments], env=dict(self.environ), stdout=subprocess.PIPE)
         except OSError as error:
             raise self._not_started(error) from None
         if done.returncode:
@@ -119,15 +102,16 @@ class Uv:
         return done.stdout
 
     def run(self, arguments: Sequence[str]) -> int:
-        """Run uv on this terminal and return its exit code; signals are uv's to handle."""
-        import subprocess  # noqa: PLC0415 - start-up time
+        """Run uv on this terminal and return its exit code, negative for the signal that ended it.
 
-        try:
-            process = subprocess.Popen([str(self.program), *arguments], env=dict(self.environ))  # noqa: S603
-        except OSError as error:
-            raise self._not_started(error) from None
-        with _signals_to(process):
-            return process.wait()
+        Signals are uv's to handle: what came before it was started is passed on to it. One that it ended well
+        in spite of came too late for it, and is delivered here.
+        """
+        with Stops() as stops:
+            code = self._attended(arguments, stops)
+            if code:
+                stops.forget()
+        return code
 
     def replace_process(self, arguments: Sequence[str]) -> NoReturn:
         """Become uv, so that signals and the terminal are uv's; on Windows run it and exit with its code."""
@@ -136,46 +120,55 @@ class Uv:
             sys.stdout.flush()
             sys.stderr.flush()
             try:
-                os.execve(command[0], command, dict(self.environ))  # noqa: S606 - an absolute path, no shell
+                with interrupts_by_default():
+                    os.execve(command[0], command, dict(self.environ))  # noqa: S606 - an absolute path, no shell
             except OSError as error:
                 raise self._not_started(error) from None
-        sys.exit(self.run(arguments))
+        with Stops() as stops:
+            code = self._attended(arguments, stops)
+            stops.forget()
+        sys.exit(code)
+
+    def _attended(self, arguments: Sequence[str], stops: Stops) -> int:
+        try:
+            process = subprocess.Popen([str(self.program), *arguments], env=dict(self.environ))  # noqa: S603
+        except OSError as error:
+            raise self._not_started(error) from None
+        stops.pass_on_to(process)
+        return process.wait()
 
     def _not_started(self, error: OSError) -> MachineError:
         return MachineError(f"{self.program}: can't be started: {error.strerror}")
 
 
-def _wait(process: subprocess.Popen[str]) -> str:
-    """What it said on standard error until its end; whatever cuts the wait short ends the process."""
-    import subprocess  # noqa: PLC0415 - start-up time
+def _finished(
+    command: Sequence[str], *, limit: float | None = None, **how: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a program without input to its end; whatever cuts the wait short ends the program first.
 
-    try:
-        return process.communicate(timeout=LOCK_LIMIT)[1]
-    except BaseException:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(LAST_WAIT)
-        process.kill()
-        raise
+    Raises:
+        OSError: it could not be started.
+        TimeoutExpired: it did not end within ``limit`` seconds.
+    """
+    with Stops() as stops:
+        process = subprocess.Popen(  # noqa: S603 - an absolute path, no shell
+            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", **how
+        )
+        output, said = _communicated(process, limit, stops)
+        return subprocess.CompletedProcess(command, process.returncode, output, said)
 
 
-@contextlib.contextmanager
-def _signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Pass SIGTERM and SIGHUP on; an interrupt reaches uv from the terminal by itself."""
-    import signal  # noqa: PLC0415 - start-up time
-
-    def pass_on(number: int, _: object) -> None:
-        process.send_signal(number)
-
-    handlers: dict[int, Any] = {signal.SIGINT: signal.SIG_IGN}
-    if sys.platform != "win32":
-        handlers |= {signal.SIGTERM: pass_on, signal.SIGHUP: pass_on}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _communicated(process: subprocess.Popen[str], limit: float | None, stops: Stops) -> tuple[str, str]:
+    with process:
+        try:
+            with stops.waiting():
+                return process.communicate(timeout=limit)
+        except BaseException:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LAST_WAIT)
+            process.kill()
+            raise
 
 
 def find_uv(environ: Mapping[str, str], *, outside: Path | None = None) -> Path:
