@@ -53,7 +53,7 @@ def enter_environment(script: str, argv: list[str]) -> int | None:
     try:
         python = ensure_environment()
     except BootstrapError as error:
-        print(f"scripts/{Path(script).name}: {error}", file=sys.stderr)
+        print(f"{Path(script).resolve().relative_to(ROOT).as_posix()}: {error}", file=sys.stderr)
         return 3
     if Path(sys.prefix) == python.parent.parent:
         return None

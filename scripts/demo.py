@@ -19,7 +19,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import ROOT, enter_environment, venv_environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from scripts.bootstrap import ROOT, enter_environment, venv_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +97,6 @@ def _run(steps: list[list[str]], environ: Mapping[str, str]) -> int:
 
 def _loopback(stack: ExitStack) -> dict[str, str]:
     """An environment in which uv and torchsel know only an index that runs in this process."""
-    sys.path.insert(0, str(ROOT))
     from tests.support.index import Index  # noqa: PLC0415 - found only now
     from tests.support.toolbox import World, uv_binary  # noqa: PLC0415 - found only now
 

@@ -9,8 +9,10 @@ Needs only Python 3.11 or newer and a package index; all else goes into ``.work`
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from bootstrap import BootstrapError, ensure_environment, run
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from scripts.bootstrap import BootstrapError, ensure_environment, run
 
 CHECKS = ("ruff check .", "ruff format --check .", "mypy")
 

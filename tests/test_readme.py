@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts import bootstrap
+from scripts.pictures import draw as pictures
 from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES
 from torchsel.cli import build_parser, parse_arguments
 from torchsel.config.keys import KEYS, parse_config
@@ -70,11 +72,6 @@ def test_every_console_command_is_run_by_a_test() -> None:
 def test_see_it() -> None:
     command, rest = console("See it, test it")
     assert rest in NOT_HERE
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        import bootstrap
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
     if bootstrap._stamp() != bootstrap._wanted():
         pytest.skip("the environment in .work is not the one for this pyproject.toml; run scripts/test.py")
     done = subprocess.run(
@@ -208,14 +205,9 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_the_pictures_are_what_torchsel_prints() -> None:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        import pictures
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
     for name, lines in pictures.record().items():
         drawn = (ROOT / "scripts" / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
-        assert drawn == pictures.draw(pictures.SESSIONS[name][0], lines), "run scripts/pictures.py"
+        assert drawn == pictures.draw(pictures.SESSIONS[name][0], lines), "run scripts/pictures/draw.py"
 
 
 def test_examples_in_help_are_understood(capsys: pytest.CaptureFixture[str]) -> None:

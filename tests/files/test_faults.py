@@ -1,4 +1,4 @@
-"""Every kind of fault in the middle of a change, a few of each; ``scripts/faults.py`` tries every one."""
+"""Every kind of fault in the middle of a change, a few of each; all in ``scripts/robustness/faults.py``."""
 
 from __future__ import annotations
 

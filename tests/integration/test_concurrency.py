@@ -1,4 +1,4 @@
-"""Several torchsel at once, beside uv: a small crowd of each kind; ``scripts/crowd.py`` has large ones."""
+"""Several torchsel at once, beside uv, small crowds; large ones are ``scripts/robustness/crowd.py``'s."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.toolbox import ROOT
+from scripts import bootstrap as module
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,12 +18,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 def bootstrap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     """The module, looking at an environment of its own that is not there yet."""
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    import bootstrap
-
-    monkeypatch.setattr(bootstrap, "VENV", tmp_path / "venv")
-    monkeypatch.setattr(bootstrap, "STAMP", tmp_path / "venv" / "stamp.json")
-    return bootstrap
+    monkeypatch.setattr(module, "VENV", tmp_path / "venv")
+    monkeypatch.setattr(module, "STAMP", tmp_path / "venv" / "stamp.json")
+    return module
 
 
 def test_requirements_of_included_groups_count(bootstrap: ModuleType) -> None:

@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import csv
-import sys
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scripts.catalog import compare_uv, comparison
 from tests.support.toolbox import ROOT
 from torchsel.catalog.rows import DATA
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
 
 Row = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def scripts() -> Iterator[None]:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    yield
-    sys.path.remove(str(ROOT / "scripts"))
-
-
-@pytest.fixture(scope="module")
-def catalog_uv(scripts: None) -> ModuleType:
-    import catalog_uv
-
-    return catalog_uv
-
-
-@pytest.fixture(scope="module")
-def compare_uv(scripts: None) -> ModuleType:
-    import compare_uv
-
-    return compare_uv
-
-
-@pytest.fixture(scope="module")
-def found(catalog_uv: ModuleType) -> list[Any]:
+def found() -> list[comparison.Comparison]:
     """Every comparison; asks uv some ninety times."""
-    every: list[Any] = catalog_uv.compare_all()
-    return every
+    return comparison.compare_all()
 
 
 def table(name: str) -> list[Row]:
@@ -68,7 +41,7 @@ def has_kernels(row: Row, target: str) -> bool:
     return any(numbers(item)[0] == x and numbers(item)[1] <= y for item in row["kernels"].split())
 
 
-def test_every_kind_of_machine_is_compared(found: list[Any]) -> None:
+def test_every_kind_of_machine_is_compared(found: list[comparison.Comparison]) -> None:
     listed = {row["target"] for row in table("gpus") if row["vendor"] == "nvidia"}
     jetsons = {"7.2", "8.7"}  # their driver comes with the kernel and has no number of this kind
     assert listed - jetsons <= {item.machine.target for item in found}
@@ -77,7 +50,7 @@ def test_every_kind_of_machine_is_compared(found: list[Any]) -> None:
     assert len(found) == len({item.machine for item in found}) > 478
 
 
-def test_where_uv_is_right_torchsel_agrees(found: list[Any]) -> None:
+def test_where_uv_is_right_torchsel_agrees(found: list[comparison.Comparison]) -> None:
     latest = max((row["torch"] for row in table("builds")), key=numbers)
     right = 0
     for item in found:
@@ -89,7 +62,7 @@ def test_where_uv_is_right_torchsel_agrees(found: list[Any]) -> None:
     assert right > 50
 
 
-def test_every_difference_is_one_that_the_catalog_explains(found: list[Any]) -> None:
+def test_every_difference_is_one_that_the_catalog_explains(found: list[comparison.Comparison]) -> None:
     for item in found:
         row = newest(item.uv, item.machine.platform)
         if item.verdict == "same":
@@ -106,18 +79,20 @@ def test_every_difference_is_one_that_the_catalog_explains(found: list[Any]) -> 
         assert bool(item.why) == (item.verdict != "same")
 
 
-def test_what_no_index_explains_is_told(catalog_uv: ModuleType) -> None:
-    machine = catalog_uv.Machine(platform="linux_x86_64", target="9.0", driver="580.65.06")
-    assert catalog_uv.compare(machine, "cu132").verdict == "same"
-    assert catalog_uv.compare(machine, "cu130").verdict == "unexplained"
+def test_what_no_index_explains_is_told() -> None:
+    machine = comparison.Machine(platform="linux_x86_64", target="9.0", driver="580.65.06")
+    assert comparison.compare(machine, "cu132").verdict == "same"
+    assert comparison.compare(machine, "cu130").verdict == "unexplained"
 
 
-def test_the_readme_has_the_table(found: list[Any], catalog_uv: ModuleType, compare_uv: ModuleType) -> None:
+def test_the_readme_has_the_table(found: list[comparison.Comparison]) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert compare_uv.spliced(text, catalog_uv.markdown(found)) == text, "run scripts/compare_uv.py --write"
+    assert compare_uv.spliced(text, comparison.markdown(found)) == text, (
+        "run scripts/catalog/compare_uv.py --write"
+    )
 
 
-def test_only_what_is_between_the_markers_is_replaced(compare_uv: ModuleType) -> None:
+def test_only_what_is_between_the_markers_is_replaced() -> None:
     text = f"a\n{compare_uv.START}\nold\n{compare_uv.END}\nb\n"
     assert compare_uv.spliced(text, "new") == f"a\n{compare_uv.START}\n\nnew\n\n{compare_uv.END}\nb\n"
     with pytest.raises(ValueError, match="needs the lines"):

@@ -1,4 +1,4 @@
-"""The lower bounds of the dependencies hold: ``scripts/lowest.py`` with its quick choice of tests."""
+"""The lower bounds of the dependencies hold: ``scripts/robustness/lowest.py``, its quick choice of tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES
 
 def test_the_lowest_releases_work() -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "lowest.py"],
+        [sys.executable, ROOT / "scripts" / "robustness" / "lowest.py"],
         env=os.environ | SYSTEM_CERTIFICATES,
         capture_output=True,
         text=True,

@@ -1,21 +1,25 @@
-"""``scripts/refresh_catalog.py`` against recorded pages and small wheels on loopback."""
+"""``scripts/catalog/refresh.py`` against recorded pages and small wheels on loopback."""
 
 from __future__ import annotations
 
 import io
 import re
-import sys
 import threading
 import zipfile
 from dataclasses import replace
 from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from random import randbytes
+from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request
 
 import pytest
 
+from scripts.catalog import archs as catalog_archs
+from scripts.catalog import fetch as catalog_fetch
+from scripts.catalog import pages as catalog_pages
+from scripts.catalog import refresh as refresh_catalog
+from scripts.catalog import rows as catalog_rows
 from tests.support.toolbox import ROOT
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import DATA, Build
@@ -25,14 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.index import Index
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
-import catalog_archs
-import catalog_fetch
-import catalog_pages
-import catalog_rows
-import refresh_catalog
 
 PAGES = ROOT / "tests" / "cases" / "index_pages"
 """Pages of torch as an index has them, by backend."""
@@ -287,7 +283,7 @@ def test_an_inferred_row_is_confirmed_or_corrected() -> None:
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_wheel_is_read_in_parts(files: Files, packed: bool) -> None:
     name = "torch/lib/libtorch_python.so" if packed else "torch/lib/torch_python.dll"
-    big = randbytes(1_000_000)  # noqa: S311 - only something that can't be packed
+    big = Random(1).randbytes(1_000_000)  # noqa: S311 - only something that can't be packed
     url = serve_wheel(files, wheel({"big": big, name: CUDA, "last": big}, packed=packed))
     found = catalog_archs.read_archs(catalog_fetch.Fetcher(), url)
     assert found == catalog_archs.Archs(kernels=("7.5", "8.0", "9.0"), ptx=("12.0",))

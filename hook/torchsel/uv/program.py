@@ -151,24 +151,25 @@ def _finished(
         TimeoutExpired: it did not end within ``limit`` seconds.
     """
     with Stops() as stops:
-        process = subprocess.Popen(  # noqa: S603 - an absolute path, no shell
-            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", **how
-        )
-        output, said = _communicated(process, limit, stops)
-        return subprocess.CompletedProcess(command, process.returncode, output, said)
+        return _waited_for(stops, command, limit, **how)
 
 
-def _communicated(process: subprocess.Popen[str], limit: float | None, stops: Stops) -> tuple[str, str]:
-    with process:
+def _waited_for(
+    stops: Stops, command: Sequence[str], limit: float | None, **how: Any
+) -> subprocess.CompletedProcess[str]:
+    with subprocess.Popen(  # noqa: S603 - an absolute path, no shell
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", **how
+    ) as process:
         try:
             with stops.waiting():
-                return process.communicate(timeout=limit)
+                output, said = process.communicate(timeout=limit)
         except BaseException:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(LAST_WAIT)
             process.kill()
             raise
+    return subprocess.CompletedProcess(command, process.returncode, output, said)
 
 
 def find_uv(environ: Mapping[str, str], *, outside: Path | None = None) -> Path:

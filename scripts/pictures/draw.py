@@ -1,6 +1,6 @@
 """The README's pictures: real uv and torchsel on a sample project and a recorded machine, drawn as SVG.
 
-    python3 scripts/pictures.py              writes scripts/pictures/*.svg
+    python3 scripts/pictures/draw.py              writes scripts/pictures/*.svg
 
 The sample project is locked and synced against a PyTorch-like index on loopback; times and the folder's
 name, which differ from run to run, are left out.
@@ -18,7 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bootstrap import ROOT, enter_environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from scripts.bootstrap import ROOT, enter_environment
 
 FOLDER = ROOT / "scripts" / "pictures"
 PYPROJECT = """\
@@ -60,7 +61,6 @@ def main(argv: list[str]) -> int:
 
 def record() -> dict[str, list[str]]:
     """What each session prints, with its ANSI colours."""
-    sys.path.insert(0, str(ROOT))
     from tests.support.index import Index  # noqa: PLC0415 - found only now
     from tests.support.toolbox import HOSTS, World, uv_binary  # noqa: PLC0415 - found only now
 

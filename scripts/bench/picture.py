@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bench_timing import Row
+    from scripts.bench.timing import Row
 
 BARS = {
     "no-op, ordinary project": (

@@ -14,12 +14,12 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalog_fetch import FetchError
+from scripts.catalog.fetch import FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from catalog_fetch import Fetcher
+    from scripts.catalog.fetch import Fetcher
 
 TAIL = 1 << 16
 """Bytes in which the end record of a zip file without a long comment lies."""

@@ -1,9 +1,9 @@
 """Where uv's ``--torch-backend=auto`` and torchsel choose differently, and why, over the whole catalog.
 
-    python3 scripts/compare_uv.py                  counts, and the table that README.md has
-    python3 scripts/compare_uv.py --all            every machine with a difference, one line each
-    python3 scripts/compare_uv.py --write          put the table into README.md
-    python3 scripts/compare_uv.py --check          exit 1 where README.md has another table
+    python3 scripts/catalog/compare_uv.py                  counts, and the table that README.md has
+    python3 scripts/catalog/compare_uv.py --all            every machine with a difference, one line each
+    python3 scripts/catalog/compare_uv.py --write          put the table into README.md
+    python3 scripts/catalog/compare_uv.py --check          exit 1 where README.md has another table
 
 A machine is a compute capability, an NVIDIA driver that supports it and a platform, or a gfx target. uv is
 asked for real, offline: the indexes it would try, in its order, are in its log. Intel GPUs are left out: uv
@@ -15,8 +15,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from pathlib import Path
 
-from bootstrap import ROOT, enter_environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from scripts.bootstrap import ROOT, enter_environment
 
 README = ROOT / "README.md"
 START, END = "<!-- compare_uv: start -->", "<!-- compare_uv: end -->"
@@ -31,7 +33,7 @@ def main(argv: list[str]) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from catalog_uv import compare_all, markdown  # noqa: PLC0415 - needs the environment
+    from scripts.catalog.comparison import compare_all, markdown  # noqa: PLC0415 - needs the environment
 
     found = compare_all()
     counts = Counter(item.verdict for item in found)
@@ -54,7 +56,7 @@ def _readme(table: str, *, write: bool) -> int:
     if write:
         README.write_text(wanted, encoding="utf-8")
     elif text != wanted:
-        print("README.md has another table; run scripts/compare_uv.py --write", file=sys.stderr)
+        print("README.md has another table; run scripts/catalog/compare_uv.py --write", file=sys.stderr)
         return 1
     return 0
 

@@ -1,9 +1,9 @@
 """What torchsel costs: beside plain uv, a bare interpreter and other tools, on this machine.
 
-    python3 scripts/bench.py                 every figure; takes about ten minutes
-    python3 scripts/bench.py --quick         fewer rounds, a minute or two
-    python3 scripts/bench.py --only no-op    one part: no-op, shell, change, lock, others
-    python3 scripts/bench.py --write         put the table and the picture into README.md and scripts/pictures
+    python3 scripts/bench/run.py                 every figure; takes about ten minutes
+    python3 scripts/bench/run.py --quick         fewer rounds, a minute or two
+    python3 scripts/bench/run.py --only no-op    one part: no-op, shell, change, lock, others
+    python3 scripts/bench/run.py --write         put table and picture into README.md and scripts/pictures
 
 Commands run in turn, one of each a round, so that whatever else the machine does befalls them alike; a time
 is the median of the rounds, a ratio the median of the ratios within a round. Projects are synced from a
@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import ROOT, enter_environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from scripts.bootstrap import ROOT, enter_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bench_projects import Stage
-    from bench_timing import Row
+    from scripts.bench.projects import Stage
+    from scripts.bench.timing import Row
 
 PICTURE = ROOT / "scripts" / "pictures" / "bench.svg"
 README = ROOT / "README.md"
@@ -40,9 +42,8 @@ def main(argv: list[str]) -> int:
 
 
 def _measure(arguments: argparse.Namespace) -> int:
-    sys.path.insert(0, str(ROOT))
-    from bench_picture import markdown, picture, text  # noqa: PLC0415 - needs the environment
-    from bench_projects import stage  # noqa: PLC0415 - needs the environment
+    from scripts.bench.picture import markdown, picture, text  # noqa: PLC0415 - needs the environment
+    from scripts.bench.projects import stage  # noqa: PLC0415 - needs the environment
 
     rows: list[Row] = []
     with stage(rounds=7 if arguments.quick else 41) as here:
@@ -63,18 +64,9 @@ def _measure(arguments: argparse.Namespace) -> int:
 
 
 def _parts() -> dict[str, Callable[[Stage], Iterator[Row]]]:
-    import bench_change  # noqa: PLC0415 - needs the environment
-    import bench_lock  # noqa: PLC0415 - needs the environment
-    import bench_noop  # noqa: PLC0415 - needs the environment
-    import bench_others  # noqa: PLC0415 - needs the environment
+    from scripts.bench import change, lock, noop, others  # noqa: PLC0415 - needs the environment
 
-    functions = (
-        bench_noop.no_op,
-        bench_noop.shell,
-        bench_change.change,
-        bench_lock.lock,
-        bench_others.others,
-    )
+    functions = (noop.no_op, noop.shell, change.change, lock.lock, others.others)
     return dict(zip(PARTS, functions, strict=True))
 
 

@@ -12,8 +12,8 @@ from torchsel.catalog.rows import Build
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from catalog_archs import Archs
-    from catalog_pages import Found, Key
+    from scripts.catalog.archs import Archs
+    from scripts.catalog.pages import Found, Key
 
 Kind = Literal["missing", "extra", "python", "kernels", "confirmed"]
 

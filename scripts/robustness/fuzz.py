@@ -1,7 +1,7 @@
 """Route random legal projects for one machine, another and back, and look for anything lost.
 
-    python3 scripts/fuzz.py                          20,000 examples
-    python3 scripts/fuzz.py --examples 500 --seed 7
+    python3 scripts/robustness/fuzz.py                          20,000 examples
+    python3 scripts/robustness/fuzz.py --examples 500 --seed 7
 
 Prints the seed, what was tried, how many legal projects torchsel refuses (exit code 2), and the first failing
 example as small as it could be made. Exits with 1 when something was lost or more than 1 % are refused. Needs
@@ -16,9 +16,11 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
-from bootstrap import ROOT, enter_environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from scripts.bootstrap import enter_environment
 
 REFUSED_AT_MOST = 0.01
 
@@ -28,7 +30,6 @@ def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     if (code := enter_environment(__file__, argv)) is not None:
         return code
-    sys.path.insert(0, str(ROOT))
     return _report(_all(arguments.seed, arguments.examples), arguments.seed)
 
 
@@ -61,7 +62,6 @@ def _all(seed: int, examples: int) -> Count:
 
 def _some(seed: int, numbers: range) -> Count:
     from tests.support import fidelity  # noqa: PLC0415 - found only in the project's environment
-
     from torchsel.errors import ConfigError  # noqa: PLC0415 - as above
 
     count = Count()

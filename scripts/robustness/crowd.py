@@ -1,7 +1,7 @@
 """Many torchsel processes on one project at once, beside uv in a loop.
 
-    python3 scripts/crowd.py
-    python3 scripts/crowd.py --processes 20 --rounds 3
+    python3 scripts/robustness/crowd.py
+    python3 scripts/robustness/crowd.py --processes 20 --rounds 3
 
 One project; a workspace, from its root and its members; two paths to one project; alongside ``uv add`` and
 ``uv lock``. Prints who was done, who was told to wait or try again, and what was lost; exits with 1 where
@@ -17,7 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import ROOT, enter_environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from scripts.bootstrap import enter_environment
 
 if TYPE_CHECKING:
     from tests.support.crowd import Outcome
@@ -29,7 +30,6 @@ def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     if (code := enter_environment(__file__, argv)) is not None:
         return code
-    sys.path.insert(0, str(ROOT))
     return max(_round(number, arguments.processes) for number in range(1, arguments.rounds + 1))
 
 

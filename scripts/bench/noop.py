@@ -7,14 +7,13 @@ import subprocess
 import tomllib
 from typing import TYPE_CHECKING
 
-from bench_timing import Row, at_most, paired
+from scripts.bench.timing import Row, at_most, paired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scripts.bench.projects import Stage
     from tests.support.toolbox import Project
-
-    from bench_projects import Stage
 
 CALLS = 300
 """Calls of the shell function in one measurement."""

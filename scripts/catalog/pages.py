@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from catalog_fetch import FetchError, check_url
+from scripts.catalog.fetch import FetchError, check_url
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
-    from catalog_fetch import Page
+    from scripts.catalog.fetch import Page
 
 Key = tuple[str, str, str]
 """Torch release, backend and platform."""

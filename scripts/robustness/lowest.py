@@ -1,7 +1,7 @@
 """Run the tests with the lowest releases of the dependencies that pyproject.toml allows.
 
-    python3 scripts/lowest.py                    a quick choice of tests
-    python3 scripts/lowest.py tests -k index     these arguments for pytest instead
+    python3 scripts/robustness/lowest.py                    a quick choice of tests
+    python3 scripts/robustness/lowest.py tests -k index     these arguments for pytest instead
 
 Needs only Python 3.11 or newer and a package index; all else goes into ``.work`` in the project's folder.
 """
@@ -14,12 +14,11 @@ import re
 import shutil
 import sys
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from bootstrap import ROOT, BootstrapError, development_requirements, ensure_environment, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from scripts.bootstrap import ROOT, BootstrapError, development_requirements, ensure_environment, run
 
 LOWEST = ROOT / ".work" / "lowest"
 TOOLS = ("hypothesis", "pytest", "pytest-mock", "uv")
@@ -38,7 +37,7 @@ def main(argv: list[str]) -> int:
     try:
         python = lowest_environment(ensure_environment().with_name(f"uv{_suffix()}"))
     except BootstrapError as error:
-        print(f"scripts/lowest.py: {error}", file=sys.stderr)
+        print(f"scripts/robustness/lowest.py: {error}", file=sys.stderr)
         return 3
     files = [path for name in QUICK if (path := ROOT / "tests" / f"{name}.py").exists()]
     return run(python, "-m", "pytest", "-q", *(argv or files), check=False)

@@ -1,9 +1,9 @@
 """Compare the catalog's builds with an index, and take over what the index has.
 
-    python3 scripts/refresh_catalog.py                     what differs; exit 1 where something does
-    python3 scripts/refresh_catalog.py --write             rewrite hook/torchsel/data/builds.csv
-    python3 scripts/refresh_catalog.py --archs --write     read arch lists out of new and uncertain wheels too
-    python3 scripts/refresh_catalog.py --backend cu132     one backend; --since 2.14.0: newer releases only
+    python3 scripts/catalog/refresh.py                     what differs; exit 1 where something does
+    python3 scripts/catalog/refresh.py --write             rewrite hook/torchsel/data/builds.csv
+    python3 scripts/catalog/refresh.py --archs --write     read arch lists out of new and uncertain wheels too
+    python3 scripts/catalog/refresh.py --backend cu132     one backend; --since 2.14.0: newer releases only
 
 Exit 0: as on the index (or rewritten); 1: something differs; 2: wrong options; 3: not all could be read.
 Needs Python 3.11 or newer and a package index.
@@ -16,15 +16,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import ROOT, enter_environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from scripts.bootstrap import ROOT, enter_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from catalog_archs import Archs
-    from catalog_fetch import Fetcher
-    from catalog_pages import Found, Key
-    from catalog_rows import Difference
+    from scripts.catalog.archs import Archs
+    from scripts.catalog.fetch import Fetcher
+    from scripts.catalog.pages import Found, Key
+    from scripts.catalog.rows import Difference
     from torchsel.catalog.rows import Build
 
 DATA = ROOT / "hook" / "torchsel" / "data" / "builds.csv"
@@ -40,8 +41,8 @@ def main(argv: list[str]) -> int:
 
 def refresh(arguments: argparse.Namespace) -> int:
     """Compare, print, and write where asked; the exit code."""
-    from catalog_fetch import Fetcher  # noqa: PLC0415 - needs the environment
-    from catalog_rows import merged, to_csv  # noqa: PLC0415 - needs the environment
+    from scripts.catalog.fetch import Fetcher  # noqa: PLC0415 - needs the environment
+    from scripts.catalog.rows import merged, to_csv  # noqa: PLC0415 - needs the environment
     from torchsel.catalog.rows import Build, read_rows  # noqa: PLC0415 - needs the environment
     from torchsel.config.values import check_index_url  # noqa: PLC0415 - needs the environment
 
@@ -72,7 +73,7 @@ def _compare(
     reader: _Reader, rows: Sequence[Build], pages: set[str], arguments: argparse.Namespace
 ) -> list[Difference]:
     """The differences, with arch lists where those were asked for."""
-    from catalog_rows import compare, doubtful  # noqa: PLC0415 - needs the environment
+    from scripts.catalog.rows import compare, doubtful  # noqa: PLC0415 - needs the environment
 
     since = arguments.since or rows[-1].torch
     differences = compare(rows, reader.found, {}, pages=pages, since=since)
@@ -94,8 +95,8 @@ class _Reader:
 
     def named(self) -> set[str]:
         """Every backend that torch's page for all of them names; none where the index has no such page."""
-        from catalog_fetch import FetchError  # noqa: PLC0415 - needs the environment
-        from catalog_pages import backends, links  # noqa: PLC0415 - needs the environment
+        from scripts.catalog.fetch import FetchError  # noqa: PLC0415 - needs the environment
+        from scripts.catalog.pages import backends, links  # noqa: PLC0415 - needs the environment
 
         try:
             return backends(links(self.fetcher.page(f"{self.base}/torch/")))
@@ -105,8 +106,8 @@ class _Reader:
 
     def read_pages(self, tags: Iterable[str]) -> set[str]:
         """Read torch's page of each backend and return the backends whose page there was."""
-        from catalog_fetch import FetchError  # noqa: PLC0415 - needs the environment
-        from catalog_pages import builds, links  # noqa: PLC0415 - needs the environment
+        from scripts.catalog.fetch import FetchError  # noqa: PLC0415 - needs the environment
+        from scripts.catalog.pages import builds, links  # noqa: PLC0415 - needs the environment
 
         read = set()
         for tag in tags:
@@ -120,8 +121,8 @@ class _Reader:
 
     def read_archs(self, keys: Iterable[Key]) -> dict[Key, Archs]:
         """The arch lists of builds, one wheel of each."""
-        from catalog_archs import read_archs  # noqa: PLC0415 - needs the environment
-        from catalog_fetch import FetchError  # noqa: PLC0415 - needs the environment
+        from scripts.catalog.archs import read_archs  # noqa: PLC0415 - needs the environment
+        from scripts.catalog.fetch import FetchError  # noqa: PLC0415 - needs the environment
 
         archs: dict[Key, Archs] = {}
         for key in keys:

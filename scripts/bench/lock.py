@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench_projects import HOSTS
-from bench_timing import Command, Row, paired
+from scripts.bench.projects import HOSTS
+from scripts.bench.timing import Command, Row, paired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scripts.bench.projects import Stage
     from tests.support.toolbox import Project
-
-    from bench_projects import Stage
 
 BACKENDS = ("cpu", "cu126", "cu130", "rocm7.2", "xpu", "cu128", "cu129", "rocm7.1", "rocm6.4")
 """In the order in which they are added; each has a torch before 2.12, the last with a torchaudio."""

@@ -1,7 +1,7 @@
 """Break a change of machine at every step, and look whether anything is lost.
 
-    python3 scripts/faults.py
-    python3 scripts/faults.py --every 10 --moments 20 --seed 7
+    python3 scripts/robustness/faults.py
+    python3 scripts/robustness/faults.py --every 10 --moments 20 --seed 7
 
 Signals at every line of the transaction, errors from every system call, other people's edits before every
 call, uv's ways to fail, users without rights, full disks, and kills at random moments with real uv. After
@@ -22,7 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import ROOT, enter_environment
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from scripts.bootstrap import enter_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,6 @@ def main(argv: list[str]) -> int:
     arguments = _arguments(argv)
     if (code := enter_environment(__file__, argv)) is not None:
         return code
-    sys.path.insert(0, str(ROOT))
     survived, lost, start = Counter[str](), list[str](), time.monotonic()
     with ExitStack() as stack:
         for name, attempt in _attempts(_bench(stack), arguments):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench_projects import FOLDER, HEAD
-from bench_timing import Command, Row, paired, within
+from scripts.bench.projects import FOLDER, HEAD
+from scripts.bench.timing import Command, Row, paired, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bench_projects import Stage
+    from scripts.bench.projects import Stage
 
 TABLE = """\
 [tool.other.section{0}]

@@ -12,12 +12,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scripts.bench.timing import Command
+from scripts.bootstrap import ROOT
 from tests.support.index import Index
 from tests.support.toolbox import Project, World, uv_binary
 from tests.support.wheels import Wheel
-
-from bench_timing import Command
-from bootstrap import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,0 +1,1 @@
+"""What is done with the project: shown, tested, measured, kept true."""

@@ -1,0 +1,1 @@
+"""What torchsel costs, measured."""

@@ -1,0 +1,1 @@
+"""The catalog beside the world: an index's pages and wheels, and uv's own choice."""
