@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests.support.exploring import load_profile
 from tests.support.index import Index
 from tests.support.toolbox import Project, World, host_files, uv_binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+
+load_profile()
 
 
 class MakeProject(Protocol):
@@ -60,3 +65,16 @@ def project(world: World, tmp_path: Path) -> MakeProject:
 @pytest.fixture(scope="session")
 def hosts() -> dict[str, Path]:
     return host_files()
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """No test changes what this process does when a signal comes."""
+    before = _handlers()
+    yield
+    assert _handlers() == before
+
+
+def _handlers() -> list[object]:
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    return [signal.getsignal(getattr(signal, name)) for name in names if hasattr(signal, name)]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.exploring import explored
 from tests.support.shells import SHELLS, Shell
 from tests.support.toolbox import OLDEST_UV
 from torchsel.commands.env import export
@@ -149,7 +150,7 @@ NASTY = [
 
 
 @every_shell
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=explored(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(TEXT | st.sampled_from(NASTY), min_size=1, max_size=40))
 def test_no_value_can_inject(project: MakeProject, shell: Shell, values: list[str]) -> None:
     demo = project(GROUPS)

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.exploring import explored
 from tests.support.index import Index
 from tests.support.toolbox import ROOT, World, uv_binary
 from tests.support.wheels import Wheel
@@ -147,7 +148,7 @@ VALUES = st.text(
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=explored(4), suppress_health_check=list(HealthCheck))
 @given(values=st.lists(VALUES, min_size=20, max_size=60))
 def test_no_value_is_a_command(shell: str, values: list[str]) -> None:
     program = shutil.which(shell)
@@ -187,7 +188,7 @@ WORDS = st.sampled_from([
 # fmt: on
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=explored(400))
 @given(
     parts=st.lists(WORDS, max_size=9), start=st.sampled_from(["https://", "http://", "http://localhost", ""])
 )
@@ -228,7 +229,7 @@ def leaky_uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @posix
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=explored(5), suppress_health_check=list(HealthCheck))
 @given(secret=SECRETS, other=SECRETS)
 def test_no_secret_is_written_or_shown(
     secret: str, other: str, world: World, leaky_uv: Path, hosts: dict[str, Path]

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.exploring import explored
 from tests.support.machines import FakeSystem, load_machine, machine_names
 from torchsel.host import parse_host
 from torchsel.probes import probe
@@ -25,7 +26,7 @@ def _assert_sound(record: dict[str, Any], environ: dict[str, str]) -> None:
     assert parse_host(host.to_json(), where="host") == host
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=explored(150))
 @given(data=st.data(), name=st.sampled_from([name for name in machine_names() if "hangs" not in name]))
 def test_any_file_of_a_machine_may_hold_anything(data: st.DataObject, name: str) -> None:
     record = load_machine(name)
@@ -40,7 +41,6 @@ def test_any_file_of_a_machine_may_hold_anything(data: st.DataObject, name: str)
     _assert_sound(record, record.get("environ", {}))
 
 
-@settings(deadline=None)
 @given(properties=st.lists(st.tuples(TEXT, TEXT), max_size=6), version=NUMBERS, device=NUMBERS)
 def test_any_kfd_node(properties: list[tuple[str, str]], version: str, device: str) -> None:
     known = [("vendor_id", "4098"), ("gfx_target_version", version), ("device_id", device)]
@@ -49,7 +49,6 @@ def test_any_kfd_node(properties: list[tuple[str, str]], version: str, device: s
     _assert_sound({"system": LINUX, "files": files, "nodes": ["/dev/kfd"]}, {})
 
 
-@settings(deadline=None)
 @given(
     environ=st.dictionaries(
         st.sampled_from(
@@ -77,7 +76,6 @@ def test_any_tool_output(output: str) -> None:
     parse_enumerator(output)
 
 
-@settings(deadline=None)
 @given(ids=st.lists(st.text(max_size=60) | st.just("PCI\\VEN_10DE&DEV_2684&SUBSYS_0"), max_size=5))
 def test_any_windows_ids(ids: list[str]) -> None:
     _assert_sound({"system": {"name": "win32", "machine": "AMD64"}, "windows_display_ids": ids}, {})

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import fidelity
+from tests.support.exploring import explored
 from tests.support.fidelity import Example, LossError, check, failure, routed, shrunk
 from torchsel.errors import ConfigError
 from torchsel.toml.edit import edit_text
@@ -63,6 +64,7 @@ def test_there_are_enough_real_files() -> None:
     assert any(b"\r\n" in text for text in texts)
     assert any(text.startswith("\ufeff".encode()) for text in texts)
     assert any(not text.endswith(b"\n") for text in texts)
+    assert len(SWITCHED) >= 90
 
 
 @pytest.mark.parametrize("machines", [("cu126", "rocm7.2"), ("cpu", "xpu")], ids="-".join)
@@ -79,22 +81,33 @@ def test_real_files_keep_every_line(path: Path) -> None:
         assert len(lost) == CHANGED_IN_PLACE.get(path.stem, 0), lost
 
 
-@pytest.mark.parametrize("strategy", ["groups", "extras"])
-@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
-def test_real_files_with_other_strategies(path: Path, strategy: str) -> None:
+def switched(path: Path, strategy: str) -> str | None:
+    """The file with another strategy; None where its table is written in another way, or says otherwise."""
     text = path.read_bytes().decode()
-    switched, count = re.subn(
+    found, count = re.subn(
         r"(?m)^\[tool\.torchsel\](\r?\n|$)(?!.*strategy)", f'[tool.torchsel]\nstrategy = "{strategy}"\n', text
     )
-    if not count or "strategy" in text or 'default-groups = "all"' in text:
-        pytest.skip("its table is written in another way, or has a strategy that says otherwise")
+    return found if count and "strategy" not in text and 'default-groups = "all"' not in text else None
+
+
+SWITCHED = [
+    pytest.param(path, strategy, text, id=f"{path.stem}-{strategy}")
+    for path in REAL
+    for strategy in ("groups", "extras")
+    if (text := switched(path, strategy))
+]
+
+
+@pytest.mark.parametrize(("path", "strategy", "text"), SWITCHED)
+def test_real_files_with_other_strategies(path: Path, strategy: str, text: str) -> None:
     if strategy == "extras" and "project" not in tomllib.loads(text.removeprefix("\ufeff")):
         with pytest.raises(ConfigError, match=r"'extras' needs a \[project\] table"):
-            check(replace(real(path), text=switched))
+            check(replace(real(path), text=text))
     else:
-        check(replace(real(path), text=switched))
+        check(replace(real(path), text=text))
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("others", [("groups",), ("extras",), ("groups", "extras"), ("extras", "groups")])
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
 def test_real_files_come_back_from_other_strategies(path: Path, others: tuple[str, ...]) -> None:
@@ -116,6 +129,9 @@ def with_strategy(text: str, strategy: str) -> str:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+=======
+@settings(max_examples=explored(150), suppress_health_check=list(HealthCheck))
+>>>>>>> 657f16d (Hypothesis has fixed examples in the tests and explores in scripts/robustness; sequences of strategies; no skips for what does not apply)
 @given(project=examples)
 def test_random_files_there_and_back(project: Example) -> None:
     check(project)

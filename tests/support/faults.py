@@ -39,6 +39,7 @@ STAND_IN = """\
 if grep -q pytorch-cpu pyproject.toml; then lock="{store}/there"; else lock="{store}/here"; fi
 case "$*" in *--check*) exec cmp -s "$lock" uv.lock ;; esac
 {script}
+trap 'rm -f .tmpuv; exit 1' TERM
 cp "$lock" .tmpuv && mv .tmpuv uv.lock || {{ rm -f .tmpuv; echo "can't write uv.lock" >&2; exit 1; }}
 """
 HERE, THERE = "h200", "cpu"

@@ -191,7 +191,7 @@ def users(text: str) -> str:
     defaults = uv.get("default-groups")
     if isinstance(defaults, list):
         uv["default-groups"] = [name for name in defaults if name not in names]
-        if uv["default-groups"] == (["dev"] if "dev" in groups else []):
+        if uv["default-groups"] == (["dev"] if "dev" in groups or "dev-dependencies" in uv else []):
             del uv["default-groups"]
     extras = data.get("project", {}).get("optional-dependencies", {})
     for table, found in ((groups, names), (extras, {name for name in extras if re.fullmatch(TAG, name)})):

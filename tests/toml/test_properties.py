@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import toml_writer
+from tests.support.exploring import explored
 from tests.support.toml_writer import MARK, PACKAGES, is_owned
 from torchsel.toml.document import Document
 from torchsel.toml.edit import edit_text
@@ -50,7 +51,7 @@ ROUTINGS = (A, B, BARE, NOTHING)
 documents = st.builds(toml_writer.document, st.randoms(use_true_random=False), owned=st.booleans())
 fresh_documents = st.builds(toml_writer.document, st.randoms(use_true_random=False), owned=st.just(False))
 many = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=explored(100), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

@@ -1,0 +1,77 @@
+"""Through strategies and back; ``scripts/robustness/sequences.py`` tries thousands of random ways."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import fidelity, sequences
+from tests.support.fidelity import LossError
+from tests.support.sequences import Sequence, Step, check, failure, shrunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEXT = """\
+# kept 1. first
+[project]
+name = "demo"  # kept 2.
+version = "0.1"
+dependencies = ["torch"]
+
+[tool.uv]
+package = false
+
+[tool.torchsel]
+"""
+PIN, GROUPS = Step(settings="pin", machine="cu126"), Step(settings="groups of three", machine="cpu")
+PLAIN = Sequence(name="plain", text=TEXT, is_fresh=True, steps=(PIN, GROUPS, PIN))
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_there_and_back(newline: str) -> None:
+    check(replace(PLAIN, text=TEXT.replace("\n", newline)))
+
+
+def test_they_are_of_both_kinds_and_end_where_they_began() -> None:
+    found = [sequences.sequence(Random(number)) for number in range(60)]  # noqa: S311 - to be repeatable
+    assert {item.name.endswith(".toml") for item in found} == {True, False}
+    assert {step.settings for item in found for step in item.steps} == set(sequences.SETTINGS)
+    assert all(item.steps[0] == item.steps[-1] and len(item.steps) > 2 for item in found)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda text: text.replace("# kept 2.", ""), "a line of the user's changed"),
+        (lambda text: text.replace('"0.1"', '"0.2"'), "a value of the user's changed"),
+        (lambda text: f"{text}\n# more\n", "twice is not once"),
+        (lambda text: text + "# been there\n" * ("conflicts" in text), "twice is not once"),
+        (lambda text: text.replace("strategy =", "strategy  ="), "a setting of the user's changed"),
+    ],
+)
+def test_a_loss_is_found(
+    spoil: Callable[[str], str], what: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routed = fidelity.routed
+    monkeypatch.setattr(fidelity, "routed", lambda *given: spoil(routed(*given)))
+    found = failure(PLAIN)
+    assert (found is None) == (what is None)
+    assert what is None or (isinstance(found, LossError) and str(found).startswith(what))
+
+
+def test_a_text_that_is_not_the_first_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    routed = fidelity.routed
+
+    def with_memory(given: fidelity.Example, text: str, machine: str) -> str:
+        found = routed(given, text.replace("# been there\n", ""), machine)
+        return found + "# been there\n" * ("been" in text or "conflicts" in found)
+
+    monkeypatch.setattr(fidelity, "routed", with_memory)
+    other = Step(settings="pin", machine="xpu")
+    small = shrunk(replace(PLAIN, steps=(PIN, other, GROUPS, other, PIN)))
+    assert small.steps == (PIN, GROUPS, PIN)
+    assert str(failure(small)) == "there and back is not the same text"
