@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-WATCHED = ("torchsel/files/", "torchsel/pipeline/apply.py", "torchsel/uv/program.py", "torchsel/uv/signals.py")
+WATCHED = (
+    "torchsel/files/",
+    "torchsel/pipeline/apply.py",
+    "torchsel/uv/program.py",
+    "torchsel/uv/signals.py",
+)
 """Folders and modules of the package whose every line is a step; in Python's own a program is started."""
 
 CALLS = ("open", "fsync", "replace", "rename", "unlink", "fchmod", "fchown", "mkdir", "stat")

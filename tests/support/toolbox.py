@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -67,8 +66,8 @@ def _install_uv(version: str, folder: Path) -> None:
             f"uv=={version}",
         ]
         subprocess.run(command, check=True)
-        if not folder.exists():
-            shutil.move(f"{fresh}/uv", folder)
+        with contextlib.suppress(OSError):  # another run was first
+            Path(fresh, "uv").rename(folder)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -62,7 +62,7 @@ def test_a_signal_waits_for_the_end(number: signal.Signals) -> None:
 def nothing_comes() -> None:
     with hears():
         before = [signal.getsignal(number) for number in SIGNALS]
-        with Stops() as stops, stops.waiting():
+        with Stops():
             say([signal.getsignal(number) for number in SIGNALS] != before)
         say([signal.getsignal(number) for number in SIGNALS] == before)
 
@@ -71,33 +71,19 @@ def test_nothing_came() -> None:
     assert played(nothing_comes) == ["True", "True"]
 
 
-def one_in_a_wait() -> None:
+def one_before_a_check() -> None:
     with hears(), Stops() as stops:
+        stops.check()
+        signal.raise_signal(signal.SIGTERM)
         try:
-            with stops.waiting():
-                signal.raise_signal(signal.SIGTERM)
-                say("never")
+            stops.check()
         except Stopped:
             signal.raise_signal(signal.SIGTERM)
             say("taken back")
 
 
-def test_a_wait_ends_at_once() -> None:
-    assert played(one_in_a_wait) == ["taken back", "heard SIGTERM", "interrupted"]
-
-
-def one_before_a_wait() -> None:
-    with hears(), Stops() as stops:
-        signal.raise_signal(signal.SIGTERM)
-        try:
-            with stops.waiting():
-                say("there is nothing to wait for")
-        except Stopped:
-            say("stopped")
-
-
-def test_a_wait_does_not_begin_after_a_signal() -> None:
-    assert played(one_before_a_wait) == ["stopped", "heard SIGTERM", "interrupted"]
+def test_a_check_stops_after_a_signal() -> None:
+    assert played(one_before_a_check) == ["taken back", "heard SIGTERM", "interrupted"]
 
 
 def two_in_a_part() -> None:
@@ -135,16 +121,20 @@ def test_what_somebody_else_acted_on_is_not_delivered() -> None:
 def one_in_an_inner_part() -> None:
     with hears(), Stops() as outer:
         try:
-            with outer.waiting(), Stops():
+            with Stops():
                 signal.raise_signal(signal.SIGTERM)
                 say("end of the inner part")
+        except KeyboardInterrupt:
+            say("interrupted")
+        try:
+            outer.check()
         except Stopped:
             say("stopped")
 
 
 def test_a_part_in_a_part_delivers_to_it() -> None:
     said = played(one_in_an_inner_part)
-    assert said == ["end of the inner part", "stopped", "heard SIGTERM", "interrupted"]
+    assert said == ["end of the inner part", "interrupted", "stopped", "heard SIGTERM", "interrupted"]
 
 
 def two_of_them_one_on_the_way_out() -> None:
@@ -172,7 +162,7 @@ def test_one_on_the_way_out_does_not_swallow_the_first() -> None:
 
 def one_that_is_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with Stops() as stops, stops.waiting():
+    with Stops():
         say(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)
         signal.raise_signal(signal.SIGHUP)
 
@@ -185,7 +175,7 @@ def test_other_threads_have_no_signals() -> None:
     done: list[object] = []
 
     def work() -> None:
-        with Stops() as stops, stops.waiting(), interrupts_by_default():
+        with Stops(), interrupts_by_default():
             done.extend(signal.getsignal(number) for number in SIGNALS)
 
     thread = threading.Thread(target=work)

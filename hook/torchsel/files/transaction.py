@@ -134,8 +134,8 @@ class Workplace:
 
     def _lock(self, uv: Uv, lock: Callable[[Uv], str | None], goal: str) -> Failure | None:
         try:
-            with self.stops.waiting():
-                said = lock(uv)
+            self.stops.check()
+            said = lock(uv)
         except MachineError as error:
             return Failure(what=str(error))
         what = f"uv lock failed {goal}".rstrip()
@@ -148,8 +148,8 @@ class Workplace:
     def _is_lock_current(self) -> bool:
         """Whether uv finds uv.lock to be what pyproject.toml asks for."""
         try:
-            with self.stops.waiting():
-                return self._uv().lock(self.target.parent, only_check=True) is None
+            self.stops.check()
+            return self._uv().lock(self.target.parent, only_check=True) is None
         except MachineError:
             return False
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,6 +23,9 @@ LOCK_LIMIT = 1800.0
 
 LAST_WAIT = 3.0
 """Seconds that a uv which was told to end has for it."""
+
+TURN = 0.1
+"""Seconds after which somebody who waits for uv looks whether a signal came."""
 
 _KEEP_LOCK = frozenset({"UV_FROZEN", "UV_LOCKED"})
 """Variables that would keep ``uv lock`` from bringing uv.lock along with pyproject.toml."""
@@ -142,7 +147,7 @@ class Uv:
 
 
 def _finished(
-    command: Sequence[str], *, limit: float | None = None, **how: Any
+    command: Sequence[str], *, limit: float = math.inf, **how: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run a program without input to its end; whatever cuts the wait short ends the program first.
 
@@ -155,14 +160,13 @@ def _finished(
 
 
 def _waited_for(
-    stops: Stops, command: Sequence[str], limit: float | None, **how: Any
+    stops: Stops, command: Sequence[str], limit: float, **how: Any
 ) -> subprocess.CompletedProcess[str]:
     with subprocess.Popen(  # noqa: S603 - an absolute path, no shell
         command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", **how
     ) as process:
         try:
-            with stops.waiting():
-                output, said = process.communicate(timeout=limit)
+            output, said = _communicated(process, limit, stops)
         except BaseException:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -170,6 +174,17 @@ def _waited_for(
             process.kill()
             raise
     return subprocess.CompletedProcess(command, process.returncode, output, said)
+
+
+def _communicated(process: subprocess.Popen[str], limit: float, stops: Stops) -> tuple[str, str]:
+    end = time.monotonic() + limit
+    while True:
+        stops.check()
+        try:
+            return process.communicate(timeout=TURN)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > end:
+                raise
 
 
 def find_uv(environ: Mapping[str, str], *, outside: Path | None = None) -> Path:

@@ -22,11 +22,14 @@ _FROM_A_TERMINAL = frozenset({"SIGINT", "SIGBREAK"})
 
 
 class Stopped(BaseException):
-    """A signal came while another program was waited for."""
+    """A signal came, so that what was begun is to be ended or taken back."""
 
 
 class Stops:
-    """A context in which signals wait: for the end of the context, or for the next `waiting`.
+    """A context in which signals wait: for the end of the context, or for the next `check`.
+
+    None of them raises an exception where it comes, which few pieces of code bear: an exception in the wrong
+    line of `subprocess` leaves a lock taken, or a child that nobody knows of.
 
     A signal that came is delivered again on the way out, to whoever handled it before: without a handler the
     process ends by it (143 in a shell, for SIGTERM). Outside the main thread, where Python has no signal
@@ -35,7 +38,6 @@ class Stops:
 
     def __init__(self) -> None:
         self._came: list[int] = []
-        self._is_waiting = False
         self._process: subprocess.Popen[bytes] | None = None
         self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
 
@@ -58,20 +60,14 @@ class Stops:
                 signal.raise_signal(self._came[0])
                 raise KeyboardInterrupt
 
-    @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        """A part in which a signal ends the wait at once.
+    def check(self) -> None:
+        """Go on only where no signal came.
 
         Raises:
-            Stopped: a signal came, here or before.
+            Stopped: one did.
         """
-        self._is_waiting = True
-        try:
-            if self._came:
-                raise Stopped
-            yield
-        finally:
-            self._is_waiting = False
+        if self._came:
+            raise Stopped
 
     def pass_on_to(self, process: subprocess.Popen[bytes]) -> None:
         """Have ``process`` get what came already, and what comes, unless a terminal sends it that anyway."""
@@ -87,9 +83,6 @@ class Stops:
         self._came.append(number)
         if self._process is not None and signal.Signals(number).name not in _FROM_A_TERMINAL:
             _send(self._process, number)
-        if self._is_waiting:
-            self._is_waiting = False
-            raise Stopped
 
 
 def _send(process: subprocess.Popen[bytes], number: int) -> None:
