@@ -2,18 +2,23 @@
 
     python3 scripts/test.py
     python3 scripts/test.py -k index
+    python3 scripts/test.py -n 0 -x tests/toml      without processes beside
 
+Tests run in as many processes as there are processors, four at most. What was skipped is said last, with why.
 Needs only Python 3.11 or newer and a package index; all else goes into ``.work`` in the project's folder.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scripts.bootstrap import BootstrapError, ensure_environment, run
 
+MOST_PROCESSES = 4
+"""Each has an index and a cache of its own, which costs more than further processes gain."""
 CHECKS = ("ruff check .", "ruff format --check .", "mypy")
 
 
@@ -25,10 +30,17 @@ def main(argv: list[str]) -> int:
         print(f"scripts/test.py: {error}", file=sys.stderr)
         return 3
     failed = [check for check in CHECKS if run(python, "-m", *check.split(), check=False)]
+    code = run(python, "-m", "pytest", *_processes(argv), *argv, check=False)
     if failed:
         print(f"scripts/test.py: failed before pytest: {', '.join(failed)}", flush=True)
-    code = run(python, "-m", "pytest", *argv, check=False)
     return code or int(bool(failed))
+
+
+def _processes(argv: list[str]) -> tuple[str, ...]:
+    """Options for pytest-xdist, where the tests may run beside each other."""
+    count = min(os.cpu_count() or 1, MOST_PROCESSES)
+    alone = count == 1 or "--pdb" in argv
+    return () if alone else ("-n", str(count), "--dist", "worksteal")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,78 @@
+"""``.ci/run``: what it installs first, and that nothing of that keeps the checks from being run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.toolbox import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="a shell script")
+
+NEEDED = ["zsh", "fish", "direnv", "munge", "slurm-wlm"]
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A folder with all that the script finds, without apt; a stand-in for Python says what it is asked for."""
+    for name in ("bash", "dirname", "timeout"):
+        (tmp_path / name).symlink_to(shutil.which(name) or name)
+    put(tmp_path, "python3", 'echo "python3 $*"; exit 7')
+    put(tmp_path, "id", "echo 0")
+    return tmp_path
+
+
+def put(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def run(programs: Path) -> tuple[list[str], list[str]]:
+    """What it says and what it asked of apt; the checks' exit code is its own, arguments are passed on."""
+    log = programs / "asked"
+    done = subprocess.run(
+        [programs / "bash", ROOT / ".ci" / "run", "-k", "a b"],
+        env={"PATH": str(programs), "LOG": str(log)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (7, "python3 scripts/test.py -k a b\n")
+    return done.stderr.splitlines(), log.read_text().splitlines() if log.exists() else []
+
+
+APT = 'echo "$DEBIAN_FRONTEND $*" >> "$LOG"; echo noise; echo noise >&2'
+
+
+def test_what_is_missing_is_installed(programs: Path) -> None:
+    put(programs, "apt-get", APT)
+    put(programs, "zsh", "")
+    said, asked = run(programs)
+    assert said == []
+    assert all(line.startswith("noninteractive ") for line in asked)
+    assert asked[0].endswith(" update")
+    assert [line.split()[-1] for line in asked[1:]] == [name for name in NEEDED if name != "zsh"]
+
+
+def test_the_checks_are_run_where_apt_fails(programs: Path) -> None:
+    put(programs, "apt-get", f"{APT}; exit 100")
+    said, asked = run(programs)
+    assert said == [
+        f".ci/run: apt could not install {name}; tests that need it are skipped" for name in NEEDED
+    ]
+    assert len(asked) == len(NEEDED) + 1
+
+
+@pytest.mark.parametrize("lacking", ["apt", "rights"])
+def test_nothing_is_installed_without_apt_or_rights(programs: Path, lacking: str) -> None:
+    if lacking == "rights":
+        put(programs, "apt-get", APT)
+        put(programs, "id", "echo 1000")
+    assert run(programs) == ([], [])
