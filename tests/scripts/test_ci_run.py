@@ -21,7 +21,7 @@ NEEDED = ["zsh", "fish", "direnv", "munge", "slurm-wlm"]
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """A folder with all that the script finds, without apt; a stand-in for Python says what it is asked for."""
+    """All that the script finds, without apt; a stand-in for Python says what it is asked for."""
     for name in ("bash", "dirname", "timeout"):
         (tmp_path / name).symlink_to(shutil.which(name) or name)
     put(tmp_path, "python3", 'echo "python3 $*"; exit 7')

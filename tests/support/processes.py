@@ -23,7 +23,7 @@ def hearing(*arguments: str) -> list[str]:
 
     They are under nohup, or in the background of a shell script; what a process ignores, its children do too.
     """
-    return [sys.executable, "-c", _HEARING, *arguments]
+    return [sys.executable, "-S", "-E", "-c", _HEARING, *arguments]
 
 
 def in_own_process(scene: Callable[..., object], *arguments: object) -> Result:

@@ -7,15 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.processes import in_own_process
+from tests.uv import scenes
 from torchsel.errors import MachineError
 from torchsel.uv import program as uvtool
 from torchsel.uv.program import Uv, find_uv
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="stand-ins for uv are shell scripts")
 
@@ -138,62 +141,35 @@ def test_the_lock_is_handed_on(tmp_path: Path) -> None:
         assert pipe.read() == b"held\n"
 
 
-def ran(program: str, call: str = "run") -> None:
-    """In a process of its own: run uv, or have it lock, and say what came of it."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.getsignal(number) for number in numbers]
-    uv = Uv(program=Path(program), environ=dict(os.environ))
-    try:
-        code = uv.run([]) if call == "run" else uv.lock(Path(program).parent)
-    except KeyboardInterrupt:
-        code = "interrupted"
-    print(code, [signal.getsignal(number) for number in numbers] == before, flush=True)
-
-
 WAIT = "for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_passed_on_to_uv(tmp_path: Path, number: signal.Signals) -> None:
     script = f"trap 'exit 9' {number.value}; kill -{number.value} $PPID; {WAIT}"
-    assert in_own_process(ran, stand_in(tmp_path, script)).out == "9 True\n"
+    assert in_own_process(scenes.ran, stand_in(tmp_path, script)).out == "9 True\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_the_signal_that_ended_uv_is_told(tmp_path: Path, number: signal.Signals) -> None:
     script = f"kill -{number.value} $PPID; {WAIT}"
-    assert in_own_process(ran, stand_in(tmp_path, script)).out == f"-{number.value} True\n"
+    assert in_own_process(scenes.ran, stand_in(tmp_path, script)).out == f"-{number.value} True\n"
 
 
 def test_an_interrupt_is_uvs_to_handle(tmp_path: Path) -> None:
-    assert in_own_process(ran, stand_in(tmp_path, "kill -INT $PPID; exit 5")).out == "5 True\n"
+    assert in_own_process(scenes.ran, stand_in(tmp_path, "kill -INT $PPID; exit 5")).out == "5 True\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_too_late_for_uv_is_acted_on(tmp_path: Path, number: signal.Signals) -> None:
     done = in_own_process(
-        ran, stand_in(tmp_path, f"trap '' {number.value}; kill -{number.value} $PPID; exit 0")
+        scenes.ran, stand_in(tmp_path, f"trap '' {number.value}; kill -{number.value} $PPID; exit 0")
     )
     assert (done.code, done.out) == (-number, "")
 
 
 def test_an_interrupt_too_late_for_uv_is_acted_on(tmp_path: Path) -> None:
-    assert in_own_process(ran, stand_in(tmp_path, "kill -INT $PPID")).out == "interrupted True\n"
-
-
-def ran_with_a_signal(program: str, call: str, number: str, moment: str) -> None:
-    """As `ran`, with a signal to this process just before uv is started, or just after."""
-    real = subprocess.Popen.__init__
-
-    def start(self: subprocess.Popen[Any], *words: Any, **how: Any) -> None:
-        if moment == "before":
-            signal.raise_signal(int(number))
-        real(self, *words, **how)
-        if moment == "after":
-            signal.raise_signal(int(number))
-
-    subprocess.Popen.__init__ = start  # type: ignore[method-assign]
-    ran(program, call)
+    assert in_own_process(scenes.ran, stand_in(tmp_path, "kill -INT $PPID")).out == "interrupted True\n"
 
 
 EARLY = [
@@ -206,7 +182,9 @@ EARLY = [
 def test_a_signal_while_uv_is_started_is_passed_on(
     tmp_path: Path, number: signal.Signals, moment: str
 ) -> None:
-    done = in_own_process(ran_with_a_signal, stand_in(tmp_path, "exec sleep 60"), "run", int(number), moment)
+    done = in_own_process(
+        scenes.ran_with_a_signal, stand_in(tmp_path, "exec sleep 60"), "run", int(number), moment
+    )
     assert (done.out, done.err, done.code) == (f"-{number.value} True\n", "", 0)
 
 
@@ -215,7 +193,7 @@ def test_a_signal_while_a_lock_is_started_ends_it(
     tmp_path: Path, number: signal.Signals, moment: str
 ) -> None:
     program = stand_in(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 60")
-    done = in_own_process(ran_with_a_signal, program, "lock", int(number), moment)
+    done = in_own_process(scenes.ran_with_a_signal, program, "lock", int(number), moment)
     assert (done.out, done.code) == (
         ("interrupted True\n", 0) if number == signal.SIGINT else ("", -number.value)
     )
@@ -224,15 +202,8 @@ def test_a_signal_while_a_lock_is_started_ends_it(
             os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-def ran_what_cant_be_started(program: str, number: str) -> None:
-    try:
-        ran_with_a_signal(program, "run", number, "before")
-    except MachineError:
-        print("can't be started", flush=True)
-
-
 def test_a_signal_to_a_uv_that_cant_be_started_is_acted_on(tmp_path: Path) -> None:
-    done = in_own_process(ran_what_cant_be_started, tmp_path / "none", int(signal.SIGTERM))
+    done = in_own_process(scenes.ran_what_cant_be_started, tmp_path / "none", int(signal.SIGTERM))
     assert (done.code, done.out) == (-signal.SIGTERM, "")
 
 
