@@ -39,10 +39,9 @@ def main(argv: list[str]) -> int:
             if done.returncode:
                 print(f"{done.stdout}{done.stderr}run {number} failed with exit code {done.returncode}")
                 return 1
-    last = done.stdout.strip().splitlines()[-1]
-    print(
-        f"{arguments.times} of {arguments.times} runs passed, {time.monotonic() - start:.0f} s; each: {last}"
-    )
+            if number == arguments.times or number % 20 == 0:
+                last = done.stdout.strip().splitlines()[-1]
+                print(f"{number} runs passed, {time.monotonic() - start:.0f} s; the last: {last}", flush=True)
     return 0
 
 
