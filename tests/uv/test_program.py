@@ -192,7 +192,7 @@ def test_a_signal_while_uv_is_started_is_passed_on(
 def test_a_signal_while_a_lock_is_started_ends_it(
     tmp_path: Path, number: signal.Signals, moment: str
 ) -> None:
-    program = stand_in(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    program = stand_in(tmp_path, f"cd {tmp_path}; echo $$ > new; mv new pid; exec sleep 60")
     done = in_own_process(scenes.ran_with_a_signal, program, "lock", int(number), moment)
     assert (done.out, done.code) == (
         ("interrupted True\n", 0) if number == signal.SIGINT else ("", -number.value)
