@@ -39,9 +39,7 @@ def main(argv: list[str]) -> int:
             command = [*pytest, *(chosen or SIGNALS) * count]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             if done.returncode:
-                print(
-                    f"{done.stdout}{done.stderr}exit code {done.returncode} after {before} that passed"
-                )
+                print(f"{done.stdout}{done.stderr}exit code {done.returncode} after {before} that passed")
                 return 1
             seconds, last = time.monotonic() - start, done.stdout.strip().splitlines()[-1]
             print(f"{before + count} runs passed, {seconds:.0f} s; the last {count}: {last}", flush=True)
