@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 PACKAGE = ROOT / "hook" / "torchsel"
 
 ROOMS = (
-    *("__main__", "cli", "records", "commands", "pipeline", "strategies", "routing", "selection", "files"),
-    *("config", "probes", "project", "catalog", "uv", "toml", "shells", "answer", "host", "backend"),
-    *("console", "errors", "torchsel"),
+    *("__main__", "cli", "records", "commands", "pipeline", "verify", "strategies", "routing", "selection"),
+    *("files", "config", "probes", "project", "catalog", "uv", "toml", "shells", "answer", "host"),
+    *("backend", "console", "errors", "torchsel"),
 )
 """The packages, and the modules beside them. Each imports only from those after it, types included."""
 

@@ -1,0 +1,34 @@
+"""Which devices are tried, and how a child is shown one alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.verify.run import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LISTS = {"cuda": ("CUDA_VISIBLE_DEVICES",), "rocm": ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")}
+"""The variables that list the GPUs a program may see; HIP takes CUDA's where its own is not set."""
+
+
+def device_tasks(family: str, count: int, environ: Mapping[str, str]) -> list[Task]:
+    """One task a device; where torch sees none, one all the same, for the message that it gives."""
+    return [_device_task(family, index, environ) for index in range(count)] or [
+        Task(kind="device", family=family)
+    ]
+
+
+def _device_task(family: str, index: int, environ: Mapping[str, str]) -> Task:
+    """Intel's GPUs go by torch's index: it passes over integrated ones, which oneAPI's selectors count."""
+    if family not in _LISTS:
+        return Task(kind="device", family=family, index=index)
+    name, *others = _LISTS[family]
+    listed = next((value for key in _LISTS[family] if (value := environ.get(key))), "")
+    entries = [entry.strip() for entry in listed.split(",") if entry.strip()]
+    shown = entries[index] if index < len(entries) else str(index)
+    variables: dict[str, str | None] = {name: shown, **dict.fromkeys(others)}
+    if family == "cuda" and not entries:
+        variables["CUDA_DEVICE_ORDER"] = environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return Task(kind="device", family=family, variables=variables)

@@ -1,0 +1,97 @@
+"""The last verdict of an environment, kept while its packages and the machine stay the same."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, get_args
+
+from torchsel.errors import TorchselError
+from torchsel.files.replace import digest, state_folder, state_path, write_synced
+from torchsel.verify.installed import dist_infos
+from torchsel.verify.values import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from torchsel.host import Host
+    from torchsel.verify.values import Verified
+
+LARGEST = 1 << 16
+"""Bytes of a record; one has a few hundred."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LastVerdict:
+    """What the last verification said of an environment."""
+
+    verdict: Verdict
+    torch: str | None
+    why: str
+    commands: tuple[str, ...]
+
+
+def keep(verified: Verified, environment: Path, host: Host, environ: Mapping[str, str]) -> None:
+    """Note the verdict for `last_verdict`; where no state can be kept, nothing is."""
+    record = {
+        "stamp": stamp(environment, host),
+        "verdict": verified.verdict,
+        "torch": verified.torch,
+        "why": verified.opinion.why,
+        "commands": list(verified.opinion.commands),
+    }
+    with suppress(TorchselError, OSError):
+        state_folder(environ)
+        path = _path(environment, environ)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        try:
+            write_synced(fresh, json.dumps(record).encode(), None)
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+def last_verdict(environment: Path, host: Host, environ: Mapping[str, str]) -> LastVerdict | None:
+    """The verdict that still holds; None where there is none, or packages, driver or GPUs have changed."""
+    record = _read(_path(environment, environ))
+    if record is None or record.get("stamp") != stamp(environment, host):
+        return None
+    if record.get("verdict") not in get_args(Verdict):
+        return None
+    commands = record.get("commands")
+    return LastVerdict(
+        verdict=record["verdict"],
+        torch=record.get("torch"),
+        why=str(record.get("why", "")),
+        commands=tuple(map(str, commands)) if isinstance(commands, list) else (),
+    )
+
+
+def stamp(environment: Path, host: Host) -> str:
+    """What changes with the environment's packages, and with the machine's kernel, driver and GPUs."""
+    parts = [host.platform, host.kernel, host.nvidia_driver, *map(repr, host.accelerators)]
+    for info in dist_infos(environment):
+        with suppress(OSError):
+            parts.append(f"{info.parent} {info.name} {info.stat().st_mtime_ns}")
+    return sha256("\n".join(map(str, parts)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _path(environment: Path, environ: Mapping[str, str]) -> Path:
+    return state_path(environ) / f"{digest(environment)}.verdict"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The record, where it is this user's."""
+    try:
+        found = path.lstat()
+        if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
+            return None
+        record = json.loads(path.read_bytes()) if found.st_size <= LARGEST else None
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
