@@ -178,4 +178,7 @@ def compare(step: str, got: Any, want: Any, tell: Callable[..., None]) -> None:
 
 if __name__ == "__main__":
     main(json.loads(sys.argv[1]))
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
     os._exit(0)  # all is told; a library that hangs or dies at the end is no matter

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torchsel.verify.values import Device, Opinion, Verification, Verified
 
 _PRIVATE = (
+    (r"(?:[A-Za-z]:)?[\\/](?:Users|home)[\\/][^\\/'\";:,]+", "<path>"),
     (r"\b[\w.+-]+@[\w.-]+\.\w+", "<address>"),
     (r"\w+://\S+", "<url>"),
     (r"(?:GPU|MIG)-[0-9a-fA-F-]{8,}", "<serial>"),

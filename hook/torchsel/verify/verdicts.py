@@ -90,13 +90,18 @@ def last_words(ended: Ended) -> str:
     """Why a child ended, in a few words: an exception's first line, a signal's name, or an exit code."""
     if message := ended.get("error"):
         first = (str(ended.get("message") or "").strip().splitlines() or [""])[0]
-        return f"{message}: {first[:300]}" if first else str(message)
+        return f"{message}: {_beginning(first)}" if first else str(message)
     if ended.code is not None and ended.code < 0:
         try:
             return signal.Signals(-ended.code).name
         except ValueError:
             return f"signal {-ended.code}"
     return f"it ended with exit code {ended.code}"
+
+
+def _beginning(text: str) -> str:
+    """The first 300 characters in whole words: a part of a name would not be known as one in a report."""
+    return text if len(text) <= 300 else text[:300].rpartition(" ")[0]
 
 
 def _remedied(verdict: Verdict, why: str, remedy: Remedy, aim: Aim) -> Opinion:

@@ -214,5 +214,6 @@ def _unexplained(ended: Sequence[Ended], opinions: Sequence[Opinion]) -> str:
     """The first failure that no known message explains, in its own words, for a report."""
     for found, opinion in zip(ended, opinions, strict=True):
         if opinion.verdict == "crashed":
-            return f"{last_words(found)} {found.words[-2000:]}".strip()
+            lines = found.words.splitlines()[-20:]
+            return "\n".join([last_words(found), *lines])
     return ""
