@@ -8,12 +8,12 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.verify.conftest import H100, asked
 from torchsel.verify.report import to_json, to_report, to_text
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.support.stand_ins import Environment
     from tests.verify.conftest import Verify
 

@@ -145,7 +145,7 @@ ADVICE: dict[str, tuple[str, dict[str, Any], tuple[str, ...], str]] = {
         f"{raising('Tensor.fill_', NO_IMAGE)}\ncuda.get_arch_list = lambda: ['sm_75', 'sm_80']",
         {},
         SYNC,
-        "torch 2.13.0+cu130 has no kernels for this GPU; add the row for the catalog to pyproject.toml, then run"
+        "torch 2.13.0+cu130 has no kernels for this GPU; add the row for the catalog to pyproject.toml; run"
         " 'torchsel sync'",
     ),
     "the catalog was wrong and nobody knows why": (
@@ -153,7 +153,7 @@ ADVICE: dict[str, tuple[str, dict[str, Any], tuple[str, ...], str]] = {
         {},
         ("torchsel --backend cpu sync",),
         "torch 2.13.0+cu130 has no kernels for this GPU, though torchsel's catalog says otherwise; until that is"
-        " mended, use the CPU: run 'torchsel --backend cpu sync'",
+        " mended, use the CPU; run 'torchsel --backend cpu sync'",
     ),
     "an older build for an old driver": (
         raising("cuda.get_device_properties", TOO_OLD),

@@ -34,8 +34,8 @@ class Verification:
     """What to verify: the environment's folder, and what was selected for this machine.
 
     ``torch`` is the public release of the selection, None where unknown; ``deciding`` holds the compute
-    capabilities and gfx targets that the selection had to serve, empty for all; ``sync`` is the command that
-    brings the environment in line. ``timeout`` is in seconds for each child, ``memory`` in bytes.
+    capabilities and gfx targets that the selection had to serve, empty for all; ``sync`` are the commands
+    that bring the environment in line. ``timeout`` is in seconds for each child, ``memory`` in bytes.
     """
 
     environment: Path
@@ -45,7 +45,7 @@ class Verification:
     catalog: Catalog
     environ: Mapping[str, str]
     deciding: frozenset[str] = frozenset()
-    sync: str = "torchsel sync"
+    sync: tuple[str, ...] = ("torchsel sync",)
     timeout: float = TIMEOUT
     memory: int = 8 << 30
 
@@ -57,6 +57,11 @@ class Opinion:
     verdict: Verdict
     why: str = ""
     commands: tuple[str, ...] = ()
+
+
+def to_run(commands: tuple[str, ...]) -> str:
+    """The end of a sentence that says what to type."""
+    return f"; run {', then '.join(repr(command) for command in commands)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

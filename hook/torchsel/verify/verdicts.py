@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.verify.messages import find_message
-from torchsel.verify.values import Opinion
+from torchsel.verify.values import Opinion, to_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,13 +26,13 @@ class Aim:
 
     ``installed`` and ``selected`` name builds (``torch 2.14.1 with cu126``), ``is_selected`` whether they are
     the same; ``driver`` is the lowest that the installed build needs, empty where it needs none; ``has_row``
-    whether a row for the catalog is printed; ``sync`` the command that brings the environment in line.
+    whether a row for the catalog is printed; ``sync`` the commands that bring the environment in line.
     """
 
     installed: str
     selected: str
     is_selected: bool
-    sync: str
+    sync: tuple[str, ...]
     timeout: float
     driver: str = ""
     has_row: bool = False
@@ -112,26 +112,30 @@ def _remedied(verdict: Verdict, why: str, remedy: Remedy, aim: Aim) -> Opinion:
 
 def _other_build(aim: Aim) -> tuple[str, ...]:
     if not aim.is_selected:
-        return f"; this machine needs {aim.selected}; run '{aim.sync}'", aim.sync
+        return f"; this machine needs {aim.selected}{to_run(aim.sync)}", *aim.sync
     if aim.has_row:
-        return f"; add the row for the catalog to pyproject.toml, then run '{aim.sync}'", aim.sync
-    cpu = aim.sync.replace("torchsel", "torchsel --backend cpu", 1)
-    return f", though torchsel's catalog says otherwise; until that is mended, use the CPU: run '{cpu}'", cpu
+        return f"; add the row for the catalog to pyproject.toml{to_run(aim.sync)}", *aim.sync
+    *before, last = aim.sync
+    cpu = (*before, last.replace("torchsel", "torchsel --backend cpu", 1))
+    return f", though torchsel's catalog says otherwise; until that is mended, use the CPU{to_run(cpu)}", *cpu
 
 
 def _other_driver(aim: Aim) -> tuple[str, ...]:
     if not aim.is_selected:
-        return f"; this machine needs {aim.selected}; run '{aim.sync}'", aim.sync
+        return f"; this machine needs {aim.selected}{to_run(aim.sync)}", *aim.sync
     return (f"; install NVIDIA driver {aim.driver} or newer" if aim.driver else "; install a newer one",)
 
 
 def _reinstalled(aim: Aim) -> tuple[str, ...]:
-    command = aim.sync if not aim.is_selected else f"{aim.sync} --reinstall"
-    return f"; run '{command}'", command
+    if not aim.is_selected:
+        return _synced(aim)
+    *before, last = aim.sync
+    commands = (*before, f"{last} --reinstall")
+    return to_run(commands), *commands
 
 
 def _synced(aim: Aim) -> tuple[str, ...]:
-    return f"; run '{aim.sync}'", aim.sync
+    return to_run(aim.sync), *aim.sync
 
 
 def _more_time(aim: Aim) -> tuple[str, ...]:

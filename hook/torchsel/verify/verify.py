@@ -15,7 +15,7 @@ from torchsel.verify.feedback import (
 )
 from torchsel.verify.installed import companions_of, interpreter_of, module_of, version_of
 from torchsel.verify.run import Runner, Task
-from torchsel.verify.values import Companion, Device, Opinion, Verified
+from torchsel.verify.values import Companion, Device, Opinion, Verified, to_run
 from torchsel.verify.verdicts import Aim, last_words, opinion_of, worst
 
 if TYPE_CHECKING:
@@ -40,10 +40,8 @@ def verify(request: Verification) -> Verified:
     version = version_of(request.environment, "torch")
     if python is None or version is None:
         what = "torch is not installed in" if python else "there is no environment at"
-        why = f"{what} {request.environment.name}; run '{request.sync}'"
-        return Verified(
-            opinion=Opinion(verdict="not installed", why=why, commands=(request.sync,)), torch=None
-        )
+        why = f"{what} {request.environment.name}{to_run(request.sync)}"
+        return Verified(opinion=Opinion(verdict="not installed", why=why, commands=request.sync), torch=None)
     return _Attempt(request=request, python=python, version=version).verified()
 
 
@@ -154,7 +152,7 @@ class _Attempt:
 
     def _another_build(self, verdict: Verdict, why: str) -> Opinion:
         sync = self.request.sync
-        return Opinion(verdict=verdict, why=f"{why}; run '{sync}'", commands=(sync,))
+        return Opinion(verdict=verdict, why=f"{why}{to_run(sync)}", commands=sync)
 
     def _is_cpu_build(self) -> bool:
         """Whether the metadata alone says that a build for the CPU is where one for a GPU was selected."""

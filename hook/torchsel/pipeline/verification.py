@@ -1,0 +1,59 @@
+"""What a verification is asked of in a project: its environment, and what is selected for this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.verify.last import keep
+from torchsel.verify.values import Verification
+from torchsel.verify.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torchsel.host import Accelerator
+    from torchsel.pipeline.inputs import Inputs
+    from torchsel.verify.values import Verified
+
+
+def request_of(found: Inputs, environ: Mapping[str, str], *, timeout: float) -> Verification:
+    """The verification of the project's environment against the selection."""
+    targets = (_target(item, found) for item in found.selection.accelerators)
+    return Verification(
+        environment=environment_of(found, environ),
+        backend=found.selection.backend,
+        torch=found.selection.torch,
+        host=found.host,
+        catalog=found.catalog,
+        environ=environ,
+        deciding=frozenset(target for target in targets if target),
+        sync=("torchsel sync",) if _is_chosen(found) else ("torchsel init", "torchsel sync"),
+        timeout=timeout,
+    )
+
+
+def verify_and_keep(request: Verification) -> Verified:
+    """Verify, and note the verdict for ``torchsel status``.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; no child is left.
+    """
+    verified = verify(request)
+    keep(verified, request.environment, request.host, request.environ)
+    return verified
+
+
+def environment_of(found: Inputs, environ: Mapping[str, str]) -> Path:
+    """Where the project's environment is, or would be."""
+    return found.project.folder / (environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
+
+
+def _is_chosen(found: Inputs) -> bool:
+    """Whether ``torchsel sync`` installs what is selected."""
+    return found.project.is_configured or found.strategy.name == "adopted"
+
+
+def _target(item: Accelerator, found: Inputs) -> str | None:
+    row = found.catalog.gpu(item.pci_id)
+    return item.compute_capability or item.gfx_target or (row.target if row else None)
