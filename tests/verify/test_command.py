@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -125,3 +125,36 @@ def test_a_signal_leaves_no_child_behind(
     assert code == (130 if number == signal.SIGINT else -number)
     assert not any(alive(int(pid)) for pid in pids.read_text().split())
     assert process.poll() is not None
+
+
+def picture(made: Project) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(made.torchsel_inprocess("status", "--json").out)
+    return found
+
+
+def test_status_shows_the_last_verdict_while_nothing_changed(project: MakeProject) -> None:
+    made, environment = demo(project)
+    environment.add_torch("Tensor.fill_ = lambda *_: os.abort()")
+    assert picture(made)["verified"] is None
+    made.torchsel("verify", code=1)
+    found = picture(made)
+    assert found["verified"]["verdict"] == "crashed"
+    why = "torch failed in 'fill_': SIGABRT; run 'torchsel sync'"
+    assert found["verified"]["why"] == why
+    assert f"torchsel verify: {why}" in found["warnings"]
+    assert "torch 2.13.0+cu130, verified: crashed" in made.torchsel_inprocess("status").out
+    environment.add("torchvision", "0.28.0", "")
+    assert picture(made)["verified"] is None
+
+
+@pytest.mark.parametrize(("host", "fault"), [("gtx1080ti", True), ("h200", False), ("cpu", False)])
+def test_status_says_where_the_installed_torch_has_no_kernels(
+    project: MakeProject, host: str, fault: bool
+) -> None:
+    made, environment = demo(project, host, PIN.replace("[tool.torchsel]\n", ""))
+    environment.add_torch()
+    warning = (
+        ".venv: torch 2.13.0+cu130 can't run on this machine: no kernels for 6.1 (GTX 1080 Ti); has 7.5-12.0;"
+        " run 'torchsel init', then 'torchsel sync'"
+    )
+    assert (warning in picture(made)["warnings"]) is fault

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from torchsel.errors import TorchselError
 from torchsel.pipeline import report
 from torchsel.pipeline.plan import make_plan
+from torchsel.pipeline.verification import environment_of, sync_of
 from torchsel.project.environment import installed_version
 from torchsel.project.requirements import locked_here
+from torchsel.verify.feedback import static_fault
+from torchsel.verify.last import last_verdict
+from torchsel.verify.values import to_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.pipeline.inputs import Inputs
     from torchsel.project.requirements import Locked
+    from torchsel.verify.last import LastVerdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """What stands where: ``routed`` in pyproject.toml, ``locked`` in uv.lock, ``installed`` in .venv."""
+    """What stands where: ``routed`` in pyproject.toml, ``locked`` in uv.lock, ``installed`` in .venv.
+
+    ``verified`` is what ``torchsel verify`` said last, while it holds.
+    """
 
     inputs: Inputs
     routed: str | None
@@ -29,6 +37,7 @@ class Status:
     packages: tuple[str, ...]
     locked: Locked | None
     installed: str | None
+    verified: LastVerdict | None
     warnings: tuple[str, ...]
 
     @property
@@ -52,8 +61,10 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
         warnings.append(strategy.drift(decision))
     if is_ours and in_sync and found.project.lock:
         warnings.append(strategy.lock_drift(decision, found.host, locked))
-    if is_ours:
-        warnings.append(_venv_warning(found, locked, installed))
+    mixed_up = _venv_warning(found, locked, installed) if is_ours else ""
+    verified = last_verdict(environment_of(found, environ), found.host, environ)
+    warnings.append(mixed_up or _kernel_warning(found, installed))
+    warnings.append(f"torchsel verify: {verified.why}" if verified and verified.verdict != "works" else "")
     return Status(
         inputs=found,
         routed=strategy.routed(decision),
@@ -61,6 +72,7 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
         packages=packages,
         locked=locked,
         installed=installed,
+        verified=verified,
         warnings=tuple(dict.fromkeys(text for text in warnings if text)),
     )
 
@@ -82,6 +94,7 @@ def to_json(status: Status) -> str:
         "routed": status.routed,
         "locked": status.locked.version if status.locked else None,
         "installed": status.installed,
+        "verified": asdict(status.verified) if status.verified else None,
         "candidates": [
             {"backend": item.backend, "torch": item.torch, "accepted": item.accepted, "reason": item.reason}
             for item in found.selection.candidates
@@ -102,6 +115,14 @@ def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, list[str]]:
     notes = [f"{note}; remove it to have torchsel route it" for note in plan.changes.left_alone]
     is_ours = found.project.is_configured or found.strategy.name == "adopted"
     return plan.routing.packages, plan.is_in_sync and is_ours, notes
+
+
+def _kernel_warning(found: Inputs, installed: str | None) -> str:
+    """Where the installed torch has nothing that runs on this machine's GPU, by the catalog's tables."""
+    if installed is None or not found.selection.usable:
+        return ""
+    fault = static_fault(installed, found.host, found.catalog)
+    return f".venv: {fault}{to_run(sync_of(found))}" if fault else ""
 
 
 def _venv_warning(found: Inputs, locked: Locked | None, installed: str | None) -> str:

@@ -115,7 +115,10 @@ def _locked_line(status: Status) -> str:
 
 
 def _installed_line(status: Status) -> str:
-    return f"torch {status.installed}" if status.installed else "no torch installed"
+    if not status.installed:
+        return "no torch installed"
+    verdict = f", verified: {status.verified.verdict}" if status.verified else ""
+    return f"torch {status.installed}{verdict}"
 
 
 def _candidate_lines(found: Inputs, paint: Paint) -> list[str]:

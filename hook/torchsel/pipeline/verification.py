@@ -28,7 +28,7 @@ def request_of(found: Inputs, environ: Mapping[str, str], *, timeout: float) -> 
         catalog=found.catalog,
         environ=environ,
         deciding=frozenset(target for target in targets if target),
-        sync=("torchsel sync",) if _is_chosen(found) else ("torchsel init", "torchsel sync"),
+        sync=sync_of(found),
         timeout=timeout,
     )
 
@@ -49,9 +49,10 @@ def environment_of(found: Inputs, environ: Mapping[str, str]) -> Path:
     return found.project.folder / (environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
 
 
-def _is_chosen(found: Inputs) -> bool:
-    """Whether ``torchsel sync`` installs what is selected."""
-    return found.project.is_configured or found.strategy.name == "adopted"
+def sync_of(found: Inputs) -> tuple[str, ...]:
+    """The commands after which the environment has what is selected."""
+    is_routed = found.project.is_configured or found.strategy.name == "adopted"
+    return ("torchsel sync",) if is_routed else ("torchsel init", "torchsel sync")
 
 
 def _target(item: Accelerator, found: Inputs) -> str | None:

@@ -194,10 +194,13 @@ class _Child:
     def ended(self) -> Ended:
         if self.process is None:
             return Ended(end="not started", words=b"".join(self.words).decode("utf-8", "replace"))
+        code = self.process.returncode
+        if code is None:  # left behind: what Popen would say of that is said by the verdict
+            self.process.returncode = -signal.SIGTERM
         return Ended(
             end=self.end,
             reports=tuple(_reports(self.report)),
-            code=self.process.returncode,
+            code=code,
             words=b"".join(self.words).decode("utf-8", "replace"),
         )
 
