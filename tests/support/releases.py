@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.support.stand_ins import TORCH
 from tests.support.wheels import Wheel
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _torch(release: Release, backend: str, local: str, tag: str) -> Wheel:
         requires=("numberkit>=1.0", *_triton_pin(release, backend if local else release.default)),
         requires_python=">=3.10" if release.series >= (2, 9) else ">=3.9.0",
         files=(
-            ("torch/__init__.py", "from torch import version\n\n__version__ = version.__version__\n"),
+            ("torch/__init__.py", f"from torch import version\n\n__version__ = version.__version__\n{TORCH}"),
             ("torch/version.py", _version_module(inside, backend)),
         ),
     )

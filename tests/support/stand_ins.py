@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 TORCH = '''\
 import os, signal, subprocess, sys, time, types, warnings
 
-__version__ = {version!r}
-version = types.SimpleNamespace(cuda={cuda!r}, hip={hip!r}, xpu={xpu!r})
 bfloat16 = "bfloat16"
 
 
@@ -58,8 +56,8 @@ def tensor(*_, **__):
 arange = empty = full = sin = tensor
 nn = types.SimpleNamespace(functional=types.SimpleNamespace(conv2d=tensor))
 cuda = types.SimpleNamespace(
-    device_count=lambda: {count},
-    get_arch_list=lambda: {arch_list!r},
+    device_count=lambda: 1,
+    get_arch_list=lambda: ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"],
     get_device_properties=lambda at: types.SimpleNamespace(
         name="GPU " + os.environ.get("CUDA_VISIBLE_DEVICES", "?"), major=9, minor=0, gcnArchName="gfx942:x"
     ),
@@ -67,15 +65,18 @@ cuda = types.SimpleNamespace(
     mem_get_info=lambda at: (8 << 30, 16 << 30),
 )
 xpu = types.SimpleNamespace(
-    device_count=lambda: {count},
+    device_count=lambda: 1,
     get_device_properties=lambda at: types.SimpleNamespace(name="Arc B580"),
 )
 mps = types.SimpleNamespace(is_built=lambda: False, is_available=lambda: False)
 backends = types.SimpleNamespace(mps=mps)
 '''
+"""A torch on which everything works; its arch list is that of 2.13.0 with cu130 on Linux."""
 
-ARCH_LIST = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
-"""What the catalog has of torch 2.13.0 with cu130 on Linux."""
+VERSION = """
+__version__ = {version!r}
+version = types.SimpleNamespace(cuda={cuda!r}, hip={hip!r}, xpu={xpu!r})
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,15 +111,16 @@ class Environment:
     ) -> None:
         """A stand-in for torch of the version's backend; ``behaviour`` is Python at the end of its import."""
         local = (reported or version).partition("+")[2]
-        source = TORCH.format(
+        about = VERSION.format(
             version=reported or version,
             cuda="13.0" if local.startswith("cu") else None,
             hip="7.2" if local.startswith("rocm") else None,
             xpu="20250201" if local == "xpu" else None,
-            count=count,
-            arch_list=ARCH_LIST if arch_list is None else arch_list,
         )
-        self.add("torch", version, f"{source}\n{behaviour}\n")
+        about += f"cuda.device_count = xpu.device_count = lambda: {count}\n"
+        if arch_list is not None:
+            about += f"cuda.get_arch_list = lambda: {arch_list!r}\n"
+        self.add("torch", version, f"{TORCH}{about}{behaviour}\n")
 
 
 def make_environment(folder: Path) -> Environment:
