@@ -72,9 +72,13 @@ def test_whether_an_installed_torch_has_kernels_for_this_gpu(version: str, host:
 
 
 def test_the_driver_that_a_build_needs() -> None:
-    assert needed_driver("2.13.0+cu130", H100, CATALOG) == "580"
-    assert needed_driver("2.13.0+cu126", H100, CATALOG) == "525.60.13"
-    assert needed_driver("2.13.0+cu126", replace(H100, kernel="5.15-microsoft-standard"), CATALOG) == "528.33"
+    old = replace(H100, nvidia_driver="470.1")
+    assert needed_driver("2.13.0+cu130", old, CATALOG) == "580"
+    assert needed_driver("2.13.0+cu126", old, CATALOG) == "525.60.13"
+    assert needed_driver("2.13.0+cu126", replace(old, kernel="5.15-microsoft-standard"), CATALOG) == "528.33"
+    ptx = replace(H100, nvidia_driver="530.30")
+    assert needed_driver("2.13.0+cu126", ptx, CATALOG) == "560.28.03"
+    assert needed_driver("2.13.0+cu126", H100, CATALOG) == ""
     assert needed_driver("2.13.0+rocm7.2", H100, CATALOG) == ""
 
 

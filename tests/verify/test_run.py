@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.verify.test_verify import alive
-from torchsel.verify.run import Runner, Task
+from torchsel.verify.run import MOST_MEMORY, Runner, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 def runner(environment: Environment, timeout: float) -> Runner:
-    return Runner(python=environment.folder / "bin" / "python", environ=os.environ, timeout=timeout)
+    python = environment.folder / "bin" / "python"
+    return Runner(python=python, environ=os.environ, timeout=timeout, memory=MOST_MEMORY)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc, to look for what is left")

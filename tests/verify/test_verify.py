@@ -7,11 +7,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.verify.conftest import AMD, CPU, INTEL, PASCAL, asked
+from tests.verify.conftest import AMD, CPU, H100, INTEL, PASCAL, asked
+from torchsel.host import Host
 from torchsel.verify.verify import verify
 
 if TYPE_CHECKING:
@@ -164,9 +166,15 @@ ADVICE: dict[str, tuple[str, dict[str, Any], tuple[str, ...], str]] = {
     ),
     "no older build": (
         raising("cuda.get_device_properties", TOO_OLD),
-        {},
+        {"host": replace(H100, nvidia_driver="570.124")},
         (),
         "the NVIDIA driver is too old for torch 2.13.0+cu130; install NVIDIA driver 580 or newer",
+    ),
+    "a driver that was thought new enough": (
+        raising("cuda.get_device_properties", TOO_OLD),
+        {},
+        (),
+        "the NVIDIA driver is too old for torch 2.13.0+cu130; install a newer one",
     ),
     "a missing library": (
         "raise ImportError('libcudnn.so.9: cannot open shared object file: No such file or directory')",
@@ -216,6 +224,27 @@ def test_works_on_every_family(
     environment.add_torch(version=version, arch_list=["gfx942"] if "rocm" in version else [])
     found = verified(host=host, backend=backend)
     assert (found.verdict, [item.name for item in found.devices]) == ("works", [name])
+
+
+@pytest.mark.parametrize(("is_available", "name"), [(True, "Apple GPU"), (False, "CPU")])
+def test_works_on_a_mac(environment: Environment, verified: Verify, is_available: bool, name: str) -> None:
+    mac = Host(system="darwin", machine="aarch64")
+    environment.add_torch(
+        f"mps.is_built = lambda: True\nmps.is_available = lambda: {is_available}", version="2.13.0"
+    )
+    found = verified(host=mac, backend="cpu")
+    assert (found.verdict, [item.name for item in found.devices]) == ("works", [name])
+    assert ("matmul bf16" in found.devices[0].steps) is not is_available
+
+
+def test_what_torch_says_where_the_metadata_has_no_local_version(
+    environment: Environment, verified: Verify
+) -> None:
+    environment.add_torch(version="2.99.0", reported="2.99.0+cu140")
+    found = verified(backend="cu140", torch="2.99.0")
+    assert (found.verdict, found.torch, found.notes) == ("works", "2.99.0+cu140", ())
+    assert found.catalog_row is not None
+    assert 'backend = "cu140"' in found.catalog_row
 
 
 def test_no_bf16_where_the_gpu_has_none(environment: Environment, verified: Verify) -> None:

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 from torchsel.pipeline.verification import request_of, verify_and_keep
 from torchsel.verify.report import to_json, to_report, to_text
-from torchsel.verify.values import TIMEOUT
+from torchsel.verify.values import LONGEST_TIMEOUT, TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.pipeline.inputs import Inputs
-
-LONGEST = 3600.0
-"""Seconds that a child may be given."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +51,7 @@ def _seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 1.0 <= value <= LONGEST:
-        msg = f"{text!r} is not a number of seconds from 1 to {LONGEST:g}"
+    if not 1.0 <= value <= LONGEST_TIMEOUT:
+        msg = f"{text!r} is not a number of seconds from 1 to {LONGEST_TIMEOUT:g}"
         raise argparse.ArgumentTypeError(msg)
     return value

@@ -118,6 +118,8 @@ def try_device(torch: Any, family: str, index: int, tell: Callable[..., None]) -
             continue
         tell(step=step)
         compare(step, got(), want, tell)
+    most = getattr(getattr(torch, name, None), "max_memory_reserved", None)
+    tell(memory=int(most(index)) if most else None)
 
 
 def describe(torch: Any, name: str, index: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 from torchsel.backend import Backend
+from torchsel.catalog.kernels import driver_meets
 from torchsel.catalog.rows import Build
 from torchsel.config.keys import Config
 from torchsel.errors import ConfigError
@@ -81,12 +82,17 @@ def static_fault(version: str, host: Host, catalog: Catalog) -> str:
 
 
 def needed_driver(version: str, host: Host, catalog: Catalog) -> str:
-    """The lowest NVIDIA driver for an installed torch, empty where it needs none."""
+    """The lowest NVIDIA driver for an installed torch, above the machine's own; empty where none is known.
+
+    Beside the CUDA major's minimum there is the driver that came with the build's CUDA: PTX needs that.
+    """
     backend = installed_backend(version, host, catalog)
     if backend is None or backend.family != "cuda":
         return ""
-    is_wsl = "microsoft" in (host.kernel or "").lower()
-    return catalog.driver_minimum(backend.release, "win32" if is_wsl else host.system) or ""
+    system = "win32" if "microsoft" in (host.kernel or "").lower() else host.system
+    known = (catalog.driver_minimum(backend.release, system, mode) for mode in ("minor", "strict"))
+    newer = (least for least in known if least and not driver_meets(host.nvidia_driver or "0", least))
+    return next(newer, "")
 
 
 def observed_row(version: str, host: Host, catalog: Catalog, arch_list: Iterable[str]) -> Build | None:

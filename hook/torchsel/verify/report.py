@@ -63,7 +63,10 @@ def to_report(verified: Verified, request: Verification) -> str:
         "verification": json.loads(to_json(verified)),
         "selected": {"backend": request.backend.tag, "torch": request.torch},
         "build": dict(verified.build),
-        "steps": [{"device": item.label, "off": dict(item.steps)} for item in verified.devices],
+        "steps": [
+            {"device": item.label, "off": dict(item.steps), "memory": item.memory}
+            for item in verified.devices
+        ],
         "tolerances": TOLERANCES,
         "unexplained": verified.unexplained,
         "platform": host.platform,

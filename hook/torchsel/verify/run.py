@@ -83,7 +83,7 @@ class Runner:
     python: Path
     environ: Mapping[str, str]
     timeout: float
-    memory: int = MOST_MEMORY
+    memory: int
 
     def run(self, tasks: Sequence[Task]) -> list[Ended]:
         """Run all at once; no longer than the limit and a second, whatever they do.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from torchsel.verify.run import MOST_MEMORY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -28,6 +30,8 @@ Verdict = Literal[
 TIMEOUT = 60.0
 """Seconds that a child may take, where nothing else is said."""
 
+LONGEST_TIMEOUT = 3600.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verification:
@@ -47,7 +51,7 @@ class Verification:
     deciding: frozenset[str] = frozenset()
     sync: tuple[str, ...] = ("torchsel sync",)
     timeout: float = TIMEOUT
-    memory: int = 8 << 30
+    memory: int = MOST_MEMORY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +72,7 @@ def to_run(commands: tuple[str, ...]) -> str:
 class Device:
     """One device that was tried. ``steps`` maps each to how far it was from the CPU, None for not a number.
 
+    ``memory`` is the most of the device's memory, in bytes, that torch took for them, None where unknown.
     ``counts`` is False for one that the selection did not have to serve, such as graphics in a processor.
     """
 
@@ -76,6 +81,7 @@ class Device:
     compute_capability: str | None = None
     gfx_target: str | None = None
     steps: Mapping[str, float | None] = field(default_factory=dict)
+    memory: int | None = None
     counts: bool = True
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.verify.messages import find_message
-from torchsel.verify.values import Opinion, to_run
+from torchsel.verify.values import LONGEST_TIMEOUT, Opinion, to_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -139,7 +139,7 @@ def _synced(aim: Aim) -> tuple[str, ...]:
 
 
 def _more_time(aim: Aim) -> tuple[str, ...]:
-    command = f"torchsel verify --timeout {aim.timeout * RETRY_FACTOR:g}"
+    command = f"torchsel verify --timeout {min(aim.timeout * RETRY_FACTOR, LONGEST_TIMEOUT):g}"
     return f"; give it more time with '{command}', and where that does not help restart the machine", command
 
 

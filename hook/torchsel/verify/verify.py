@@ -70,7 +70,12 @@ class _Attempt:
         if not build or looked.get("devices") is None:
             opinion = opinion_of(looked, self._aim())
             return replace(start, opinion=opinion, unexplained=_unexplained([looked], [opinion]))
-        return self._tried(runner, looked, start)
+        return replace(self, version=self._reported(build["torch"]))._tried(runner, looked, start)
+
+    def _reported(self, version: str) -> str:
+        """The version, by what torch says where its metadata has no local part, as on uv's default index."""
+        is_plainer = "+" not in self.version and version.partition("+")[0] == self.version
+        return version if is_plainer else self.version
 
     def _expected(self) -> Verified:
         """What the tables say before anything is tried."""
@@ -205,6 +210,7 @@ def _device(ended: Ended, aim: Aim, at: int) -> Device:
         compute_capability=told.get("compute_capability"),
         gfx_target=told.get("gfx_target"),
         steps=steps,
+        memory=ended.get("memory"),
     )
 
 
