@@ -327,6 +327,19 @@ def test_a_hang_costs_no_more_than_the_limit(
     assert not any(map(alive, pids))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc, to look for what is left")
+def test_what_a_crashed_child_had_started_is_ended(
+    environment: Environment, verified: Verify, tmp_path: Path
+) -> None:
+    helper = "started = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    note = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(started.pid))"
+    environment.add_torch(f"{helper}\n{note}\nos.abort()")
+    began = time.monotonic()
+    assert verified().verdict == "crashed"
+    assert time.monotonic() - began < 20
+    assert not alive(int((tmp_path / "pid").read_text()))
+
+
 def test_rubbish_on_its_output_changes_nothing(environment: Environment, verified: Verify) -> None:
     shout = (
         "print('{\"done\": false}' * 9); os.write(1, b'\\xff\\x00' * 500000); os.write(2, b'x\\n' * 500000)"

@@ -26,6 +26,9 @@ PROGRAM = Path(__file__).with_name("child.py")
 MOST_MEMORY = 8 << 30
 """Bytes of main memory a child may have, or half of what is free; torch with CUDA takes up to four GB."""
 
+LEAST_MEMORY = 1 << 30
+"""Bytes that a child may have however little is free."""
+
 LARGEST_REPORT = 1 << 20
 KEPT_WORDS = 16 << 10
 """Bytes kept of a child's report, and of the end of what it said."""
@@ -133,7 +136,7 @@ class Runner:
     def _wait(self, children: list[_Child]) -> None:
         """Until all have ended, or the limit; who takes too much memory is stopped before."""
         until = time.monotonic() + self.timeout
-        memory = min(self.memory, _free_memory() // 2)
+        memory = min(self.memory, max(_free_memory() // 2, LEAST_MEMORY))
         while running := [child for child in children if child.is_running()]:
             for child in running:
                 if child.memory() > memory:
@@ -151,10 +154,17 @@ class _Child:
     report: Path
     words: list[bytes] = field(default_factory=list)
     end: End = "ended"
+    is_over: bool = False
     ear: threading.Thread | None = None
 
     def is_running(self) -> bool:
-        return self.process is not None and self.end == "ended" and self.process.poll() is None
+        """Whether it runs; what one that ended has started is ended too, before its number is another's."""
+        if self.process is None or self.is_over:
+            return False
+        self.is_over = self.process.poll() is not None
+        if self.is_over:
+            self._kill_group()
+        return not self.is_over
 
     def listen(self) -> None:
         """Keep the end of what it says until its end."""
@@ -166,22 +176,20 @@ class _Child:
             stream.close()
 
     def memory(self) -> int:
-        """Bytes of main memory it has; 0 where the system does not say (Linux does)."""
-        try:
-            text = Path(f"/proc/{self.process.pid if self.process else 0}/statm").read_text(encoding="ascii")
-            return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, ValueError, IndexError, AttributeError):
-            return 0
+        """Bytes of main memory of its own, libraries apart; 0 where the system does not say (Linux does)."""
+        return _kilobytes(f"/proc/{self.process.pid if self.process else 0}/status", "RssAnon:") << 10
 
     def kill(self, end: End = "hung") -> None:
         """Kill it with all that it started, where it still runs."""
-        if self.process is None or self.process.poll() is not None or self.end != "ended":
-            return
-        self.end = end
+        if self.is_running():
+            self.end, self.is_over = end, True
+            self._kill_group()
+
+    def _kill_group(self) -> None:
         with suppress(OSError):
-            if sys.platform == "win32":
+            if self.process and sys.platform == "win32":
                 self.process.kill()
-            else:
+            elif self.process:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def wait(self, until: float) -> None:
@@ -229,12 +237,17 @@ def _reports(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _free_memory() -> int:
-    """Bytes of main memory that are free for use; 16 GB where the system does not say."""
+    """Bytes of main memory that are free for use; all there may be where the system does not say."""
+    return (_kilobytes("/proc/meminfo", "MemAvailable:") << 10) or 2 * MOST_MEMORY
+
+
+def _kilobytes(path: str, name: str) -> int:
+    """A number of the kernel's, in kB; 0 where there is none."""
     with suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    return 16 << 30
+        for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(name):
+                return int(line.split()[1])
+    return 0
 
 
 @contextmanager

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from torchsel.backend import Backend
     from torchsel.verify.run import Ended
     from torchsel.verify.values import Verdict, Verification
 
@@ -99,20 +100,25 @@ class _Attempt:
             verdict: Verdict = "no kernels" if any(map(start.build.get, BUILT_FOR.values())) else "cpu build"
             why = f"torch {start.torch} is not built for {family}, and this machine needs {self._selected}"
             return replace(start, opinion=self._another_build(verdict, why))
-        row = observed_row(
-            self.version, self.request.host, self.request.catalog, start.build.get("arch_list", ())
-        )
-        aim = self._aim(has_row=row is not None)
         is_tried = self._family == "cpu"
         tasks = [] if is_tried else device_tasks(family, int(looked.get("devices")), self.request.environ)
         packages = companions_of(self.request.environment, self.request.catalog)
         imports = [Task(kind="import", module=module_of(name)) for name in packages]
         ended = runner.run([*tasks, *imports])
         tried = [looked] if is_tried else ended[: len(tasks)]
+        return self._judged(tried, dict(zip(packages.items(), ended[len(tasks) :], strict=True)), start)
+
+    def _judged(
+        self, tried: Sequence[Ended], imported: Mapping[tuple[str, str], Ended], start: Verified
+    ) -> Verified:
+        """What came of the children, those of the devices and those of the packages with name and version."""
+        arch_list = start.build.get("arch_list", ())
+        row = observed_row(self.version, self.request.host, self.request.catalog, arch_list)
+        aim = self._aim(has_row=row is not None)
         devices = self._devices(tried, aim)
         companions = tuple(
-            Companion(name=name, version=version, opinion=opinion_of(found, aim, package=name))
-            for (name, version), found in zip(packages.items(), ended[len(tasks) :], strict=True)
+            Companion(name=name, version=version, opinion=opinion_of(ended, aim, package=name))
+            for (name, version), ended in imported.items()
         )
         opinions = [*(item.opinion for item in devices), *(item.opinion for item in companions)]
         return replace(
@@ -122,7 +128,7 @@ class _Attempt:
             companions=companions,
             catalog_row=row_text(row) if row else None,
             notes=tuple(self._notes(devices, start)),
-            unexplained=_unexplained([*tried, *ended[len(tasks) :]], opinions),
+            unexplained=_unexplained([*tried, *imported.values()], opinions),
         )
 
     def _devices(self, tried: Sequence[Ended], aim: Aim) -> tuple[Device, ...]:
@@ -173,7 +179,7 @@ class _Attempt:
         return "cpu" if family == "other" else family
 
     @property
-    def _installed(self) -> Any:
+    def _installed(self) -> Backend | None:
         return installed_backend(self.version, self.request.host, self.request.catalog)
 
     @property
@@ -218,6 +224,6 @@ def _unexplained(ended: Sequence[Ended], opinions: Sequence[Opinion]) -> str:
     """The first failure that no known message explains, in its own words, for a report."""
     for found, opinion in zip(ended, opinions, strict=True):
         if opinion.verdict == "crashed":
-            lines = found.words.splitlines()[-20:]
-            return "\n".join([last_words(found), *lines])
+            what = opinion.why if found.is_done else last_words(found)
+            return "\n".join([what, *found.words.splitlines()[-20:]])
     return ""
