@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, get_args
 
 from torchsel.errors import TorchselError
-from torchsel.files.replace import digest, state_folder, state_path, write_synced
+from torchsel.files.replace import write_synced
+from torchsel.files.state import digest, state_folder, state_path
 from torchsel.verify.installed import dist_infos
 from torchsel.verify.values import Verdict
 
@@ -46,7 +47,7 @@ def keep(verified: Verified, environment: Path, host: Host, environ: Mapping[str
         "commands": list(verified.opinion.commands),
     }
     with suppress(TorchselError, OSError):
-        state_folder(environ)
+        state_folder(environ, environment.parent)
         path = _path(environment, environ)
         fresh = path.with_name(f"{path.name}.{os.getpid()}")
         try:
@@ -82,7 +83,7 @@ def stamp(environment: Path, host: Host) -> str:
 
 
 def _path(environment: Path, environ: Mapping[str, str]) -> Path:
-    return state_path(environ) / f"{digest(environment)}.verdict"
+    return state_path(environ, environment.parent) / f"{digest(environment)}.verdict"
 
 
 def _read(path: Path) -> dict[str, Any] | None:
