@@ -39,6 +39,8 @@ class Arguments(argparse.Namespace):
     upgrade: bool = False
     script: str | None = None
     strategy: str | None = None
+    timeout: float = 60.0
+    report: str | None = None
     uv_arguments: Sequence[str] = ()
 
     @property

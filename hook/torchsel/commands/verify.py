@@ -6,18 +6,20 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torchsel.commands.context import add_host
+from torchsel.commands.survey import surveyed
 from torchsel.pipeline.verification import request_of, verify_and_keep
 from torchsel.verify.report import to_json, to_report, to_text
 from torchsel.verify.values import LONGEST_TIMEOUT, TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.pipeline.inputs import Inputs
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own options."""
+    add_host(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument(
         "--timeout",
@@ -30,20 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def verified(
-    found: Inputs, environ: Mapping[str, str], *, timeout: float, report: str | None, json: bool
-) -> tuple[str, int]:
-    """Verify; the text for standard output, and the exit code.
-
-    Raises:
-        OSError: the report can't be written.
-        KeyboardInterrupt: it was interrupted; no child is left.
-    """
-    request = request_of(found, environ, timeout=timeout)
+def run(context: Context) -> Answer:
+    """Verify, and print what came of it; the verdict is the exit code."""
+    arguments = context.arguments
+    request = request_of(surveyed(context), context.environ, timeout=arguments.timeout)
     result = verify_and_keep(request)
-    if report:
-        Path(report).write_text(to_report(result, request), encoding="utf-8")
-    return f"{to_json(result) if json else to_text(result)}\n", result.exit_code
+    if arguments.report:
+        Path(arguments.report).write_text(to_report(result, request), encoding="utf-8")
+    context.draft.print(f"{to_json(result) if arguments.json else to_text(result)}\n")
+    return context.draft.answer(code=result.exit_code)
 
 
 def _seconds(text: str) -> float:
