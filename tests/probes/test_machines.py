@@ -12,7 +12,7 @@ from torchsel.probes.platform import read_machine
 from torchsel.probes.run import VENDORS
 
 if TYPE_CHECKING:
-    from torchsel.probes.system import Platform
+    from torchsel.probes.findings import Platform
 
 
 def _probe(name: str) -> tuple[FakeSystem, Host, tuple[Finding, ...]]:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.host import System as SystemName
-    from torchsel.probes.system import Platform, System
+    from torchsel.probes.findings import Platform
+    from torchsel.probes.system import System
 
 _NAMES: dict[str, SystemName] = {
     "linux": "linux",

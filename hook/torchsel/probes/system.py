@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from torchsel.probes.findings import Platform
 from torchsel.probes.programs import Completed, run_program
 
 if TYPE_CHECKING:
@@ -25,22 +25,6 @@ _NVML_LIBRARIES = (
     f"{WSL_LIBRARIES}/libnvidia-ml.so.1",
     "/run/opengl-driver/lib/libnvidia-ml.so.1",
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Platform:
-    """What the interpreter says about where it runs.
-
-    ``name`` is ``sys.platform``; ``machine`` what this Python was started as and ``native_machine`` the
-    processor's own where an emulator stands between them; ``bits`` the size of its pointers.
-    """
-
-    name: str
-    machine: str
-    native_machine: str | None = None
-    libc: str | None = None
-    kernel: str | None = None
-    bits: int = 64
 
 
 class System(Protocol):
