@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +10,7 @@ import pytest
 from torchsel import probes
 from torchsel.config.keys import Config
 from torchsel.config.request import (
-    HOST_FILE_LIMIT,
     Request,
-    read_host_file,
     resolve_host,
     resolve_request,
 )
@@ -135,33 +132,3 @@ def test_uvs_variables_name_the_accelerator(
 def test_a_malformed_driver_variable(driver: str) -> None:
     with pytest.raises(ConfigError, match=r"^UV_CUDA_DRIVER_VERSION: .* is not a driver version such as"):
         resolve_host(option=None, environ={"UV_CUDA_DRIVER_VERSION": driver})
-
-
-def test_host_files_that_are_none(tmp_path: Path) -> None:
-    (tmp_path / "large.json").write_bytes(b" " * (HOST_FILE_LIMIT + 1))
-    (tmp_path / "latin.json").write_bytes(b'{"system": "\xe9"}')
-    (tmp_path / "list.json").write_text("[]")
-    for name, problem in [
-        ("missing.json", "no such file"),
-        (".", "not a regular file"),
-        ("large.json", "larger than"),
-        ("latin.json", "not UTF-8"),
-        ("list.json", "expected a JSON object"),
-    ]:
-        path = tmp_path / name
-        with pytest.raises(ConfigError) as caught:
-            read_host_file(path, source="TORCHSEL_HOST")
-        assert str(caught.value).startswith(f"TORCHSEL_HOST {path}: {problem}")
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ConfigError, match="not a regular file"):
-        read_host_file(tmp_path / "pipe", source="--host")
-
-
-def test_a_host_file_may_have_a_bom(tmp_path: Path) -> None:
-    path = tmp_path / "bom.json"
-    path.write_bytes(b'\xef\xbb\xbf{"system": "linux", "machine": "x86_64"}')
-    assert read_host_file(path, source="--host") == Host(system="linux", machine="x86_64")

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.toolbox import ROOT, host_files
 from torchsel.catalog.catalog import load_catalog
-from torchsel.config.request import read_host_file
 from torchsel.errors import ConfigError
+from torchsel.hosts.load import read_host
 from torchsel.pipeline.init import Wish, prepare
 from torchsel.pipeline.inputs import Options, read_inputs
 from torchsel.pipeline.plan import make_plan
@@ -53,7 +53,7 @@ ROUND_TRIPS = {
 def start(path: Path, strategy: str | None = None, host: str = "h200") -> str:
     """The text that init would write."""
     wish = Wish(options=Options(folder=path.parent), strategy=strategy)
-    return prepare(wish, read_host_file(host_files()[host], source="test"), {}).after
+    return prepare(wish, read_host(str(host_files()[host]), "test"), {}).after
 
 
 @pytest.mark.parametrize("after", GOLDEN, ids=lambda path: path.parent.name)

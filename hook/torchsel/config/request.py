@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
-from torchsel.host import Accelerator, Host, parse_host
+from torchsel.host import Accelerator, Host
+from torchsel.hosts.load import read_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.config.keys import Config
     from torchsel.probes.findings import Finding
-
-HOST_FILE_LIMIT = 1 << 20
-"""Largest recorded host, in bytes; a real one has about a thousand."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,11 +60,11 @@ def resolve_host(*, option: str | None, environ: Mapping[str, str]) -> tuple[Hos
     """The host from ``--host``, ``TORCHSEL_HOST``, uv's two override variables, or this machine.
 
     Raises:
-        ConfigError: a host file can't be read or isn't a recorded host, or a variable is malformed.
+        ConfigError: it is neither a recorded host nor a machine in words, or a variable is malformed.
     """
     for source, name in (("--host", option), ("TORCHSEL_HOST", environ.get("TORCHSEL_HOST"))):
         if name:
-            return read_host_file(Path(name), source=source), ()
+            return read_host(name, source), ()
     from torchsel.probes import probe  # noqa: PLC0415 - not needed with a recorded host
 
     driver = environ.get("UV_CUDA_DRIVER_VERSION")
@@ -75,31 +72,6 @@ def resolve_host(*, option: str | None, environ: Mapping[str, str]) -> tuple[Hos
     if driver or gfx_target:
         return _overridden(_platform(), driver, gfx_target), ()
     return probe(environ=environ)
-
-
-def read_host_file(path: Path, *, source: str) -> Host:
-    """Read a recorded host from a regular file of at most `HOST_FILE_LIMIT` bytes.
-
-    Raises:
-        ConfigError: missing, not a regular file, too large, not UTF-8 or not a recorded host.
-    """
-    where = f"{source} {path}"
-    try:
-        if not path.is_file():
-            problem = "no such file" if not path.exists() else "not a regular file"
-            msg = f"{where}: {problem}; record a host with 'torchsel detect --json'"
-            raise ConfigError(msg)
-        if path.stat().st_size > HOST_FILE_LIMIT:
-            msg = f"{where}: larger than {HOST_FILE_LIMIT} bytes, so not a recorded host"
-            raise ConfigError(msg)
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        msg = f"{where}: not UTF-8"
-        raise ConfigError(msg) from None
-    except (OSError, ValueError) as error:
-        msg = f"{where}: can't be read: {getattr(error, 'strerror', None) or error}"
-        raise ConfigError(msg) from None
-    return parse_host(text, where=where)
 
 
 def _platform() -> Host:

@@ -1,0 +1,1 @@
+"""Machines that are not this one: recorded, in words, or in a cluster's inventory."""

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from torchsel.errors import ConfigError
+from torchsel.host import Host
+from torchsel.hosts.load import HOST_FILE_LIMIT, read_host, read_hosts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_host_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "large.json").write_bytes(b" " * (HOST_FILE_LIMIT + 1))
+    (tmp_path / "latin.json").write_bytes(b'{"system": "\xe9"}')
+    (tmp_path / "list.json").write_text("[]")
+    for name, problem in [
+        ("missing.json", "no such file"),
+        (".", "not a regular file"),
+        ("large.json", "larger than"),
+        ("latin.json", "not UTF-8"),
+        ("list.json", "expected a JSON object"),
+    ]:
+        path = tmp_path / name
+        with pytest.raises(ConfigError) as caught:
+            read_host(str(path), "TORCHSEL_HOST")
+        assert str(caught.value).startswith(f"TORCHSEL_HOST {path}: {problem}")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        read_host(str(tmp_path / "pipe"), "--host")
+
+
+def test_a_host_file_may_have_a_bom(tmp_path: Path) -> None:
+    path = tmp_path / "bom.json"
+    path.write_bytes(b'\xef\xbb\xbf{"system": "linux", "machine": "x86_64"}')
+    assert read_host(str(path), "--host") == Host(system="linux", machine="x86_64")
+
+
+def test_an_existing_file_wins_over_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_host("gfx942", "--host").accelerators[0].gfx_target == "gfx942"
+    (tmp_path / "gfx942").mkdir()
+    assert read_host("gfx942", "--host").accelerators[0].gfx_target == "gfx942"
+    (tmp_path / "cpu").write_text(json.dumps({"system": "win32", "machine": "AMD64"}))
+    assert read_host("cpu", "--host").system == "win32"
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("v10", "--host 'v10': 'v10' is no GPU that torchsel knows; near it are 'Tesla V100'"),
+        ("v10", "there is no such file either: record a host with 'torchsel detect --json'"),
+        ("hosts/v100", "--host hosts/v100: no such file; record a host with 'torchsel detect --json'"),
+        ("hosts/v100", "or say it in words: 'gpu=V100*4,driver=570.124', 'gfx942', 'sm_61' or 'cpu'"),
+        ("v100.json", "--host v100.json: no such file"),
+        ("/" + "x" * 5000, "no such file"),
+        ("x" * 5000, "longer than 1000 characters"),
+        ("\0", "is no GPU"),
+        ("gpu=v10/json", "is no GPU"),
+    ],
+)
+def test_errors_offer_files_and_words(argument: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_host(argument, "--host")
+    assert said in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1500
+
+
+def test_several_hosts_with_their_names_and_all_faults_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    path.write_text('{"system": "linux", "machine": "x86_64"}')
+    assert [named.name for named in read_hosts([str(path), "gpu=T4*2"], "--host")] == ["old", "gpu=T4*2"]
+    with pytest.raises(ConfigError) as caught:
+        read_hosts(["banana", "cpu", "sm_1"], "--host")
+    assert len(caught.value.problems) == 2
