@@ -39,6 +39,7 @@ from torchsel.hosts.names import accelerator_of, find_accelerator, find_gpu, nea
         ("AMD_Instinct_MI300X_OAM", "Instinct MI300X"),
         ("7900xtx", "Radeon RX 7900 XTX"),
         ("Arc B580", "Arc B580"),
+        ("b580", "Arc B580"),
         # too little to tell which, or nothing at all
         ("rtx6000", None),
         ("mi300", None),
@@ -77,7 +78,7 @@ def test_every_device_of_the_catalog_is_found_by_its_name() -> None:
         ("8086:e20b", Accelerator(vendor="intel", name="Arc B580", pci_id="8086:e20b")),
         ("10de:1eb8", Accelerator(vendor="nvidia", name="Tesla T4", compute_capability="7.5")),
         ("10de:ffff", None),
-        ("b580", None),
+        ("b58", None),
         ("sm_1", None),
         ("gfx9", None),
         ("sm_٦١", None),

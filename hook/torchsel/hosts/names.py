@@ -26,7 +26,7 @@ _FORM = re.compile(
     re.ASCII,
 )
 """Words of a name that say nothing about what runs there: memory, form, place."""
-_BRANDS = re.compile(r"(nvidia|amd|intel|tesla|geforce|radeon|instinct|gtx|rtx|gt|rx)+(?=.)", re.ASCII)
+_BRANDS = re.compile(r"(nvidia|amd|intel|tesla|geforce|radeon|instinct|arc|gtx|rtx|gt|rx)+(?=.)", re.ASCII)
 _SM = re.compile(r"sm_?(\d{1,2})(\d)[af]?", re.ASCII)
 _PCI = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}", re.ASCII)
 _GFX = re.compile(r"gfx[0-9a-f]{3,5}", re.ASCII)

@@ -1,0 +1,105 @@
+"""One build for several machines, where there is one that serves them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from torchsel.backend import Backend
+from torchsel.errors import DemandError
+from torchsel.selection.devices import VENDORS, devices_of
+from torchsel.selection.select import select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from torchsel.catalog.catalog import Catalog
+    from torchsel.config.keys import Config
+    from torchsel.host import Host
+    from torchsel.selection.demand import Demand
+    from torchsel.selection.selection import Selection
+
+_CPU = Backend(tag="cpu", family="cpu")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A machine and what the project asks of torch there; ``name`` is for sentences."""
+
+    name: str
+    host: Host
+    demand: Demand
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fleet:
+    """The one build for all, or None with the reason in ``alone``: what each would take by itself.
+
+    ``torch`` is the public release. ``unserved`` names members with a GPU that no build runs on.
+    """
+
+    backend: Backend | None
+    torch: str | None = None
+    alone: tuple[tuple[Member, Selection], ...] = ()
+    unserved: tuple[str, ...] = ()
+
+
+def one_backend_for(members: Sequence[Member], config: Config, catalog: Catalog) -> Fleet:
+    """The newest torch, and then the newest backend, that serves every machine: all GPUs that it can use.
+
+    A machine without a GPU is served by any build that its platform has; integrated graphics count as none
+    where nothing runs on them. A release that uv.lock has for every machine comes first.
+
+    Raises:
+        ConfigError: no release of torch meets the demand of a machine.
+    """
+    config = replace(config, fallback="cpu")
+    distinct = {(member.host, member.demand): member for member in members}
+    own_of = {key: _select(member, config, catalog) for key, member in distinct.items()}
+    alone = tuple((member, own_of[member.host, member.demand]) for member in members)
+    idle = [member.name for member, own in alone if own.family == "cpu" and _has_card(member.host, catalog)]
+    if idle:
+        return Fleet(backend=None, alone=alone, unserved=tuple(idle))
+    if all(own.family == "cpu" for _, own in alone):
+        releases = [own.torch for _, own in alone]
+        return Fleet(backend=_CPU, torch=releases[0] if len(set(releases)) == 1 else None, alone=alone)
+    for torch, tag in _candidates(members, config, catalog):
+        builds = catalog.builds(torch, tag)
+        narrowed = replace(catalog, all_builds=builds)
+        if all(_serves(member, own_of[key], config, narrowed) for key, member in distinct.items()):
+            return Fleet(backend=Backend.parse(tag), torch=torch, alone=alone)
+    return Fleet(backend=None, alone=alone)
+
+
+def _select(member: Member, config: Config, catalog: Catalog) -> Selection:
+    return select(host=member.host, requested="auto", demand=member.demand, config=config, catalog=catalog)
+
+
+def _candidates(members: Iterable[Member], config: Config, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Every release and backend in the order of preference: not held back, locked for all, newest."""
+    locked = set.intersection(*(set(member.demand.locked) for member in members))
+    pairs = dict.fromkeys((build.torch, build.backend) for build in catalog.all_builds)
+    held = {
+        pair
+        for pair in pairs
+        if pair[1] not in (config.backends or ()) and catalog.held_back(pair[1], pair[0])
+    }
+    yield from sorted(
+        (pair for pair in pairs if pair[1] != "cpu"), key=lambda pair: (pair in held, pair[0] not in locked)
+    )
+
+
+def _serves(member: Member, own: Selection, config: Config, narrowed: Catalog) -> bool:
+    """Whether the one build of this catalog runs on all that the machine's own choice runs on."""
+    if own.family == "cpu":
+        return member.host.platform in narrowed.platforms
+    try:
+        chosen = _select(member, config, narrowed)
+    except DemandError:
+        return False
+    return chosen.family != "cpu" and set(own.accelerators) <= set(chosen.accelerators)
+
+
+def _has_card(host: Host, catalog: Catalog) -> bool:
+    devices = (device for vendor in VENDORS for device in devices_of(host, vendor, catalog))
+    return any(not device.integrated for device in devices)
