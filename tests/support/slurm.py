@@ -123,7 +123,7 @@ def _configure(folder: Path, nodes: tuple[Node, ...]) -> None:
 
 def _configuration(folder: Path, nodes: tuple[Node, ...]) -> str:
     here = socket.gethostname().partition(".")[0]
-    controller, *ports = _free_ports(len(nodes) + 1)
+    controller, *ports = free_ports(len(nodes) + 1)
     lines = [
         "ClusterName=torchsel",
         f"SlurmctldHost={here}(127.0.0.1)",
@@ -170,7 +170,8 @@ def _files(node: Node) -> str:
     return f"/dev/tty[0-{int(node.gres.split(':')[2]) - 1}]"
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nothing listens on."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for item in sockets:
