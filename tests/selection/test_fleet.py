@@ -56,11 +56,17 @@ def test_no_build_serves_all(words: list[str], alone: list[str]) -> None:
     assert [own.backend.tag for _, own in found.alone] == alone
 
 
-def test_a_card_that_nothing_runs_on_is_not_served_by_the_cpu_build() -> None:
-    found = fleet("gfx803", "cpu")
-    assert (found.backend, found.unserved) == (None, ("gfx803",))
-    found = fleet("V100,driver=580", "H100,driver=580", demand=Demand(specifiers=(">=2.15",)))
+def test_a_gpu_is_not_served_by_the_cpu_build() -> None:
+    later = Demand(specifiers=(">=2.15",))
+    found = fleet("V100,driver=580", "H100,driver=580", "cpu", demand=later)
     assert (found.backend, found.unserved) == (None, ("V100,driver=580",))
+    assert fleet("V100,driver=580", demand=later, config=Config(fallback="error")).unserved
+
+
+def test_a_gpu_that_no_build_ever_ran_on_counts_as_none() -> None:
+    found = fleet("gfx803", "H100,driver=580")
+    assert found.backend
+    assert (found.backend.tag, found.unserved) == ("cu132", ())
 
 
 def test_the_project_has_its_say() -> None:
@@ -78,7 +84,3 @@ def test_every_gpu_of_a_machine_counts() -> None:
     found = fleet("gpu=V100,gpu=RTX 5090,driver=580", "H100,driver=580")
     assert found.backend
     assert (found.backend.tag, found.torch) == ("cu129", "2.10.0")
-
-
-def test_fallback_error_is_answered_not_raised() -> None:
-    assert fleet("gfx803", config=Config(fallback="error")).unserved == ("gfx803",)

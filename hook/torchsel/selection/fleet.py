@@ -6,17 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.config.keys import Config
 from torchsel.errors import DemandError
-from torchsel.selection.devices import VENDORS, devices_of
+from torchsel.selection.demand import Demand
 from torchsel.selection.select import select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from torchsel.catalog.catalog import Catalog
-    from torchsel.config.keys import Config
     from torchsel.host import Host
-    from torchsel.selection.demand import Demand
     from torchsel.selection.selection import Selection
 
 _CPU = Backend(tag="cpu", family="cpu")
@@ -35,7 +34,7 @@ class Member:
 class Fleet:
     """The one build for all, or None with the reason in ``alone``: what each would take by itself.
 
-    ``torch`` is the public release. ``unserved`` names members with a GPU that no build runs on.
+    ``torch`` is the public release. ``unserved`` names members whose GPU would be left to the CPU build.
     """
 
     backend: Backend | None
@@ -47,8 +46,8 @@ class Fleet:
 def one_backend_for(members: Sequence[Member], config: Config, catalog: Catalog) -> Fleet:
     """The newest torch, and then the newest backend, that serves every machine: all GPUs that it can use.
 
-    A machine without a GPU is served by any build that its platform has; integrated graphics count as none
-    where nothing runs on them. A release that uv.lock has for every machine comes first.
+    A machine without a GPU that any build runs on is served by whatever its platform has. A release that
+    uv.lock has for every machine comes first.
 
     Raises:
         ConfigError: no release of torch meets the demand of a machine.
@@ -57,7 +56,7 @@ def one_backend_for(members: Sequence[Member], config: Config, catalog: Catalog)
     distinct = {(member.host, member.demand): member for member in members}
     own_of = {key: _select(member, config, catalog) for key, member in distinct.items()}
     alone = tuple((member, own_of[member.host, member.demand]) for member in members)
-    idle = [member.name for member, own in alone if own.family == "cpu" and _has_card(member.host, catalog)]
+    idle = [member.name for member, own in alone if own.family == "cpu" and _has_gpu(member.host, catalog)]
     if idle:
         return Fleet(backend=None, alone=alone, unserved=tuple(idle))
     if all(own.family == "cpu" for _, own in alone):
@@ -100,6 +99,7 @@ def _serves(member: Member, own: Selection, config: Config, narrowed: Catalog) -
     return chosen.family != "cpu" and set(own.accelerators) <= set(chosen.accelerators)
 
 
-def _has_card(host: Host, catalog: Catalog) -> bool:
-    devices = (device for vendor in VENDORS for device in devices_of(host, vendor, catalog))
-    return any(not device.integrated for device in devices)
+def _has_gpu(host: Host, catalog: Catalog) -> bool:
+    """Whether any build there is, of whatever release, runs on an accelerator of this machine."""
+    best = select(host=host, requested="auto", demand=Demand(), config=Config(), catalog=catalog)
+    return best.family != "cpu"
