@@ -17,7 +17,7 @@ import pytest
 
 from scripts import bootstrap
 from scripts.pictures import draw as pictures
-from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES
+from tests.support.toolbox import CASES, ROOT, SYSTEM_CERTIFICATES
 from torchsel.cli import build_parser, parse_arguments
 from torchsel.config.keys import KEYS, parse_config
 
@@ -137,7 +137,7 @@ def test_one_machine_with_an_old_card(project: MakeProject, hosts: dict[str, Pat
 
 def test_a_team(project: MakeProject, hosts: dict[str, Path]) -> None:
     [table] = re.findall(r"```toml\n(.*?)```", section(STARTS[1]), re.DOTALL)
-    *lock, add, sync, check = console(STARTS[1])
+    *lock, add, sync, check, check_words, kubectl, sinfo = console(STARTS[1])
     demo = project(PROJECT + table, env={"TORCHSEL_HOST": str(hosts["h200"])})
     (demo.root / ".gitignore").write_text(".venv/\n")
     (demo.root / "hosts").mkdir()
@@ -149,7 +149,21 @@ def test_a_team(project: MakeProject, hosts: dict[str, Path]) -> None:
         shell(demo, sync)
         assert (demo.installed("torch") or "").endswith(f"+{local}")
         assert shell(demo, "git status --porcelain") == ""
-    assert shell(demo, check).count("uv.lock has torch") == 3
+    assert [line[:4] for line in shell(demo, check).splitlines()] == ["ok  "] * 3
+    assert [line[:4] for line in shell(demo, check_words).splitlines()] == ["ok  "] * 4
+    for command, case in ((kubectl, "kubernetes-nvidia"), (sinfo, "slurm")):
+        stand_in(demo, command.split()[0], CASES / "inventories" / f"{case}.in")
+        shell(demo, command)
+    assert {"v100x4-driver570.json", "cpu.json"} <= {path.name for path in (demo.root / "hosts").iterdir()}
+
+
+def stand_in(demo: Project, name: str, prints: Path) -> None:
+    """A program of this name that prints a file, whatever its arguments."""
+    folder = demo.root.parent / "bin"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\nexec cat {prints}\n", encoding="utf-8")
+    (folder / name).chmod(0o755)
+    demo.env["PATH"] = f"{folder}:{demo.env['PATH'].removeprefix(f'{folder}:')}"
 
 
 STARTS = ["Quick start: one machine", "Quick start: a team"]

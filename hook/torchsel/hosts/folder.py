@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
-from torchsel.hosts.inventory import FORMS, INVENTORY_LIMIT
+from torchsel.hosts.inventory import FORMS, INVENTORY_LIMIT, read_inventory
 
 if TYPE_CHECKING:
     from torchsel.hosts.inventory import Inventory, Machine
@@ -57,3 +57,17 @@ def _write(machine: Machine, folder: Path) -> None:
     with fresh.open("x", encoding="utf-8", newline="\n") as file:
         file.write(f"{machine.host.to_json()}\n")
     fresh.replace(folder / f"{machine.name}.json")
+
+
+def hosts_of(source: str, *, driver: str | None, folder: Path | None) -> Inventory:
+    """Read an inventory and, with a ``folder``, write its machines there: all of ``torchsel hosts``.
+
+    Raises:
+        ConfigError: it can't be read, or is none.
+        OSError: a file can't be written.
+    """
+    where = "standard input" if source == "-" else source
+    inventory = read_inventory(read_source(source), where=where, driver=driver)
+    if folder is not None:
+        write_folder(inventory, folder)
+    return inventory

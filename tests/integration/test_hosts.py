@@ -1,0 +1,85 @@
+"""From an inventory to recorded hosts, and what a project has for each of them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from tests.support.toolbox import CASES
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProject
+
+PROJECT = """\
+[project]
+name = "demo"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["torch{bound}"]
+
+[tool.torchsel]
+strategy = "groups"
+default-backend = "none"
+backends = ["cpu", "cu126", "cu132"]
+"""
+V100, H100 = "gpu=V100*4,driver=580.65.06", "gpu=H100*8,driver=580.65.06"
+
+
+def test_an_inventory_becomes_recorded_hosts(project: MakeProject) -> None:
+    demo = project(PROJECT.format(bound=""))
+    (demo.root / "nodes.json").write_bytes((CASES / "inventories" / "kubernetes-nvidia.in").read_bytes())
+    told = demo.torchsel_inprocess("hosts", "nodes.json", "-o", "hosts")
+    assert told.code == 0
+    assert told.out.splitlines()[0] == (
+        "v100x4-driver570  gpu=Tesla V100*4,driver=570.124.06  3 nodes: v100-1, v100-2, v100-3"
+    )
+    assert "unlabelled: has 4 of 'nvidia.com/gpu', but no label" in told.err
+    assert len(list((demo.root / "hosts").glob("*.json"))) == len(told.out.splitlines())
+    named = demo.torchsel_inprocess("--host", "hosts/v100x4-driver570.json", "backend")
+    assert named.out == "cu126\n"
+
+
+def test_from_standard_input(project: MakeProject) -> None:
+    demo = project(PROJECT.format(bound=""))
+    told = demo.run(
+        sys.executable,
+        "-m",
+        "torchsel",
+        "hosts",
+        "--driver",
+        "570.124",
+        stdin="n1 gpu:v100:4(S:0-1) x\nn2 gpu:v100:4 y\n",
+    )
+    assert told.out == "v100x4-driver570  gpu=Tesla V100*4,driver=570.124  2 nodes: n1, n2\n"
+    assert told.err == ""
+    assert (
+        "is no GPU"
+        in demo.run(sys.executable, "-m", "torchsel", "hosts", stdin="n1 gpu:banana:4 x\n", code=2).err
+    )
+
+
+def test_the_backend_for_all(project: MakeProject) -> None:
+    demo = project(PROJECT.format(bound=""))
+    assert demo.torchsel_inprocess("backend", "--host", V100).out == "cu126\n"
+    assert demo.torchsel_inprocess("backend", "--host", H100, "cpu").out == "cu132\n"
+    assert demo.torchsel_inprocess("backend", "--host", V100, H100, "cpu").out == "cu126\n"
+    none = demo.torchsel_inprocess("backend", "--host", H100, "cpu,system=macos")
+    assert (none.code, none.out) == (3, "")
+    assert f"no one build serves all of these machines; each by itself would take {H100}: cu132, " in none.err
+    wrong = demo.torchsel_inprocess("backend", "--host", "H10", "banana")
+    assert wrong.code == 2
+    assert "'H10' is no GPU that torchsel knows; near it are 'H100'" in wrong.err
+    assert "'banana' is no GPU" in wrong.err
+
+
+def test_a_release_that_drops_a_card_fails_where_there_is_no_gpu(project: MakeProject) -> None:
+    demo = project(PROJECT.format(bound=">=2.14"))
+    demo.torchsel("--host", "cpu")
+    demo.uv("lock")
+    assert demo.torchsel_inprocess("check", "--host", V100, H100, "cpu").code == 0
+    demo.pyproject.write_text(demo.text().replace(">=2.14", ">=2.15").replace('"cu126", ', ""))
+    demo.torchsel("--host", "cpu")
+    demo.uv("lock")
+    told = demo.torchsel_inprocess("check", "--host", V100, H100, "cpu")
+    assert told.code == 1
+    assert [line.split()[0] for line in told.out.splitlines()] == ["FAIL", "ok", "ok"]
