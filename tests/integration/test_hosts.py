@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from typing import TYPE_CHECKING
 
 from tests.support.toolbox import CASES
@@ -70,6 +71,20 @@ def test_the_backend_for_all(project: MakeProject) -> None:
     assert wrong.code == 2
     assert "'H10' is no GPU that torchsel knows; near it are 'H100'" in wrong.err
     assert "'banana' is no GPU" in wrong.err
+
+
+def test_init_for_several_machines(project: MakeProject) -> None:
+    plain = PROJECT.format(bound="").partition("\n[tool.torchsel]")[0]
+    demo = project(plain)
+    demo.torchsel("init", "--host", V100, H100, H100, "gfx942", "cpu")
+    table = tomllib.loads(demo.text())["tool"]["torchsel"]
+    assert (table["strategy"], table["backends"]) == ("groups", ["cpu", "cu126", "cu132", "rocm7.2"])
+    demo.uv("lock")
+    assert demo.torchsel_inprocess("check", "--host", V100, H100, "gfx942", "cpu").code == 0
+    extras = project(plain)
+    extras.torchsel("init", "--strategy", "extras", "--host", H100)
+    table = tomllib.loads(extras.text())["tool"]["torchsel"]
+    assert (table["strategy"], table["backends"]) == ("extras", ["cpu", "cu132"])
 
 
 def test_a_release_that_drops_a_card_fails_where_there_is_no_gpu(project: MakeProject) -> None:

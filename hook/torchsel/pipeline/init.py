@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from torchsel.backend import Backend
 from torchsel.files.transaction import locked
 from torchsel.pipeline.apply import Mode, Outcome, apply
 from torchsel.pipeline.holds import holds
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, read_strategy, strategy_in
 from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.pipeline.takeover import Takeover, take_over
+from torchsel.project.requirements import project_python
 from torchsel.project.toml_file import parse_toml
 from torchsel.project.workspace import load_project
+from torchsel.selection.select import select
 from torchsel.toml.edit import edit_text
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from torchsel.host import Host
     from torchsel.project.workspace import Project
+    from torchsel.strategies.setting import Setting
     from torchsel.uv.program import Uv
 
 
@@ -57,11 +61,12 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
-    """What the command line asks of init."""
+    """What the command line asks of init; ``hosts`` are the machines that it names."""
 
     options: Options
     strategy: str | None = None
     lock: bool = True
+    hosts: tuple[Host, ...] = ()
 
 
 def prepare(wish: Wish, host: Host, environ: Mapping[str, str]) -> Start:
@@ -73,12 +78,33 @@ def prepare(wish: Wish, host: Host, environ: Mapping[str, str]) -> Start:
     setting = read_strategy(wish.options, environ).setting
     project = setting.project
     takeover = take_over(project, wish.strategy, wish.options.backend, setting.catalog)
+    _provide_for(wish.hosts, takeover.table, setting)
     text = edit_text(project.root.text, takeover.all_edits)
     root = replace(project.root, text=text, data=parse_toml(text, project.root.path))
     started = strategy_in(replace(project, root=root), wish.options, environ)
     found = decide(started, host, options=wish.options)
     plan = make_plan(started, found.selection.backend)
     return Start(project=project, takeover=takeover, inputs=found, plan=plan, after=plan.text)
+
+
+def _provide_for(hosts: tuple[Host, ...], table: dict[str, Any], setting: Setting) -> None:
+    """For several machines groups, unless another strategy is wanted: of the builds they take, and CPU."""
+    if len(hosts) > 1:
+        table.setdefault("strategy", "groups")
+    if not hosts or table.get("strategy") not in ("groups", "extras") or "backends" in table:
+        return
+    config, python = replace(setting.config, fallback="cpu"), project_python(setting.project.folder)
+    taken = {"cpu": Backend.parse("cpu")}
+    for host in dict.fromkeys(hosts):
+        own = select(
+            host=host,
+            requested="auto",
+            demand=setting.demand(host, python),
+            config=config,
+            catalog=setting.catalog,
+        )
+        taken[own.backend.tag] = own.backend
+    table["backends"] = sorted(taken, key=lambda tag: (taken[tag].family, taken[tag].release))
 
 
 def write(wish: Wish, host: Host, environ: Mapping[str, str], *, say: Callable[[str], None]) -> Start:
