@@ -67,6 +67,7 @@ TABLE = (
     Row("backend", "looking", "print the selected backend, nothing else", "backend"),
     Row("status", "looking", "machine, request, candidates, routing and what is wrong", "status"),
     Row("verify", "looking", "does the installed torch really work on this machine?", "verify"),
+    Row("hosts", "looking", "print the different machines of a cluster's inventory", "hosts"),
     Row("detect", "looking", "print the host", "detect"),
     Row("env", "looking", "print the export line by which plain uv takes this machine's group", "env"),
     Row("hook", "text", "print a shell function 'uv' that goes through torchsel, to be evaluated", "hook"),

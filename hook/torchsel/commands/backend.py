@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.answer import Repeat
-from torchsel.commands.context import add_host
-from torchsel.commands.survey import surveyed
+from torchsel.commands.context import add_hosts
+from torchsel.commands.survey import options, surveyed
+from torchsel.hosts.load import read_hosts
 from torchsel.pipeline import report
+from torchsel.pipeline.fleet import backend_for
+from torchsel.pipeline.inputs import read_strategy
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -17,12 +20,17 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """The machine."""
-    add_host(parser)
+    """The machines."""
+    add_hosts(parser)
 
 
 def run(context: Context) -> Answer:
-    """Select, and print the backend's tag."""
+    """Select, and print the backend's tag; of several machines that of the one build for all."""
+    hosts = context.arguments.all_hosts
+    if len(hosts) > 1:
+        strategy = read_strategy(options(context), context.environ)
+        context.draft.print(f"{backend_for(strategy, read_hosts(hosts, '--host'))}\n")
+        return context.draft.answer()
     found = surveyed(context)
     report.warn(found, context.draft)
     context.draft.print(f"{found.decision.tag}\n")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torchsel.answer import Repeat
+from torchsel.commands.context import add_hosts
 from torchsel.commands.survey import options
-from torchsel.config.request import read_host_file
 from torchsel.errors import EXIT_DRIFT, EXIT_OK
+from torchsel.hosts.load import read_hosts
 from torchsel.pipeline.check import check, check_host
 from torchsel.pipeline.inputs import decide, read_strategy, require_table
 
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The machines to judge for."""
-    parser.add_argument(
-        "--host",
-        metavar="FILE",
-        nargs="+",
-        action="extend",
-        dest="hosts",
-        help="recorded hosts: say which backend each would get, and whether uv.lock has it",
-    )
+    add_hosts(parser)
 
 
 def run(context: Context) -> Answer:
@@ -51,10 +44,9 @@ def run(context: Context) -> Answer:
 
 def _check_hosts(context: Context, strategy: Strategy) -> Answer:
     """Host by host, what each would get; drift where the commit has nothing for one."""
-    given, are_served = context.arguments, True
-    for file in given.hosts or ([given.host] if given.host else []):
-        host = read_host_file(Path(file), source="--host")
-        verdict = check_host(Path(file).stem, decide(strategy, host, options=options(context)))
+    are_served = True
+    for named in read_hosts(context.arguments.all_hosts, "--host"):
+        verdict = check_host(named.name, decide(strategy, named.host, options=options(context)))
         are_served &= verdict.is_served
         context.draft.print(f"{verdict.line}\n")
     return context.draft.answer(code=EXIT_OK if are_served else EXIT_DRIFT, repeat=Repeat())

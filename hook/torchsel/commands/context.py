@@ -41,7 +41,15 @@ class Arguments(argparse.Namespace):
     strategy: str | None = None
     timeout: float = 60.0
     report: str | None = None
+    source: str = "-"
+    driver: str | None = None
+    output: str | None = None
     uv_arguments: Sequence[str] = ()
+
+    @property
+    def all_hosts(self) -> Sequence[str]:
+        """Every machine named, before the command or behind it."""
+        return self.hosts or ([self.host] if self.host else [])
 
     @property
     def folder(self) -> Path:
@@ -82,7 +90,21 @@ class Context:
 
 def add_host(parser: ArgumentParser) -> None:
     """The option of commands that look at the machine."""
-    parser.add_argument("--host", metavar="FILE", help="a recorded host instead of this machine")
+    parser.add_argument(
+        "--host", metavar="HOST", help="a recorded host, or words such as 'gpu=V100*4,driver=570.124'"
+    )
+
+
+def add_hosts(parser: ArgumentParser) -> None:
+    """The option of commands that judge for machines, one or several."""
+    parser.add_argument(
+        "--host",
+        metavar="HOST",
+        nargs="+",
+        action="extend",
+        dest="hosts",
+        help="recorded hosts or machines in words: judge for all of these",
+    )
 
 
 def add_writing(parser: ArgumentParser) -> None:

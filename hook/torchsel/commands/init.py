@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchsel.commands.context import add_host
+from torchsel.commands.context import add_hosts
 from torchsel.commands.survey import options
 from torchsel.config.request import resolve_host
+from torchsel.hosts.load import read_hosts
 from torchsel.pipeline import init, report
 from torchsel.project.workspace import load_project
 
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The strategy, and how far to go."""
-    add_host(parser)
+    add_hosts(parser)
     parser.add_argument(
         "--strategy",
-        choices=("pin", "groups", "extras"),
+        choices=("pin", "groups", "extras", "adopted"),
         help="'pin' is for this machine, the others for all (default: as it is routed now, else pin)",
     )
     parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
@@ -36,8 +37,14 @@ def run(context: Context) -> Answer:
     if "torchsel" in root.table("tool"):
         draft.say(f"{root.path} has [tool.torchsel] already; run 'torchsel' to bring the routing in sync")
         return draft.answer()
-    host, _ = resolve_host(option=arguments.host, environ=environ)
-    wish = init.Wish(options=options(context), strategy=arguments.strategy, lock=not arguments.no_lock)
+    hosts = read_hosts(arguments.all_hosts, "--host")
+    host, _ = resolve_host(option=options(context).host, environ=environ)
+    wish = init.Wish(
+        options=options(context),
+        strategy=arguments.strategy,
+        lock=not arguments.no_lock,
+        hosts=tuple(named.host for named in hosts),
+    )
     if arguments.dry_run:
         start = init.prepare(wish, host, environ)
     else:

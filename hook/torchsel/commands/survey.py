@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def options(context: Context) -> Options:
     """What the survey takes of the command line."""
     given = context.arguments
-    return Options(folder=given.folder, backend=given.backend, host=given.host, upgrade=given.upgrade)
+    host = next(iter(given.all_hosts), None)
+    return Options(folder=given.folder, backend=given.backend, host=host, upgrade=given.upgrade)
 
 
 def surveyed(context: Context) -> Inputs:

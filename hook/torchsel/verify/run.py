@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from torchsel.files.signals import Stops
+from torchsel.uv.signals import Stops
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -98,8 +98,7 @@ class Runner:
             try:
                 for at, task in enumerate(tasks):
                     children.append(self._start(task, folder / str(at)))
-                with stops.waiting():
-                    self._wait(children)
+                self._wait(children, stops)
             finally:
                 _stop(children)
             return [child.ended() for child in children]
@@ -133,11 +132,12 @@ class Runner:
         child.ear.start()
         return child
 
-    def _wait(self, children: list[_Child]) -> None:
-        """Until all have ended, or the limit; who takes too much memory is stopped before."""
+    def _wait(self, children: list[_Child], stops: Stops) -> None:
+        """Until all have ended, the limit or a signal; who takes too much memory is stopped before."""
         until = time.monotonic() + self.timeout
         memory = min(self.memory, max(_free_memory() // 2, LEAST_MEMORY))
         while running := [child for child in children if child.is_running()]:
+            stops.check()
             for child in running:
                 if child.memory() > memory:
                     child.kill("ate memory")

@@ -1,0 +1,39 @@
+"""``torchsel hosts``: the different machines of a cluster's inventory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torchsel.hosts.folder import hosts_of
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Where the inventory is, and where its machines go."""
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="FILE",
+        help="what 'kubectl get nodes -o json' or sinfo printed, or lines of words (default: standard input)",
+    )
+    parser.add_argument("--driver", metavar="V", help="the NVIDIA driver of nodes that say none")
+    parser.add_argument("-o", "--output", metavar="DIR", help="write a recorded host each into this folder")
+    parser.epilog = "sinfo -N -h -o '%N %G %f' | torchsel hosts -o hosts"
+
+
+def run(context: Context) -> Answer:
+    """One machine a line; equal ones once."""
+    arguments, draft = context.arguments, context.draft
+    folder = Path(arguments.output) if arguments.output else None
+    inventory = hosts_of(arguments.source, driver=arguments.driver, folder=folder)
+    for sentence in inventory.unknown:
+        draft.warn(sentence)
+    for machine in inventory.machines:
+        draft.print(f"{machine.line}\n")
+    return draft.answer()
