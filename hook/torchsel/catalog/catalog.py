@@ -24,6 +24,8 @@ from torchsel.catalog.rows import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+Verdict = Literal["broken", "disputed"]
+
 _FAMILIES = ("cuda", "rocm", "xpu", "cpu", "other")
 
 
@@ -31,6 +33,11 @@ _FAMILIES = ("cuda", "rocm", "xpu", "cpu", "other")
 def release_key(text: str) -> tuple[int, ...]:
     """A dotted release as numbers, so that ``2.10.0`` sorts after ``2.9.1``; any other part counts as 0."""
     return tuple(int(part) if part.isascii() and part.isdigit() else 0 for part in text.split("."))
+
+
+def release_text(release: tuple[int, ...]) -> str:
+    """A release as text, ``13.0``."""
+    return ".".join(map(str, release))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +85,11 @@ class Catalog:
         wanted = release_key(torch)
         return next((known for known in self.releases if release_key(known) <= wanted), None)
 
+    def release_after(self, torch: str) -> str | None:
+        """The known release that follows ``torch``, None where it is the newest one."""
+        later = [row for row in self.releases if release_key(row) > release_key(torch)]
+        return later[-1] if later else None
+
     def release(self, torch: str) -> Release | None:
         """The release row that holds for ``torch``."""
         wanted = release_key(torch)
@@ -110,6 +122,15 @@ class Catalog:
     def held_back(self, backend: str, torch: str) -> str:
         """Why this build is not chosen while another runs, empty for nearly all."""
         return next((row.reason for row in self.held if _is_for(row, backend, torch)), "")
+
+    def verdict_on(self, gfx: str, rocm: tuple[int, ...], verdict: Verdict) -> str:
+        """Why a gfx target that a ROCm build lists does not run on it, or may not; empty where it does."""
+        for row in self.broken:
+            if row.gfx == gfx and row.verdict == verdict:
+                until = release_key(row.rocm_until) if row.rocm_until else (9999,)
+                if release_key(row.rocm_from) <= rocm < until:
+                    return row.reason
+        return ""
 
     def has_package(self, backend: str, package: str) -> bool:
         """Whether the backend's index is known to have the package; an index answers 403 for any other."""

@@ -37,7 +37,7 @@ class Demand:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
+class Releases:
     """The releases to choose among, as the catalog's rows, newest first.
 
     ``stands_for`` maps a row to the release it was taken for, where that is another one: None where only
@@ -55,7 +55,7 @@ class Scope:
         return dict(self.stands_for).get(row, row)
 
 
-def find_scope(demand: Demand, config: Config, catalog: Catalog) -> Scope:
+def find_releases(demand: Demand, config: Config, catalog: Catalog) -> Releases:
     """The releases that ``demand`` allows.
 
     Raises:
@@ -64,19 +64,19 @@ def find_scope(demand: Demand, config: Config, catalog: Catalog) -> Scope:
     specifier = parse_specifiers(demand.specifiers)
     allowed = tuple(row for row in catalog.releases if specifier.contains(row, prereleases=True))
     locked = [] if demand.upgrade else list(_admitted(demand.locked, specifier))
-    scope = _locked_scope(locked, allowed, catalog)
-    if scope.locked:
-        return scope
+    kept = _locked_releases(locked, allowed, catalog)
+    if kept.locked:
+        return kept
     newest = catalog.releases[0]
     if _admits_newer(specifier, newest) and (not allowed or config.channel != "stable"):
         which = f"channel {config.channel!r}" if config.channel != "stable" else f"torch{_text(demand)}"
         note = f"{which} is newer than torchsel's catalog: judged by the builds of torch {newest}"
-        return replace(scope, allowed=(newest,), stands_for=((newest, None),), notes=(*scope.notes, note))
+        return replace(kept, allowed=(newest,), stands_for=((newest, None),), notes=(*kept.notes, note))
     if not allowed:
         known = f"{catalog.releases[-1]} to {newest}"
         msg = f"no PyTorch release from 2.0 on satisfies torch{_text(demand)}; torchsel knows {known}"
         raise DemandError(msg)
-    return scope
+    return kept
 
 
 def parse_specifiers(texts: Iterable[str]) -> SpecifierSet:
@@ -175,16 +175,16 @@ def buildable(
     Raises:
         ConfigError: no release of torch meets the demand.
     """
-    scope = find_scope(demand, config, catalog)
+    releases = find_releases(demand, config, catalog)
     wanted = None if platforms is None else frozenset(platforms)
     found: dict[str, str] = {}
-    for rows in (scope.locked, scope.allowed):
+    for rows in (releases.locked, releases.allowed):
         for build in catalog.all_builds:
             fits = build.torch in rows and python_matches(build.python, demand)
             if fits and (wanted is None or build.platform in wanted) and _is_wanted(build, config, only):
                 found.setdefault(build.backend, build.torch)
-    order = sorted(found.items(), key=lambda pair: scope.allowed.index(pair[1]))
-    return [(tag, scope.public(row)) for tag, row in order]
+    order = sorted(found.items(), key=lambda pair: releases.allowed.index(pair[1]))
+    return [(tag, releases.public(row)) for tag, row in order]
 
 
 def _is_wanted(build: Build, config: Config, only: tuple[str, ...] | None) -> bool:
@@ -195,7 +195,7 @@ def _is_wanted(build: Build, config: Config, only: tuple[str, ...] | None) -> bo
     return within_cap(Backend.parse(build.backend), config)
 
 
-def _locked_scope(locked: list[Version], allowed: tuple[str, ...], catalog: Catalog) -> Scope:
+def _locked_releases(locked: list[Version], allowed: tuple[str, ...], catalog: Catalog) -> Releases:
     rows = {str(item): catalog.standing_for(item.base_version) for item in locked}
     kept = {name: row for name, row in rows.items() if row is not None}
     others = tuple((row, name) for name, row in kept.items() if row != name)
@@ -205,7 +205,7 @@ def _locked_scope(locked: list[Version], allowed: tuple[str, ...], catalog: Cata
     ]
     lost = tuple(name for name, row in rows.items() if row is None)
     notes += [f"torch {name} in uv.lock is older than any release that torchsel knows" for name in lost]
-    return Scope(
+    return Releases(
         allowed=tuple(row for row in catalog.releases if row in allowed or row in kept.values()),
         locked=tuple(row for row in catalog.releases if row in kept.values()),
         stands_for=others,

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from torchsel.catalog.catalog import release_key
 from torchsel.catalog.kernels import gfx_rank
+from torchsel.selection.selection import Remedy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Gpu
     from torchsel.host import Accelerator, Host, Vendor
 
 VENDORS: tuple[Vendor, ...] = ("nvidia", "amd", "intel")
-VENDOR_NAMES = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
+VENDOR_NAMES: Mapping[Vendor, str] = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
 FAMILY_VENDORS: dict[str, Vendor] = {"cuda": "nvidia", "rocm": "amd", "xpu": "intel"}
 
 _MAKERS = re.compile(r"^(NVIDIA|AMD|Intel(\(R\))?)\s+(GeForce\s+)?", re.ASCII)
@@ -28,7 +31,8 @@ class Device:
     """Accelerators that a build serves alike: one target.
 
     ``target`` is a compute capability or gfx target, None where unknown. ``fault`` says why no build can
-    run on it at all. ``torch_from`` is the first torch that supports it, empty for any.
+    run on it at all, ``remedy`` what would change that. ``torch_from`` is the first torch that supports it,
+    empty for any.
     """
 
     vendor: Vendor
@@ -37,6 +41,7 @@ class Device:
     rank: tuple[int, ...] = ()
     integrated: bool = False
     fault: str = ""
+    remedy: Remedy | None = None
     torch_from: str = ""
 
     @property
@@ -101,7 +106,8 @@ def _amd(accelerator: Accelerator, row: Gpu | None, catalog: Catalog) -> Device:
     target = accelerator.gfx_target or (row.target if row else None)
     if target is None:
         fault = f"the gfx target of {short_name(accelerator)} is unknown"
-        return Device(vendor="amd", accelerators=(accelerator,), target=None, fault=fault)
+        remedy = Remedy(kind="gfx-target")
+        return Device(vendor="amd", accelerators=(accelerator,), target=None, fault=fault, remedy=remedy)
     target = target.lower().partition(":")[0]
     integrated = target in catalog.integrated_targets
     return Device(

@@ -1,4 +1,4 @@
-"""Whether a build runs on a machine: every fault of every build, in a few words each."""
+"""Whether a build runs on a machine: every fault of every build, in a few words, with what would mend it."""
 
 from __future__ import annotations
 
@@ -6,40 +6,46 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import Backend
-from torchsel.catalog.catalog import release_key
+from torchsel.catalog.catalog import release_key, release_text
 from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, span
 from torchsel.selection.demand import python_matches, within_cap
 from torchsel.selection.devices import FAMILY_VENDORS, VENDOR_NAMES
+from torchsel.selection.selection import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Build
-    from torchsel.config.keys import Config
     from torchsel.host import Host, Vendor
-    from torchsel.selection.demand import Demand, Scope
+    from torchsel.selection.case import Case
     from torchsel.selection.devices import Device
+    from torchsel.selection.selection import RemedyKind, WayOut
 
-Kind = Literal["release", "python", "backends", "max-cuda", "machine", "driver", "kernels", "held"]
+FaultKind = Literal[
+    "driver", "release", "backends", "max-cuda", "python", "machine", "kernels", "broken", "held"
+]
+
+MENDABLE: tuple[FaultKind, ...] = ("driver", "release", "backends", "max-cuda", "python")
+"""Kinds of faults that a user can mend on this machine, in the order to tell them in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
     """Why a build is out of the question.
 
-    ``device`` is the one concerned, None where the fault is of the build as a whole. ``driver``
-    is the NVIDIA driver version that would mend it.
+    ``device`` is the one concerned, None where the fault is of the build as a whole; ``remedy`` what would
+    mend it, None where nothing does.
     """
 
-    kind: Kind
+    kind: FaultKind
     text: str
     device: Device | None = None
-    driver: str = ""
+    remedy: Remedy | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fit:
+class JudgedBuild:
     """A build and everything against it; ``doubt`` is a dispute about whether it runs."""
 
     build: Build
@@ -51,26 +57,40 @@ class Fit:
         """The faults that matter where only ``devices`` have to be served."""
         return tuple(fault for fault in self.faults if fault.device is None or fault.device in devices)
 
-    def without(self, kind: Kind) -> Fit:
-        """The same fit with faults of one kind forgiven."""
-        return replace(self, faults=tuple(fault for fault in self.faults if fault.kind != kind))
+    def without(self, *kinds: FaultKind) -> JudgedBuild:
+        """The same build with faults of some kinds forgiven."""
+        return replace(self, faults=tuple(fault for fault in self.faults if fault.kind not in kinds))
 
-    def kinds(self, devices: Iterable[Device]) -> set[Kind]:
+    def kinds(self, devices: Iterable[Device]) -> set[FaultKind]:
         """What kinds of faults matter for ``devices``."""
         return {fault.kind for fault in self.against(devices)}
 
     def has_kernels(self, devices: Iterable[Device]) -> bool:
         """Whether nothing but drivers, releases and wishes stands against running on ``devices``."""
-        return not self.kinds(devices) & {"kernels", "machine"}
+        return not self.kinds(devices) & {"kernels", "broken", "machine"}
+
+    def way_out(self, devices: Iterable[Device]) -> WayOut:
+        """One remedy for each kind of fault that can be mended, the one that asks most for."""
+        found: dict[FaultKind, Remedy] = {}
+        for fault in self.against(devices):
+            before = found.get(fault.kind)
+            if fault.remedy and (before is None or _demands(fault.remedy) >= _demands(before)):
+                found[fault.kind] = fault.remedy
+        return tuple(found[kind] for kind in MENDABLE if kind in found)
 
     def needed_driver(self, devices: Iterable[Device]) -> str:
         """The NVIDIA driver version that mends every driver fault, for a build that has one."""
-        return max((fault.driver for fault in self.against(devices) if fault.driver), key=release_key)
+        return next(remedy.value for remedy in self.way_out(devices) if remedy.kind == "driver")
+
+    @property
+    def torch(self) -> str:
+        """The release of torch."""
+        return self.build.torch
 
     @property
     def name(self) -> str:
         """Release and backend, ``2.14.1 with cu126``."""
-        return f"{self.build.torch} with {self.backend.tag}"
+        return f"{self.torch} with {self.backend.tag}"
 
     @property
     def vendor(self) -> Vendor | None:
@@ -83,59 +103,18 @@ class Fit:
         return "; ".join(fault.text for fault in self.faults)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
-    """All that a selection is made from.
-
-    ``devices`` are those that decide, by vendor, most capable first; ``lacking`` the oldest Python of the
-    project and the backends without a wheel for it.
-    """
-
-    host: Host
-    demand: Demand
-    config: Config
-    catalog: Catalog
-    scope: Scope
-    devices: Mapping[Vendor, tuple[Device, ...]]
-    lacking: tuple[str, frozenset[str]] = ("", frozenset())
-
-    @property
-    def driver_table(self) -> str:
-        """The system whose NVIDIA driver numbers hold: on WSL the driver is that of Windows."""
-        return "win32" if "microsoft" in (self.host.kernel or "").lower() else self.host.system
-
-    def devices_for(self, backend: Backend) -> tuple[Device, ...]:
-        """The deciding devices that builds of this backend's family are for."""
-        vendor = FAMILY_VENDORS.get(backend.family)
-        return self.devices.get(vendor, ()) if vendor else ()
-
-
-def assess(build: Build, case: Case) -> Fit:
+def assess(build: Build, case: Case) -> JudgedBuild:
     """Everything that speaks against ``build`` in ``case``."""
     backend = Backend.parse(build.backend)
-    faults = (*_config_faults(build, backend, case), *machine_faults(build, backend, case))
+    faults = (*_wish_faults(build, backend, case), *_machine_faults(build, backend, case))
     doubts = (_doubt(backend, device, case.catalog) for device in case.devices_for(backend))
-    return Fit(build=build, backend=backend, faults=faults, doubt=next(filter(None, doubts), ""))
+    return JudgedBuild(build=build, backend=backend, faults=faults, doubt=next(filter(None, doubts), ""))
 
 
-def machine_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
-    """What the machine lacks for ``build``."""
-    vendor = FAMILY_VENDORS.get(backend.family)
-    if vendor is None:
-        return
-    devices = case.devices_for(backend)
-    if not devices:
-        yield Fault(kind="machine", text=f"no {VENDOR_NAMES[vendor]} GPU found")
-    elif vendor == "nvidia":
-        yield from _nvidia_faults(build, backend, case)
-    for device in devices:
-        if device.fault:
-            yield Fault(kind="machine", text=device.fault, device=device)
-        elif vendor == "amd":
-            yield from _amd_faults(build, backend, device, case.catalog)
-        elif vendor == "intel" and release_key(build.torch) < release_key(device.torch_from):
-            text = f"{device.names} is supported from torch {device.torch_from} on"
-            yield Fault(kind="kernels", text=text, device=device)
+def is_hopeless(builds: Iterable[JudgedBuild], devices: tuple[Device, ...]) -> bool:
+    """Whether no build of any release has kernels for any of the devices."""
+    mine = list(builds)
+    return not any(judged.has_kernels((device,)) for judged in mine for device in devices)
 
 
 def jetson_fault(host: Host) -> str:
@@ -149,40 +128,82 @@ def jetson_fault(host: Host) -> str:
     return "a Jetson with JetPack 6 or older can't run PyTorch's aarch64 wheels"
 
 
-def _config_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
+def _wish_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
+    """What the project's requirements and configuration have against ``build``."""
     config = case.config
-    if build.torch not in case.scope.allowed:
+    if build.torch not in case.releases.allowed:
         wanted = ",".join(case.demand.specifiers) or "another release"
-        yield Fault(kind="release", text=f"the project requires torch{wanted}")
-    if not python_matches(build.python, case.demand):
-        python = case.demand.python or case.demand.requires_python
-        yield Fault(kind="python", text=f"no wheel for Python {python}")
-    oldest, lacking = case.lacking
-    if build.backend in lacking:
-        text = f"no {build.backend} wheel of any release for Python {oldest}, which requires-python allows"
-        yield Fault(kind="python", text=text)
+        text = f"the project requires torch{wanted}"
+        yield Fault(kind="release", text=text, remedy=release_remedy(build, case))
+    yield from _python_faults(build, case)
     if config.backends is not None and build.backend not in config.backends:
-        yield Fault(kind="backends", text="not in tool.torchsel.backends")
+        remedy = _remedy("backends", build.backend, build)
+        yield Fault(kind="backends", text="not in tool.torchsel.backends", remedy=remedy)
     held = case.catalog.held_back(build.backend, build.torch)
     if held and build.backend not in (config.backends or ()):
         yield Fault(kind="held", text=f"only where nothing else runs: {held}")
     if not within_cap(backend, config):
-        release, limit = dotted(backend.release), dotted(config.max_cuda or ())
-        yield Fault(kind="max-cuda", text=f"CUDA {release} is above max-cuda {limit}")
+        release, limit = release_text(backend.release), release_text(config.max_cuda or ())
+        text = f"CUDA {release} is above max-cuda {limit}"
+        yield Fault(kind="max-cuda", text=text, remedy=_remedy("max-cuda", release, build))
+
+
+def release_remedy(build: Build, case: Case) -> Remedy:
+    """What lets a project have a release of torch: allow a newer one, or require one before the next."""
+    following = case.catalog.release_after(build.torch)
+    newest_allowed = case.releases.allowed[0]
+    if following is None or release_key(build.torch) > release_key(newest_allowed):
+        return _remedy("allow", build.torch, build)
+    return _remedy("require", f"<{following.removesuffix('.0')}", build)
+
+
+def _python_faults(build: Build, case: Case) -> Iterator[Fault]:
+    if not python_matches(build.python, case.demand):
+        wanted = case.demand.python or case.demand.requires_python
+        remedy = _remedy("python", python_span(build), build)
+        yield Fault(kind="python", text=f"no wheel for Python {wanted}", remedy=remedy)
+    oldest, lacking = case.lacking
+    if build.backend in lacking:
+        text = f"no {build.backend} wheel of any release for Python {oldest}, which requires-python allows"
+        yield Fault(kind="python", text=text, remedy=_remedy("requires-python", oldest, build))
+
+
+def python_span(build: Build) -> str:
+    """The Python releases that a build has wheels for, ``3.11 to 3.15``."""
+    return f"{build.python[0]} to {build.python[-1].rstrip('t')}"
+
+
+def _machine_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
+    """What the machine lacks for ``build``."""
+    vendor = FAMILY_VENDORS.get(backend.family)
+    if vendor is None:
+        return
+    devices = case.devices_for(backend)
+    if not devices:
+        yield Fault(kind="machine", text=f"no {VENDOR_NAMES[vendor]} GPU found")
+    elif vendor == "nvidia":
+        yield from _nvidia_faults(build, backend, case)
+    for device in devices:
+        if device.fault:
+            yield Fault(kind="machine", text=device.fault, device=device, remedy=device.remedy)
+        elif vendor == "amd":
+            yield from _amd_faults(build, backend, device, case.catalog)
+        elif vendor == "intel" and release_key(build.torch) < release_key(device.torch_from):
+            text = f"{device.names} is supported from torch {device.torch_from} on"
+            yield Fault(kind="kernels", text=text, device=device)
 
 
 def _nvidia_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
-    driver, system = case.host.nvidia_driver, case.driver_table
+    driver, minimum = case.host.nvidia_driver, case.driver_minimum(backend)
     if jetson := jetson_fault(case.host):
-        yield Fault(kind="machine", text=jetson)
+        yield Fault(kind="machine", text=jetson, remedy=Remedy(kind="jetpack"))
     if driver is None:
-        yield Fault(kind="machine", text="no NVIDIA driver is loaded")
-    else:
-        minimum = case.catalog.driver_minimum(backend.release, system, case.config.cuda_compat)
-        if minimum and not driver_meets(driver, minimum):
-            release = backend.release if case.config.cuda_compat == "strict" else backend.release[:1]
-            text = f"driver {driver} < {minimum} (CUDA {dotted(release)})"
-            yield Fault(kind="driver", text=text, driver=minimum)
+        remedy = _remedy("install-driver", minimum or "", build)
+        yield Fault(kind="machine", text="no NVIDIA driver is loaded", remedy=remedy)
+    elif minimum and not driver_meets(driver, minimum):
+        release = backend.release if case.config.cuda_compat == "strict" else backend.release[:1]
+        text = f"driver {driver} < {minimum} (CUDA {release_text(release)})"
+        yield Fault(kind="driver", text=text, remedy=_remedy("driver", minimum, build))
     for device in case.devices_for(backend):
         if device.target is not None:
             yield from _kernel_faults(build, backend, device, case)
@@ -194,7 +215,7 @@ def _kernel_faults(build: Build, backend: Backend, device: Device, case: Case) -
     first = _first_driver(capability, system, case.catalog)
     if driver is not None and first and not driver_meets(driver, first):
         text = f"driver {driver} < {first} ({device.label})"
-        yield Fault(kind="driver", text=text, device=device, driver=first)
+        yield Fault(kind="driver", text=text, device=device, remedy=_remedy("driver", first, build))
     if not build.kernels or has_machine_code(build.kernels, capability):
         return
     if not has_ptx(build.ptx, capability):
@@ -203,32 +224,23 @@ def _kernel_faults(build: Build, backend: Backend, device: Device, case: Case) -
         return
     native = case.catalog.driver_minimum(backend.release, system, "strict")
     if driver is not None and native and not driver_meets(driver, native):
-        text = f"driver {driver} < {native} (PTX of CUDA {dotted(backend.release)} for {device.label})"
-        yield Fault(kind="driver", text=text, device=device, driver=native)
+        text = f"driver {driver} < {native} (PTX of CUDA {release_text(backend.release)} for {device.label})"
+        yield Fault(kind="driver", text=text, device=device, remedy=_remedy("driver", native, build))
 
 
 def _amd_faults(build: Build, backend: Backend, device: Device, catalog: Catalog) -> Iterator[Fault]:
     target = device.target or ""
     if build.kernels and target not in build.kernels:
         yield Fault(kind="kernels", text=f"no kernels for {device.label}", device=device)
-        return
-    reason = _verdict(backend, target, catalog, "broken")
-    if reason:
-        yield Fault(kind="kernels", text=f"{target}: {reason}", device=device)
+    elif reason := catalog.verdict_on(target, backend.release, "broken"):
+        yield Fault(kind="broken", text=f"{target}: {reason}", device=device)
 
 
 def _doubt(backend: Backend, device: Device, catalog: Catalog) -> str:
-    reason = _verdict(backend, device.target or "", catalog, "disputed") if backend.family == "rocm" else ""
+    if backend.family != "rocm":
+        return ""
+    reason = catalog.verdict_on(device.target or "", backend.release, "disputed")
     return f"{device.label} with {backend.tag} is disputed: {reason}" if reason else ""
-
-
-def _verdict(backend: Backend, target: str, catalog: Catalog, verdict: str) -> str:
-    for row in catalog.broken:
-        if row.gfx == target and row.verdict == verdict:
-            until = release_key(row.rocm_until) if row.rocm_until else (9999,)
-            if release_key(row.rocm_from) <= backend.release < until:
-                return row.reason
-    return ""
 
 
 def _first_driver(capability: str, system: str, catalog: Catalog) -> str:
@@ -238,6 +250,10 @@ def _first_driver(capability: str, system: str, catalog: Catalog) -> str:
     return ""
 
 
-def dotted(release: tuple[int, ...]) -> str:
-    """A release as text, ``13.0``."""
-    return ".".join(map(str, release))
+def _remedy(kind: RemedyKind, value: str, build: Build) -> Remedy:
+    return Remedy(kind=kind, value=value, torch=build.torch, backend=build.backend)
+
+
+def _demands(remedy: Remedy) -> tuple[int, ...]:
+    """How much a remedy asks for: of two drivers the newer one."""
+    return release_key(remedy.value) if remedy.kind == "driver" else ()

@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torchsel.host import Vendor
+    from torchsel.selection.case import Case
     from torchsel.selection.devices import Device
-    from torchsel.selection.judge import Case, Fit
+    from torchsel.selection.judge import JudgedBuild
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pick:
     """The build chosen, the devices it serves and those it leaves out."""
 
-    fit: Fit
+    judged: JudgedBuild
     served: tuple[Device, ...]
     left_out: tuple[Device, ...]
 
@@ -36,75 +37,77 @@ def vendors_in_order(case: Case) -> list[Vendor]:
     return present
 
 
-def of_vendor(fits: Sequence[Fit], vendor: Vendor) -> list[Fit]:
-    """The fits whose backends are for this vendor's devices."""
-    return [fit for fit in fits if fit.vendor == vendor]
+def of_vendor(builds: Sequence[JudgedBuild], vendor: Vendor) -> list[JudgedBuild]:
+    """The builds whose backends are for this vendor's devices."""
+    return [judged for judged in builds if judged.vendor == vendor]
 
 
-def choose(fits: Sequence[Fit], devices: tuple[Device, ...], case: Case) -> Pick | None:
-    """The best of ``fits`` for ``devices`` (most capable first), None where none runs on any of them.
+def choose(builds: Sequence[JudgedBuild], devices: tuple[Device, ...], case: Case) -> Pick | None:
+    """The best of ``builds`` for ``devices`` (most capable first), None where none runs on any of them.
 
     The newest torch wins; then a backend that every locked release has, one that is not disputed, and the
     newest CUDA or ROCm.
     """
     common = _common_backends(case)
     for served in _subsets(devices, case):
-        running = [fit for fit in fits if not fit.against(served)]
+        running = [judged for judged in builds if not judged.against(served)]
         if running:
-            best = min(running, key=lambda fit: _preference(fit, common, case))
+            best = min(running, key=lambda judged: _preference(judged, common, case))
             rest = tuple(device for device in devices if device not in served)
-            return Pick(fit=best, served=served, left_out=rest)
+            return Pick(judged=best, served=served, left_out=rest)
     return None
 
 
 def list_candidates(
-    fits: Sequence[Fit],
+    builds: Sequence[JudgedBuild],
     case: Case,
     *,
-    chosen: Fit | None,
+    chosen: JudgedBuild | None,
     served: tuple[Device, ...] = (),
     whole: bool = False,
 ) -> tuple[Candidate, ...]:
     """Every build considered, down to the release of the chosen one, or all releases where ``whole``."""
-    rows = case.scope.allowed
+    rows = case.releases.allowed
     if chosen is not None and not whole:
-        rows = rows[: rows.index(chosen.build.torch) + 1]
-        if chosen.build.torch in case.scope.locked:
-            rows = case.scope.locked
+        rows = rows[: rows.index(chosen.torch) + 1]
+        if chosen.torch in case.releases.locked:
+            rows = case.releases.locked
     return tuple(
-        _candidate(fit, case, chosen, served)
-        for fit in fits
-        if fit.build.torch in rows and _is_of_interest(fit, case)
+        _candidate(judged, case, chosen, served)
+        for judged in builds
+        if judged.torch in rows and _is_of_interest(judged, case)
     )
 
 
-def _candidate(fit: Fit, case: Case, chosen: Fit | None, served: tuple[Device, ...]) -> Candidate:
-    is_chosen = chosen is not None and fit.build == chosen.build
-    blocking = fit.against(served) if served else fit.faults
-    accepted = not blocking and (fit.backend.family != "cpu" or is_chosen)
+def _candidate(
+    judged: JudgedBuild, case: Case, chosen: JudgedBuild | None, served: tuple[Device, ...]
+) -> Candidate:
+    is_chosen = chosen is not None and judged.build == chosen.build
+    blocking = judged.against(served) if served else judged.faults
+    accepted = not blocking and (judged.backend.family != "cpu" or is_chosen)
     if is_chosen and accepted:
         reason = "chosen"
     elif accepted:
         reason = "runs here too"
-    elif fit.reason:
-        reason = fit.reason
+    elif judged.reason:
+        reason = judged.reason
     else:
         is_cpu = chosen is not None and chosen.backend.family == "cpu"
         reason = "another release is chosen" if is_cpu else "only where no other build runs"
-    beside = [fault.text for fault in fit.faults] if accepted else []
-    doubt = [f"disputed: {fit.doubt}"] if accepted and fit.doubt else []
+    beside = [fault.text for fault in judged.faults] if accepted else []
+    doubt = [f"disputed: {judged.doubt}"] if accepted and judged.doubt else []
     return Candidate(
-        backend=fit.build.backend,
-        torch=case.scope.public(fit.build.torch) or fit.build.torch,
+        backend=judged.build.backend,
+        torch=case.releases.public(judged.torch) or judged.torch,
         accepted=accepted,
         reason="; ".join([reason, *beside, *doubt]),
     )
 
 
-def _is_of_interest(fit: Fit, case: Case) -> bool:
+def _is_of_interest(judged: JudgedBuild, case: Case) -> bool:
     """Builds for a vendor that this machine has nothing of are only listed where it has no GPU at all."""
     no_gpu = not any(case.devices.values())
-    return fit.backend.family in ("cpu", "other") or no_gpu or bool(case.devices_for(fit.backend))
+    return judged.backend.family in ("cpu", "other") or no_gpu or bool(case.devices_for(judged.backend))
 
 
 def _subsets(devices: tuple[Device, ...], case: Case) -> Iterator[tuple[Device, ...]]:
@@ -119,10 +122,12 @@ def _subsets(devices: tuple[Device, ...], case: Case) -> Iterator[tuple[Device, 
 def _common_backends(case: Case) -> set[str]:
     """Backends that every locked release has on this platform (uv locks several where it forks)."""
     catalog, platform = case.catalog, case.host.platform
-    each = [{build.backend for build in catalog.builds(row, platform=platform)} for row in case.scope.locked]
+    each = [
+        {build.backend for build in catalog.builds(row, platform=platform)} for row in case.releases.locked
+    ]
     return set.intersection(*each) if len(each) > 1 else set()
 
 
-def _preference(fit: Fit, common: set[str], case: Case) -> tuple[int, bool, bool]:
-    newest = case.scope.allowed.index(fit.build.torch)
-    return newest, bool(common) and fit.build.backend not in common, bool(fit.doubt)
+def _preference(judged: JudgedBuild, common: set[str], case: Case) -> tuple[int, bool, bool]:
+    newest = case.releases.allowed.index(judged.torch)
+    return newest, bool(common) and judged.build.backend not in common, bool(judged.doubt)

@@ -3,11 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torchsel.backend import Backend, Family
     from torchsel.host import Accelerator
+
+RemedyKind = Literal[
+    "driver",
+    "install-driver",
+    "allow",
+    "require",
+    "backends",
+    "max-cuda",
+    "python",
+    "requires-python",
+    "jetpack",
+    "linux",
+    "x86-64",
+    "amd-index",
+    "gfx-override",
+    "gfx-target",
+    "offer-backend",
+    "lock-torch",
+    "source",
+    "cpu",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remedy:
+    """One thing to change so that a build runs.
+
+    ``kind`` says what and ``value`` to what: an NVIDIA driver version (``580``), a release of torch to allow
+    or its bound (``<2.15``), a backend's tag, a CUDA release, Python releases, a gfx target; empty where
+    the kind says all. ``torch`` and ``backend`` are the build's that runs then, empty where it is no one.
+    """
+
+    kind: RemedyKind
+    value: str = ""
+    torch: str = ""
+    backend: str = ""
+
+
+WayOut = tuple[Remedy, ...]
+"""All that has to be changed together so that a build runs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +66,7 @@ class Selection:
 
     ``torch`` is the public release it was chosen for, None where unknown. ``moved_from`` is the locked
     release that had to be left. ``usable`` is False where the choice is only the way out because nothing
-    ran, or what was asked for does not run here.
+    ran, or what was asked for does not run here; ``ways_out`` then are what would help, the first one best.
     """
 
     backend: Backend
@@ -37,6 +77,7 @@ class Selection:
     accelerators: tuple[Accelerator, ...] = ()
     moved_from: str | None = None
     usable: bool = True
+    ways_out: tuple[WayOut, ...] = ()
 
     @property
     def family(self) -> Family:

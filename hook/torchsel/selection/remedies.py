@@ -1,0 +1,160 @@
+"""Ways out: what would make a build run where none does, found among the remedies of faults, and told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.catalog.catalog import release_key
+from torchsel.selection.judge import MENDABLE, is_hopeless, jetson_fault
+from torchsel.selection.selection import Remedy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from torchsel.host import Host, Vendor
+    from torchsel.selection.case import Case
+    from torchsel.selection.devices import Device
+    from torchsel.selection.judge import JudgedBuild
+    from torchsel.selection.selection import RemedyKind, WayOut
+
+Devices = tuple["Device", ...]
+
+_REMEDIES: Mapping[RemedyKind, str] = {
+    "driver": "update the NVIDIA driver to >= {value} for {torch} with {backend}",
+    "install-driver": "install NVIDIA's driver, >= {value} for {torch} with {backend}",
+    "allow": "allow torch {value} ({backend})",
+    "require": "require torch{value} (for {torch} with {backend})",
+    "backends": "add '{value}' to tool.torchsel.backends",
+    "max-cuda": "raise tool.torchsel.max-cuda to {value}",
+    "python": "use Python {value} (for {torch} with {backend})",
+    "requires-python": "raise requires-python above {value} (for {torch} with {backend})",
+    "jetpack": "use the wheels that NVIDIA and Jetson AI Lab build for JetPack, or update to JetPack 7",
+    "linux": "use Linux or WSL 2",
+    "x86-64": "use an x86_64 machine",
+    "amd-index": "use AMD's own index",
+    "gfx-override": "set HSA_OVERRIDE_GFX_VERSION=10.3.0, which AMD does not support, and ask for backend"
+    " {backend} to run gfx1030's kernels on {value}",
+    "gfx-target": "set UV_AMD_GPU_ARCHITECTURE to it",
+    "offer-backend": "offer another backend",
+    "lock-torch": "lock another torch",
+    "source": "build torch from source",
+    "cpu": "set tool.torchsel.backend to 'cpu'",
+}
+
+
+def ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple[WayOut, ...]:
+    """What would make a vendor's builds run, each way alone enough; empty where nothing is known."""
+    devices = focus(case.devices[vendor], builds)
+    if vendor == "nvidia" and jetson_fault(case.host):
+        return ((Remedy(kind="jetpack"),),)
+    if vendor == "nvidia" and case.host.nvidia_driver is None:
+        return ((_driver_to_install(builds, devices),),)
+    ways = list(_driver_ways(builds, devices, case))
+    for kind in MENDABLE[1:]:
+        ways += [judged.way_out(devices) for judged in builds if judged.kinds(devices) == {kind}][:1]
+    if vendor == "amd":
+        ways += [(remedy,) for remedy in _amd_remedies(builds, devices, case.host)]
+    return tuple(ways or [*_together(builds, devices, case)] or [*_resorts(builds, devices, case)])
+
+
+def focus(devices: Devices, builds: Sequence[JudgedBuild]) -> Devices:
+    """The most capable device that some build has kernels for; all of them where there is none."""
+    for device in devices:
+        if any(judged.has_kernels((device,)) for judged in builds):
+            return (device,)
+    return devices
+
+
+def _driver_ways(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:
+    """A newer driver: the least that helps, and what the newest torch would need."""
+    waiting = [
+        judged
+        for judged in builds
+        if judged.kinds(devices) == {"driver"} and _is_driver_made(judged, devices, case)
+    ]
+    if not waiting:
+        return
+    easiest = _easiest(waiting, devices)
+    yield easiest.way_out(devices)
+    newest = _easiest([judged for judged in waiting if judged.torch == waiting[0].torch], devices)
+    if newest.torch != easiest.torch:
+        yield newest.way_out(devices)
+
+
+def _easiest(waiting: Iterable[JudgedBuild], devices: Devices) -> JudgedBuild:
+    """The build that the oldest driver is enough for."""
+    return min(waiting, key=lambda judged: release_key(judged.needed_driver(devices)))
+
+
+def _together(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:
+    """Where no one thing helps: all that the build with the fewest kinds of faults needs."""
+    able = [
+        judged
+        for judged in builds
+        if judged.kinds(devices) <= set(MENDABLE) and _is_driver_made(judged, devices, case)
+    ]
+    if able:
+        yield min(able, key=lambda judged: len(judged.kinds(devices))).way_out(devices)
+
+
+def _resorts(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:
+    """Where no wheel has kernels for the devices at all."""
+    own = [device.remedy for device in devices if device.remedy]
+    if own:
+        yield (own[0],)
+    elif is_hopeless(builds, devices) and not all(device.integrated or device.fault for device in devices):
+        kinds: tuple[RemedyKind, ...] = ("source", "cpu")
+        if case.catalog.is_narrowed:
+            kinds = ("offer-backend", "lock-torch")
+        yield from ((Remedy(kind=kind),) for kind in kinds)
+
+
+def _amd_remedies(builds: Sequence[JudgedBuild], devices: Devices, host: Host) -> Iterator[Remedy]:
+    """AMD's override for the relatives of gfx1030, and what there is besides PyTorch's own index."""
+    if not builds:
+        yield Remedy(kind="linux" if host.system == "win32" else "x86-64")
+        yield Remedy(kind="amd-index")
+    relatives = [device.target for device in devices if (device.target or "").startswith("gfx103")]
+    able = (judged for judged in builds if "gfx1030" in judged.build.kernels and not judged.against(()))
+    build = next(able, None)
+    if relatives and build:
+        yield Remedy(kind="gfx-override", value=relatives[0] or "", backend=build.backend.tag)
+
+
+def _driver_to_install(builds: Sequence[JudgedBuild], devices: Devices) -> Remedy:
+    """The driver for the newest torch whose builds have kernels and lack nothing else."""
+    ready = [judged for judged in builds if judged.kinds(devices) == {"machine"}]
+    remedies = [fault.remedy for judged in ready[:1] for fault in judged.against(devices) if fault.remedy]
+    return remedies[0] if remedies else Remedy(kind="install-driver")
+
+
+def _is_driver_made(judged: JudgedBuild, devices: Devices, case: Case) -> bool:
+    """Whether NVIDIA still makes the driver that a build needs for every device."""
+    drivers = [remedy.value for remedy in judged.way_out(devices) if remedy.kind == "driver"]
+    last = {row.compute_capability: row.last_branch for row in case.catalog.architectures}
+    ends = [int(end) for device in devices if (end := last.get(device.target or ""))]
+    return all(release_key(driver)[0] <= end for driver in drivers for end in ends)
+
+
+def told(remedy: Remedy) -> str:
+    """A remedy as a clause that says what to do."""
+    if remedy.kind == "install-driver":
+        known = _REMEDIES[remedy.kind] if remedy.value else "install NVIDIA's driver"
+        passed = "if this is a container, start it with the GPU passed in"
+        text = f"{known}; {passed}"
+    else:
+        text = _REMEDIES[remedy.kind]
+    return text.format(value=remedy.value, torch=remedy.torch, backend=remedy.backend)
+
+
+def told_ways(ways: Iterable[WayOut]) -> str:
+    """Ways out in one clause, joined by "or"; a second driver is named alone."""
+    clauses: list[str] = []
+    before: WayOut = ()
+    for way in ways:
+        text = " and ".join(map(told, way))
+        if [remedy.kind for remedy in (*before, *way)] == ["driver", "driver"]:
+            text = text.removeprefix("update the NVIDIA driver ")
+        clauses.append(text)
+        before = way
+    return ", or ".join(clauses)
