@@ -39,17 +39,11 @@ class Build:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """One stable release of torch, its companions and the backend that uv's default index has by platform.
-
-    ``*_pins_torch`` is ``yes`` where that companion requires exactly this torch.
-    """
+    """One stable release of torch, its companions and the backend that uv's default index has by platform."""
 
     torch: str
-    requires_python: str
     torchvision: str
-    torchvision_pins_torch: str
     torchaudio: str
-    torchaudio_pins_torch: str
     default_index: tuple[str, ...]
 
     def default_backend(self, platform: str) -> str | None:
@@ -143,11 +137,13 @@ def read_table(name: str, row: type[RowT]) -> tuple[RowT, ...]:
 
 
 def read_rows(path: Path, row: type[RowT]) -> tuple[RowT, ...]:
-    """The rows of a table, whose header has the names of the fields of ``row``."""
+    """The rows of a table, whose header has the names of the fields of ``row`` and maybe more."""
     header, *lines = path.read_text(encoding="utf-8").splitlines()
     names = header.split(",")
+    legal = {field.name for field in fields(row)}
     lists = _list_fields(row)
-    return tuple(row(**_values(names, line.split(","), lists)) for line in lines)
+    rows = (_values(names, line.split(","), lists) for line in lines)
+    return tuple(row(**{name: value for name, value in cells.items() if name in legal}) for cells in rows)
 
 
 def build_from_row(row: Mapping[str, object], *, where: str) -> Build:
