@@ -62,6 +62,8 @@ def find_releases(demand: Demand, config: Config, catalog: Catalog) -> Releases:
         DemandError: a specifier is malformed, or no release meets them all.
     """
     specifier = parse_specifiers(demand.specifiers)
+    if not catalog.releases:
+        raise DemandError("this project offers no build of torch that torchsel knows")
     allowed = tuple(row for row in catalog.releases if specifier.contains(row, prereleases=True))
     locked = [] if demand.upgrade else list(_admitted(demand.locked, specifier))
     kept = _locked_releases(locked, allowed, catalog)
