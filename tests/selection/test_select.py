@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from torchsel.catalog.catalog import load_catalog
-from torchsel.catalog.rows import Build
+from torchsel.catalog.rows import Broken, Build
 from torchsel.config.keys import Config
 from torchsel.errors import ConfigError, MachineError
 from torchsel.host import Accelerator, Host
 from torchsel.selection.select import Demand, Selection, best_release, buildable, select
+from torchsel.selection.selection import Remedy
 
 if TYPE_CHECKING:
     from torchsel.catalog.catalog import Catalog
@@ -104,8 +106,12 @@ CHOICES = {
     "raphael": (linux(RAPHAEL), "cpu", "2.15.0"),
     "mi300x": (linux(amd("MI300X", "gfx942:sramecc+:xnack-")), "rocm7.2", "2.14.1"),
     "mi50": (linux(amd("MI50", "gfx906")), "rocm6.3", "2.9.1"),
-    "vega64": (linux(amd("Vega 64", "gfx900")), "rocm7.0", "2.10.0"),
-    "780m": (linux(amd("Radeon 780M", "gfx1103")), "rocm7.2", "2.14.1"),
+    "vega64": (linux(amd("Vega 64", "gfx900")), "rocm6.3", "2.9.1"),
+    "780m": (linux(amd("Radeon 780M", "gfx1103")), "rocm7.14", "2.15.0"),
+    "van-gogh": (linux(amd("Van Gogh", "gfx1033")), "cpu", "2.15.0"),
+    "rx5700xt": (linux(amd("RX 5700 XT", "gfx1010")), "cpu", "2.15.0"),
+    "arc-b70-by-pci-id": (linux(intel(None, "8086:e223")), "xpu", "2.15.0"),
+    "intel-in-no-list": (linux(intel(None, "8086:ffff")), "cpu", "2.15.0"),
     "rx580": (linux(amd("RX 580", "gfx803")), "cpu", "2.15.0"),
     "rx6700xt": (linux(amd("RX 6700 XT", "gfx1031")), "cpu", "2.15.0"),
     "amd-by-pci-id": (linux(amd("Radeon VII", None, "1002:66af")), "rocm6.3", "2.9.1"),
@@ -176,7 +182,10 @@ SENTENCES = {
     "t4g": "no build for Linux aarch64 since torch 2.0 has kernels for 7.5 (T4G)",
     "orin-jetpack-6": "use the wheels that NVIDIA and Jetson AI Lab build for JetPack, or update to Jet",
     "rx7900-raphael": "gfx1036 (Raphael) does not decide: integrated graphics beside another AMD GPU",
-    "vega64": "gfx900 (Vega 64) with rocm7.0 is disputed",
+    "vega64": "2.9.1 with rocm6.3 is the last",
+    "van-gogh": "take torch[device-gfx1033] from AMD's own index (repo.amd.com/rocm/whl-multi-arch/)",
+    "rx5700xt": "take torch[device-gfx1010] from AMD's own index (repo.amd.com/rocm/whl-multi-arch/)",
+    "intel-in-no-list": "the Intel device 8086:ffff is in no list of torchsel's: if it is of the Arc",
     "rx580": "no build for Linux x86_64 since torch 2.0 has kernels for gfx803 (RX 580)",
     "rx6700xt": "set HSA_OVERRIDE_GFX_VERSION=10.3.0",
     "amd-unknown": "the gfx target of Radeon is unknown",
@@ -450,7 +459,7 @@ class TestConfig:
         assert "RTX 3090 ignored: 'nvidia' is not in tool.torchsel.vendors" in only.reasons
 
     def test_an_order_of_vendors_holds_for_integrated_graphics_too(self) -> None:
-        host = linux(amd("Radeon 780M", "gfx1103"), B580)
+        host = linux(amd("Radeon 8060S", "gfx1151"), B580)
         assert pick(host, config=Config(vendors=("amd", "intel"))).backend.tag == "rocm7.2"
 
     @pytest.mark.parametrize("name", ["no-gpu", "uhd770", "gtx780", "no-driver", "musl", "rx7900-windows"])
@@ -581,6 +590,28 @@ class TestWaysOut:
         (warning,) = pick(linux(amd("Radeon", None))).warnings
         assert warning == "the gfx target of Radeon is unknown: set UV_AMD_GPU_ARCHITECTURE to it"
 
+    def test_no_kernels_of_another_target_where_they_compute_wrong_results(self) -> None:
+        assert "HSA_OVERRIDE" not in told(pick(linux(amd("Van Gogh", "gfx1033"))))
+        (warning,) = pick(linux(amd("RX 6700 XT", "gfx1031"))).warnings
+        assert "; " not in warning
+        assert warning.endswith("to run gfx1030's kernels on gfx1031")
+
+    def test_an_intel_device_in_no_list_is_named(self) -> None:
+        found = pick(linux(intel(None, "8086:ffff")))
+        assert found.warnings[0].startswith("the Intel device 8086:ffff is in no list")
+        assert [way[0].kind for way in found.ways_out] == ["ask-xpu"]
+        beside = pick(linux(intel(None, "8086:ffff"), B580))
+        assert (beside.backend.tag, beside.warnings) == ("xpu", ())
+
+    def test_ways_out_are_values(self) -> None:
+        found = pick(linux(RTX5090, driver="560.35.03"))
+        assert [[(way.kind, way.value, way.backend) for way in ways] for ways in found.ways_out] == [
+            [("driver", "570.26", "cu129")],
+            [("driver", "580", "cu132")],
+        ]
+        found = pick(linux(GTX1080TI, driver="580.65.06"), specifiers=(">=2.15",))
+        assert found.ways_out == ((Remedy(kind="require", value="<2.15", torch="2.14.1", backend="cu126"),),)
+
     def test_a_held_build_is_no_reason_where_there_are_no_kernels(self) -> None:
         (warning,) = pick(linux(amd("RX 580", "gfx803"))).warnings
         assert "SDK" not in warning
@@ -638,6 +669,23 @@ class TestMatching:
         assert "disputed" in only.warnings[0]
         undisputed = pick(linux(amd("Vega 64", "gfx900")), specifiers=("==2.9.1",))
         assert (undisputed.backend.tag, undisputed.warnings) == ("rocm6.3", ())
+
+    def test_an_older_undisputed_build_comes_before_a_newer_disputed_one(self) -> None:
+        row = Broken(
+            gfx="gfx1100",
+            rocm_from="7.1",
+            rocm_until="",
+            verdict="disputed",
+            reason="reports differ",
+            source="",
+        )
+        catalog = replace(CATALOG, broken=(row,))
+        found = pick(linux(RX7900), catalog=catalog, specifiers=("<2.14",))
+        assert (found.torch, found.backend.tag, found.warnings) == ("2.10.0", "rocm7.0", ())
+        doubt = "gfx1100 (Radeon RX 7900 XTX) with rocm7.2 is disputed: reports differ"
+        assert f"torch 2.13.0 runs here in doubt only ({doubt}); the newest is 2.10.0 with rocm7.0" in told(
+            found
+        )
 
     def test_held_builds_wait_until_nothing_else_runs_or_they_are_wanted(self) -> None:
         found = pick(linux(RX7900))

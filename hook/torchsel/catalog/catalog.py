@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import Backend
 from torchsel.catalog.rows import (
+    AmdIndex,
     Architecture,
     Broken,
     Build,
@@ -52,6 +53,7 @@ class Catalog:
     drivers: tuple[Driver, ...]
     architectures: tuple[Architecture, ...]
     broken: tuple[Broken, ...]
+    amd_index: tuple[AmdIndex, ...]
     index_only: tuple[IndexOnly, ...]
     held: tuple[Held, ...]
     packages: tuple[Package, ...]
@@ -201,6 +203,7 @@ def load_catalog() -> Catalog:
         drivers=read_table("drivers", Driver),
         architectures=read_table("architectures", Architecture),
         broken=read_table("broken", Broken),
+        amd_index=read_table("amd_index", AmdIndex),
         index_only=read_table("index_only", IndexOnly),
         held=read_table("held", Held),
         packages=read_table("packages", Package),

@@ -19,7 +19,9 @@ def driver_meets(driver: str, minimum: str) -> bool:
 def has_machine_code(kernels: Iterable[str], capability: str) -> bool:
     """Whether a cubin among ``kernels`` runs on ``capability``: X.y runs on X.z with z >= y, same major.
 
-    Source: CUDA C++ Programming Guide, "Binary Compatibility".
+    Source: CUDA C++ Programming Guide, "Binary Compatibility". Tegra with nvgpu was an exception (8.0 not on
+    8.7) that builds with CUDA 13.2 or newer lift (torch/cuda/__init__.py of 2.11 to 2.15); as cu130 was seen
+    to run there with JetPack 7, with a warning of torch's, it is none here.
     """
     major, minor = _pair(capability)
     return any(have == major and least <= minor for have, least in map(_pair, kernels))

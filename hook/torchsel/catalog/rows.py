@@ -85,6 +85,14 @@ class Broken:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AmdIndex:
+    """A gfx target that AMD's own index has wheels of torch for, on Linux."""
+
+    gfx: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IndexOnly:
     """A package that torch requires and only the backend's own index has, for torch in ``[from, until)``."""
 
@@ -140,8 +148,7 @@ def read_rows(path: Path, row: type[RowT]) -> tuple[RowT, ...]:
     """The rows of a table, whose header has the names of the fields of ``row`` and maybe more."""
     header, *lines = path.read_text(encoding="utf-8").splitlines()
     names = header.split(",")
-    legal = {field.name for field in fields(row)}
-    lists = _list_fields(row)
+    legal, lists = _field_names(row), _list_fields(row)
     rows = (_values(names, line.split(","), lists) for line in lines)
     return tuple(row(**{name: value for name, value in cells.items() if name in legal}) for cells in rows)
 
@@ -154,7 +161,7 @@ def build_from_row(row: Mapping[str, object], *, where: str) -> Build:
     Raises:
         ConfigError: a field is missing, unknown, of the wrong kind or malformed; all faults at once.
     """
-    legal = [field.name for field in fields(Build)]
+    legal = _field_names(Build)
     known = ", ".join(legal)
     problems = [f"{where}.{key}: unknown field; the fields are {known}" for key in row if key not in legal]
     problems += [f"{where}.{key}: is missing" for key in ("torch", "backend", "platform") if not row.get(key)]
@@ -186,6 +193,10 @@ def _malformed(row: Mapping[str, str]) -> Iterator[str]:
         for kernel in row.get(key, "").split():
             if not fullmatch(pattern, kernel, ASCII):
                 yield f"{key}: {kernel!r} is not what {row['backend']} builds have, such as {example!r}"
+
+
+def _field_names(row: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(row))
 
 
 def _list_fields(row: type[Any]) -> frozenset[str]:

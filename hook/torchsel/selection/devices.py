@@ -24,6 +24,7 @@ FAMILY_VENDORS: dict[str, Vendor] = {"cuda": "nvidia", "rocm": "amd", "xpu": "in
 
 _MAKERS = re.compile(r"^(NVIDIA|AMD|Intel(\(R\))?)\s+(GeForce\s+)?", re.ASCII)
 _XPU_NAMES = re.compile(r"\bArc\b|Data Center GPU Max", re.ASCII)
+_OLDER_INTEL_NAMES = re.compile(r"\bU?HD Graphics\b|\bIris\b", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,20 +121,28 @@ def _amd(accelerator: Accelerator, row: Gpu | None, catalog: Catalog) -> Device:
 
 
 def _intel(accelerator: Accelerator, row: Gpu | None) -> Device:
-    """Supported by its PCI id; where that is unknown, by the name of a supported series."""
-    named = bool(_XPU_NAMES.search(accelerator.label))
-    support = row.target if row else "yes" if named else "no"
+    """Supported by its PCI id; where that is in no list, by the name of a series."""
+    support = row.target if row else _xpu_support(accelerator.label)
     name = short_name(accelerator)
     faults = {
         "no": f"{name} is not among the devices that PyTorch's XPU build supports",
         "unknown": f"{name} is not named among the devices that PyTorch's XPU build supports",
+        "unlisted": f"the Intel device {name} is in no list of torchsel's",
     }
     return Device(
         vendor="intel",
         accelerators=(accelerator,),
         target=None,
         rank=(1 if support == "yes" else 0,),
-        integrated=row.integrated == "yes" if row else not named,
+        integrated=row.integrated == "yes" if row else support != "yes",
         fault=faults.get(support, ""),
+        remedy=Remedy(kind="ask-xpu") if support == "unlisted" else None,
         torch_from=row.torch_from if row else "",
     )
+
+
+def _xpu_support(label: str) -> str:
+    """What a name alone says of a device's support by PyTorch's XPU build."""
+    if _XPU_NAMES.search(label):
+        return "yes"
+    return "no" if _OLDER_INTEL_NAMES.search(label) else "unlisted"

@@ -57,10 +57,17 @@ def out_of_reach(builds: Sequence[JudgedBuild], chosen: JudgedBuild, served: Dev
         easiest = min(waiting, key=lambda judged: release_key(judged.needed_driver(served)))
         need = f"{torch} needs driver >= {easiest.needed_driver(served)} ({easiest.backend.tag})"
         return f"{need}; with {case.host.nvidia_driver} the newest is {chosen.name}"
+    return f"{torch} {_hurdle(rivals, served)}; the newest is {chosen.name}"
+
+
+def _hurdle(rivals: Sequence[JudgedBuild], served: Devices) -> str:
+    """Why none of these builds was taken though they have kernels and the driver is new enough."""
+    if doubt := next((judged.doubt for judged in rivals if not judged.against(served)), ""):
+        return f"runs here in doubt only ({doubt})"
     if all(judged.kinds(served) == {"held"} for judged in rivals):
         tags = ", ".join(judged.backend.tag for judged in rivals)
-        return f"{torch} has {tags} only, for where nothing else runs; the newest is {chosen.name}"
-    return f"{torch} is out of reach: {_blockers(rivals, served)}; the newest is {chosen.name}"
+        return f"has {tags} only, for where nothing else runs"
+    return f"is out of reach: {_blockers(rivals, served)}"
 
 
 def no_build_for(vendor: Vendor, builds: Sequence[JudgedBuild], ways: Sequence[WayOut], case: Case) -> str:

@@ -45,8 +45,8 @@ def of_vendor(builds: Sequence[JudgedBuild], vendor: Vendor) -> list[JudgedBuild
 def choose(builds: Sequence[JudgedBuild], devices: tuple[Device, ...], case: Case) -> Pick | None:
     """The best of ``builds`` for ``devices`` (most capable first), None where none runs on any of them.
 
-    The newest torch wins; then a backend that every locked release has, one that is not disputed, and the
-    newest CUDA or ROCm.
+    One that is not disputed wins over a newer one that is; then the newest torch, a backend that every locked
+    release has, and the newest CUDA or ROCm.
     """
     common = _common_backends(case)
     for served in _subsets(devices, case):
@@ -128,6 +128,6 @@ def _common_backends(case: Case) -> set[str]:
     return set.intersection(*each) if len(each) > 1 else set()
 
 
-def _preference(judged: JudgedBuild, common: set[str], case: Case) -> tuple[int, bool, bool]:
+def _preference(judged: JudgedBuild, common: set[str], case: Case) -> tuple[bool, int, bool]:
     newest = case.releases.allowed.index(judged.torch)
-    return newest, bool(common) and judged.build.backend not in common, bool(judged.doubt)
+    return bool(judged.doubt), newest, bool(common) and judged.build.backend not in common

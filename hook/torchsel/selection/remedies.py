@@ -11,7 +11,7 @@ from torchsel.selection.selection import Remedy
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from torchsel.host import Host, Vendor
+    from torchsel.host import Vendor
     from torchsel.selection.case import Case
     from torchsel.selection.devices import Device
     from torchsel.selection.judge import JudgedBuild
@@ -32,6 +32,8 @@ _REMEDIES: Mapping[RemedyKind, str] = {
     "linux": "use Linux or WSL 2",
     "x86-64": "use an x86_64 machine",
     "amd-index": "use AMD's own index",
+    "amd-wheels": "take torch[device-{value}] from AMD's own index (repo.amd.com/rocm/whl-multi-arch/)",
+    "ask-xpu": "if it is of the Arc (Alchemist) series or newer, ask for backend xpu",
     "gfx-override": "set HSA_OVERRIDE_GFX_VERSION=10.3.0, which AMD does not support, and ask for backend"
     " {backend} to run gfx1030's kernels on {value}",
     "gfx-target": "set UV_AMD_GPU_ARCHITECTURE to it",
@@ -53,7 +55,7 @@ def ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple
     for kind in MENDABLE[1:]:
         ways += [judged.way_out(devices) for judged in builds if judged.kinds(devices) == {kind}][:1]
     if vendor == "amd":
-        ways += [(remedy,) for remedy in _amd_remedies(builds, devices, case.host)]
+        ways += [(remedy,) for remedy in _amd_remedies(builds, devices, case)]
     return tuple(ways or [*_together(builds, devices, case)] or [*_resorts(builds, devices, case)])
 
 
@@ -109,16 +111,23 @@ def _resorts(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Ite
         yield from ((Remedy(kind=kind),) for kind in kinds)
 
 
-def _amd_remedies(builds: Sequence[JudgedBuild], devices: Devices, host: Host) -> Iterator[Remedy]:
-    """AMD's override for the relatives of gfx1030, and what there is besides PyTorch's own index."""
+def _amd_remedies(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[Remedy]:
+    """AMD's override for the relatives of gfx1030, and what there is besides PyTorch's own index.
+
+    gfx1033 is no such relative: with gfx1030's kernels it computes wrong gradients (unslothai/unsloth#8412).
+    """
+    targets = [device.target or "" for device in devices]
+    there = {row.gfx for row in case.catalog.amd_index}
     if not builds:
-        yield Remedy(kind="linux" if host.system == "win32" else "x86-64")
+        yield Remedy(kind="linux" if case.host.system == "win32" else "x86-64")
         yield Remedy(kind="amd-index")
-    relatives = [device.target for device in devices if (device.target or "").startswith("gfx103")]
+    elif case.host.system == "linux":
+        yield from [Remedy(kind="amd-wheels", value=target) for target in targets if target in there][:1]
+    relatives = [target for target in targets if target.startswith("gfx103") and target != "gfx1033"]
     able = (judged for judged in builds if "gfx1030" in judged.build.kernels and not judged.against(()))
     build = next(able, None)
     if relatives and build:
-        yield Remedy(kind="gfx-override", value=relatives[0] or "", backend=build.backend.tag)
+        yield Remedy(kind="gfx-override", value=relatives[0], backend=build.backend.tag)
 
 
 def _driver_to_install(builds: Sequence[JudgedBuild], devices: Devices) -> Remedy:

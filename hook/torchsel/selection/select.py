@@ -148,7 +148,8 @@ def _without_accelerator(builds: Sequence[JudgedBuild], case: Case) -> Selection
 def _is_no_gpu(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> bool:
     """Integrated graphics that no build was ever made for: not worth a warning on every run."""
     devices = case.devices[vendor]
-    return all(device.integrated for device in devices) and is_hopeless(of_vendor(builds, vendor), devices)
+    known = all(device.integrated and device.remedy is None for device in devices)
+    return known and is_hopeless(of_vendor(builds, vendor), devices)
 
 
 def _on_cpu(

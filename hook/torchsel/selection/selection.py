@@ -22,6 +22,8 @@ RemedyKind = Literal[
     "linux",
     "x86-64",
     "amd-index",
+    "amd-wheels",
+    "ask-xpu",
     "gfx-override",
     "gfx-target",
     "offer-backend",
