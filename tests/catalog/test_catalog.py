@@ -23,6 +23,7 @@ TABLES = {
     "index_only": tables.IndexOnly,
     "held": tables.Held,
     "packages": tables.Package,
+    "companions": tables.Companion,
     "gpus": tables.Gpu,
 }
 
@@ -55,7 +56,7 @@ def test_every_source_key_is_explained() -> None:
     text = (DATA / "SOURCES.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
     used: set[str] = set()
-    for name in ("drivers", "architectures", "broken", "amd_index", "index_only", "held", "packages", "gpus"):
+    for name in TABLES.keys() - {"builds", "releases"}:
         for line in (DATA / f"{name}.csv").read_text(encoding="utf-8").splitlines()[1:]:
             sources = line.rpartition(",")[2].split()
             assert sources, line

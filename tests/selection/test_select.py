@@ -610,7 +610,17 @@ class TestWaysOut:
             [("driver", "580", "cu132")],
         ]
         found = pick(linux(GTX1080TI, driver="580.65.06"), specifiers=(">=2.15",))
-        assert found.ways_out == ((Remedy(kind="require", value="<2.15", torch="2.14.1", backend="cu126"),),)
+        assert found.ways_out == (
+            (
+                Remedy(
+                    kind="require",
+                    value="<2.15",
+                    torch="2.14.1",
+                    backend="cu126",
+                    requirements=("torch<2.15",),
+                ),
+            ),
+        )
 
     def test_a_held_build_is_no_reason_where_there_are_no_kernels(self) -> None:
         (warning,) = pick(linux(amd("RX 580", "gfx803"))).warnings

@@ -13,6 +13,7 @@ from torchsel.catalog.rows import (
     Architecture,
     Broken,
     Build,
+    Companion,
     Driver,
     Gpu,
     Held,
@@ -23,7 +24,7 @@ from torchsel.catalog.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 Verdict = Literal["broken", "disputed"]
 
@@ -57,6 +58,7 @@ class Catalog:
     index_only: tuple[IndexOnly, ...]
     held: tuple[Held, ...]
     packages: tuple[Package, ...]
+    companions: tuple[Companion, ...]
     gpus: tuple[Gpu, ...]
     is_narrowed: bool = False
 
@@ -91,6 +93,21 @@ class Catalog:
         """The known release that follows ``torch``, None where it is the newest one."""
         later = [row for row in self.releases if release_key(row) > release_key(torch)]
         return later[-1] if later else None
+
+    def bounds_before(self, torch: str, packages: Collection[str]) -> tuple[str, ...]:
+        """Requirements that keep a project before a release of torch: ``torch<2.15``, ``torchvision<0.29.2``.
+
+        torchvision and torchaudio are bound where ``packages`` has them and that release has a new one.
+        """
+        bounds = [f"torch<{torch.removesuffix('.0')}"]
+        at = self.releases.index(torch)
+        row = self.release(torch)
+        before = self.release(self.releases[at + 1]) if self.releases[at + 1 :] else None
+        if row and before:
+            pairs = (("torchvision", row.torchvision, before.torchvision),
+                     ("torchaudio", row.torchaudio, before.torchaudio))  # fmt: skip
+            bounds += [f"{name}<{new}" for name, new, old in pairs if name in packages and new != old]
+        return tuple(bounds)
 
     def release(self, torch: str) -> Release | None:
         """The release row that holds for ``torch``."""
@@ -139,10 +156,22 @@ class Catalog:
         rows: list[Package | IndexOnly] = [*self.packages, *self.index_only]
         return any(row.package == package and _matches(row.backends, backend) for row in rows)
 
+    def index_of(self, package: str, backend: str) -> str | None:
+        """The backend from whose index a package comes beside torch of ``backend``, None for uv's default."""
+        if self.has_package(backend, package):
+            return backend
+        beside = [row.index for row in self.companions if row.package == package and row.is_beside(backend)]
+        return next(filter(None, beside), None)
+
     @cached_property
     def routable_packages(self) -> frozenset[str]:
         """Every package with builds by backend that some index has, the index-only ones left out."""
         return frozenset(row.package for row in self.packages)
+
+    @cached_property
+    def deciding_packages(self) -> frozenset[str]:
+        """Every package that a choice of torch looks at."""
+        return frozenset({"torchvision", *(row.package for row in self.companions)})
 
     @cached_property
     def family_packages(self) -> frozenset[str]:
@@ -207,6 +236,7 @@ def load_catalog() -> Catalog:
         index_only=read_table("index_only", IndexOnly),
         held=read_table("held", Held),
         packages=read_table("packages", Package),
+        companions=read_table("companions", Companion),
         gpus=read_table("gpus", Gpu),
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
 from pathlib import Path
 from re import ASCII, fullmatch
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DATA = Path(__file__).parents[1] / "data"
+
+CompanionRule = Literal["veto", "index", "built-for"]
 
 RowT = TypeVar("RowT")
 
@@ -121,6 +124,28 @@ class Package:
     package: str
     backends: tuple[str, ...]
     source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Companion:
+    """What a package in ``[from, until)`` does beside torch of ``backends``.
+
+    ``veto``: what ``reason`` says, where the backend's index has no build of it. ``index``: it is taken from
+    the index of backend ``index``. ``built-for``: its one build is for these alone, which ``reason`` names.
+    """
+
+    package: str
+    version_from: str
+    version_until: str
+    rule: CompanionRule
+    backends: tuple[str, ...]
+    index: str
+    reason: str
+    source: str
+
+    def is_beside(self, tag: str) -> bool:
+        """Whether the row is about torch of this backend."""
+        return any(fnmatchcase(tag, pattern) for pattern in self.backends)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from torchsel.backend import Backend
 from torchsel.errors import DemandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from torchsel.catalog.catalog import Catalog
-    from torchsel.catalog.rows import Build
     from torchsel.config.keys import Config
 
 
@@ -26,7 +24,8 @@ class Demand:
 
     ``specifiers`` (PEP 440) must all hold; ``requires_python`` is the project's, ``python`` the release of
     its interpreter (``3.12``) where known; ``locked`` are the public releases in uv.lock, newest first
-    (several where uv forks); ``upgrade`` gives them up.
+    (several where uv forks); ``upgrade`` gives them up. ``packages`` are the names of the
+    project's packages, required or locked, ``versions`` the locked public releases of those that decide.
     """
 
     specifiers: tuple[str, ...] = ()
@@ -34,6 +33,8 @@ class Demand:
     python: str | None = None
     locked: tuple[str, ...] = ()
     upgrade: bool = False
+    packages: frozenset[str] = frozenset()
+    versions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,60 +142,6 @@ def _overlaps(python: tuple[str, ...], required: str) -> bool:
         msg = f"project.requires-python: {required!r} is not a version specifier"
         raise DemandError(msg) from None
     return any(wanted.contains(f"{tag.rstrip('t')}.99") for tag in python)
-
-
-def within_cap(backend: Backend, config: Config) -> bool:
-    """Whether ``max-cuda`` admits the backend; a cap of a major alone admits all its releases."""
-    cap = config.max_cuda
-    return cap is None or backend.family != "cuda" or backend.release[: len(cap)] <= cap
-
-
-def best_release(demand: Demand, tag: str, config: Config, catalog: Catalog) -> str | None:
-    """The release of torch that a project gets with backend ``tag``, on whatever machine.
-
-    A locked release that has the backend, else the newest one allowed; None where no allowed release has it.
-
-    Raises:
-        ConfigError: no release of torch meets the demand.
-    """
-    return dict(buildable(demand, config, catalog, None, only=(tag,))).get(tag)
-
-
-def buildable(
-    demand: Demand,
-    config: Config,
-    catalog: Catalog,
-    platforms: Iterable[str] | None = None,
-    *,
-    only: tuple[str, ...] | None = None,
-) -> list[tuple[str, str | None]]:
-    """Every backend that exists for the project's torch, with that release, newest torch first.
-
-    The release is the locked one where that has the backend, else the newest one allowed; it is None where
-    only "newer than the catalog" is known. ``platforms`` limits which builds count, ``only`` the backends;
-    otherwise those of ``backends`` and ``max-cuda`` do.
-
-    Raises:
-        ConfigError: no release of torch meets the demand.
-    """
-    releases = find_releases(demand, config, catalog)
-    wanted = None if platforms is None else frozenset(platforms)
-    found: dict[str, str] = {}
-    for rows in (releases.locked, releases.allowed):
-        for build in catalog.all_builds:
-            fits = build.torch in rows and python_matches(build.python, demand)
-            if fits and (wanted is None or build.platform in wanted) and _is_wanted(build, config, only):
-                found.setdefault(build.backend, build.torch)
-    order = sorted(found.items(), key=lambda pair: releases.allowed.index(pair[1]))
-    return [(tag, releases.public(row)) for tag, row in order]
-
-
-def _is_wanted(build: Build, config: Config, only: tuple[str, ...] | None) -> bool:
-    if only is not None:
-        return build.backend in only
-    if config.backends is not None and build.backend not in config.backends:
-        return False
-    return within_cap(Backend.parse(build.backend), config)
 
 
 def _locked_releases(locked: list[Version], allowed: tuple[str, ...], catalog: Catalog) -> Releases:

@@ -70,6 +70,13 @@ def _hurdle(rivals: Sequence[JudgedBuild], served: Devices) -> str:
     return f"is out of reach: {_blockers(rivals, served)}"
 
 
+def ruled_out(pick: Pick, builds: Sequence[JudgedBuild]) -> str:
+    """What other packages of the project kept from being chosen, for the same torch; empty for nothing."""
+    kept = [judged for judged in builds if judged.torch == pick.judged.torch]
+    texts = [judged.reason for judged in kept if judged.kinds(pick.served) == {"companion"}]
+    return "; ".join(texts)
+
+
 def no_build_for(vendor: Vendor, builds: Sequence[JudgedBuild], ways: Sequence[WayOut], case: Case) -> str:
     """Why none of a vendor's builds runs on its devices, and what would help."""
     problem = _problem(vendor, builds, case)

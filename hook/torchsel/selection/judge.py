@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import release_key, release_text
 from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, span
-from torchsel.selection.demand import python_matches, within_cap
+from torchsel.selection.buildable import within_cap
+from torchsel.selection.companions import vetoes
+from torchsel.selection.demand import python_matches
 from torchsel.selection.devices import FAMILY_VENDORS, VENDOR_NAMES
 from torchsel.selection.selection import Remedy
 
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
     from torchsel.selection.selection import RemedyKind, WayOut
 
 FaultKind = Literal[
-    "driver", "release", "backends", "max-cuda", "python", "machine", "kernels", "broken", "held"
+    "driver", "release", "backends", "max-cuda", "python", "machine", "kernels", "broken", "held", "companion"
 ]
 
-MENDABLE: tuple[FaultKind, ...] = ("driver", "release", "backends", "max-cuda", "python")
+MENDABLE: tuple[FaultKind, ...] = ("driver", "release", "backends", "max-cuda", "python", "companion")
 """Kinds of faults that a user can mend on this machine, in the order to tell them in."""
 
 
@@ -139,6 +141,8 @@ def _wish_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
     if config.backends is not None and build.backend not in config.backends:
         remedy = _remedy("backends", build.backend, build)
         yield Fault(kind="backends", text="not in tool.torchsel.backends", remedy=remedy)
+    for package, text in vetoes(build.backend, case.demand, case.catalog):
+        yield Fault(kind="companion", text=text, remedy=_remedy("companion", package, build))
     held = case.catalog.held_back(build.backend, build.torch)
     if held and build.backend not in (config.backends or ()):
         yield Fault(kind="held", text=f"only where nothing else runs: {held}")
@@ -154,7 +158,8 @@ def release_remedy(build: Build, case: Case) -> Remedy:
     newest_allowed = case.releases.allowed[0]
     if following is None or release_key(build.torch) > release_key(newest_allowed):
         return _remedy("allow", build.torch, build)
-    return _remedy("require", f"<{following.removesuffix('.0')}", build)
+    bounds = case.catalog.bounds_before(following, case.demand.packages)
+    return replace(_remedy("require", bounds[0].removeprefix("torch"), build), requirements=bounds)
 
 
 def _python_faults(build: Build, case: Case) -> Iterator[Fault]:

@@ -28,6 +28,7 @@ _REMEDIES: Mapping[RemedyKind, str] = {
     "max-cuda": "raise tool.torchsel.max-cuda to {value}",
     "python": "use Python {value} (for {torch} with {backend})",
     "requires-python": "raise requires-python above {value} (for {torch} with {backend})",
+    "companion": "do without {value} (for {torch} with {backend})",
     "jetpack": "use the wheels that NVIDIA and Jetson AI Lab build for JetPack, or update to JetPack 7",
     "linux": "use Linux or WSL 2",
     "x86-64": "use an x86_64 machine",

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.errors import MachineError
+from torchsel.selection.buildable import best_release, buildable
 from torchsel.selection.case import Case
-from torchsel.selection.demand import Demand, best_release, buildable, find_releases, lacking_python
+from torchsel.selection.companions import mismatches
+from torchsel.selection.demand import Demand, find_releases, lacking_python
 from torchsel.selection.devices import VENDORS, deciding, devices_of
 from torchsel.selection.explain import (
     cpu_trouble,
@@ -21,6 +23,7 @@ from torchsel.selection.explain import (
     not_in_backends,
     obeyed_trouble,
     out_of_reach,
+    ruled_out,
     why_chosen,
 )
 from torchsel.selection.judge import Fault, assess, is_hopeless
@@ -41,9 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Demand", "Selection", "best_release", "buildable", "select"]
 
 _CPU = Backend(tag="cpu", family="cpu")
-_WISHES = frozenset({"release", "python", "backends", "max-cuda", "held"})
+_WISHES = frozenset({"release", "python", "backends", "max-cuda", "held", "companion"})
 """Kinds of faults that are the project's own choice."""
-_UNASKED: tuple[FaultKind, ...] = ("backends", "max-cuda", "held")
+_UNASKED: tuple[FaultKind, ...] = ("backends", "max-cuda", "held", "companion")
 """Kinds of faults that speak only against choosing a build unasked."""
 
 
@@ -101,6 +104,7 @@ def _accelerated(pick: Pick, vendor: Vendor, builds: Sequence[JudgedBuild], case
     stays = row in case.releases.locked
     reasons = [
         why_chosen(pick.judged, pick.served, case),
+        ruled_out(pick, mine),
         f"uv.lock has torch {torch}, which stays"
         if stays
         else out_of_reach(mine, pick.judged, pick.served, case),
@@ -110,6 +114,7 @@ def _accelerated(pick: Pick, vendor: Vendor, builds: Sequence[JudgedBuild], case
         beside if case.config.gpus == "all" else "",
         moved(moved_from, pick.judged, mine, case),
         *doubts(pick),
+        *mismatches(pick.judged.backend.tag, case.demand, case.catalog),
         *_passed_over(vendor, builds, case),
     ]
     return Selection(
@@ -211,6 +216,7 @@ def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Sele
     usable = chosen is not None and (backend.family == "cpu" or pick is not None)
     trouble = obeyed_trouble(backend, torch, chosen, pick, case)
     warnings = [not_in_backends(tag, case), trouble if usable else f"{trouble}; {_instead(builds, case)}"]
+    beside = mismatches(tag, case.demand, case.catalog)
     if chosen:
         warnings.append(moved(moved_from, chosen, mine, case))
     return Selection(
@@ -218,7 +224,7 @@ def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Sele
         torch=case.releases.public(chosen.torch) if chosen else torch,
         reasons=(f"{tag} was asked for",),
         candidates=list_candidates(mine, case, chosen=chosen, served=pick.served if pick else ()),
-        warnings=_said([*warnings, *(doubts(pick) if pick else ())]),
+        warnings=_said([*warnings, *beside, *(doubts(pick) if pick else ())]),
         accelerators=tuple(_accelerators(pick)) if pick else (),
         moved_from=moved_from,
         usable=usable,

@@ -18,6 +18,7 @@ RemedyKind = Literal[
     "max-cuda",
     "python",
     "requires-python",
+    "companion",
     "jetpack",
     "linux",
     "x86-64",
@@ -40,12 +41,14 @@ class Remedy:
     ``kind`` says what and ``value`` to what: an NVIDIA driver version (``580``), a release of torch to allow
     or its bound (``<2.15``), a backend's tag, a CUDA release, Python releases, a gfx target; empty where
     the kind says all. ``torch`` and ``backend`` are the build's that runs then, empty where it is no one.
+    ``requirements`` are what the project has to require for ``require``, torch's companions included.
     """
 
     kind: RemedyKind
     value: str = ""
     torch: str = ""
     backend: str = ""
+    requirements: tuple[str, ...] = ()
 
 
 WayOut = tuple[Remedy, ...]

@@ -46,10 +46,14 @@ class Setting:
         entries = requirements.locked_packages(self.project.lock, ["torch"])
         here = requirements.locked_here(entries, host, python) if host else entries
         required = self.project.root.table("project").get("requires-python")
+        deciding = requirements.locked_packages(self.project.lock, self.catalog.deciding_packages)
+        named = {item.name for item in requirements.direct_requirements(self.project)}
         return Demand(
             specifiers=requirements.specifiers(self.project, "torch", host=host, python=python),
             requires_python=required if isinstance(required, str) else None,
             python=python,
             locked=requirements.newest_first(item.public for item in here),
             upgrade=upgrade,
+            packages=frozenset({*named, *(item.name for item in deciding)}),
+            versions=tuple((item.name, item.public) for item in deciding),
         )

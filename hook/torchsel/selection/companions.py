@@ -1,0 +1,52 @@
+"""Packages that decide with torch, because they break beside some of its builds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.backend import Backend
+from torchsel.catalog.catalog import release_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torchsel.catalog.catalog import Catalog
+    from torchsel.catalog.rows import Companion, CompanionRule
+    from torchsel.selection.demand import Demand
+
+
+def vetoes(tag: str, demand: Demand, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Each package of the project that rules the backend out, and why."""
+    for row in _rows(demand, catalog, "veto"):
+        if row.is_beside(tag) and not catalog.has_package(tag, row.package):
+            yield row.package, f"{row.package} has no {tag} build, and {row.reason}"
+
+
+def mismatches(tag: str, demand: Demand, catalog: Catalog) -> Iterator[str]:
+    """What of the project won't work, or not in full, beside torch of this backend; a sentence each."""
+    family = Backend.parse(tag).family
+    for row in _rows(demand, catalog, "veto"):
+        if family != "cpu" and not catalog.has_package(tag, row.package):
+            yield f"{row.package} has no {tag} build, and {row.reason}"
+    for row in _rows(demand, catalog, "built-for"):
+        if family != "cpu" and not row.is_beside(tag):
+            where = f"{row.package} on uv's default index is built for {row.reason}"
+            yield f"{where} and may not work beside torch for {tag}"
+
+
+def _rows(demand: Demand, catalog: Catalog, rule: CompanionRule) -> Iterator[Companion]:
+    """The rows for packages of the project, at their locked releases, else at their newest."""
+    locked = dict(demand.versions)
+    for row in catalog.companions:
+        if row.rule == rule and row.package in demand.packages:
+            version = locked.get(row.package)
+            if (version is None and not row.version_until) or (
+                version is not None and _is_within(version, row)
+            ):
+                yield row
+
+
+def _is_within(version: str, row: Companion) -> bool:
+    release = release_key(version)
+    is_before_end = not row.version_until or release < release_key(row.version_until)
+    return release_key(row.version_from) <= release and is_before_end

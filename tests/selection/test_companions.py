@@ -1,0 +1,131 @@
+"""Packages that decide with torch: what breaks beside a build is not chosen, or it is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.selection.test_select import B580, GTX1080TI, H200, RX7900, linux, pick, told
+from torchsel.catalog.catalog import load_catalog
+from torchsel.config.keys import Config
+from torchsel.selection.select import Demand, buildable
+
+CATALOG = load_catalog()
+LINUX = linux(H200, driver="580.65.06")
+
+
+def having(*packages: str, **versions: str) -> dict[str, Any]:
+    return {"packages": frozenset({*packages, *versions}), "versions": tuple(versions.items())}
+
+
+@pytest.mark.parametrize(
+    ("packages", "backend", "torch"),
+    [
+        (having("torch", "torchvision"), "cu132", "2.15.0"),
+        (having("torch", "torchaudio"), "cu130", "2.15.0"),
+        (having(torchaudio="2.11.0"), "cu130", "2.15.0"),
+        (having("xformers"), "cu130", "2.15.0"),
+        (having("vllm", "torchcodec", "flash-attn"), "cu132", "2.15.0"),
+        (having("torchaudio", "xformers") | {"locked": ("2.12.1",)}, "cu130", "2.12.1"),
+    ],
+)
+def test_cu130_where_a_companion_has_no_cu132_build(
+    packages: dict[str, Any], backend: str, torch: str
+) -> None:
+    found = pick(LINUX, **packages)
+    assert (found.backend.tag, found.torch, found.warnings) == (backend, torch, ())
+
+
+def test_the_reason_is_told_and_stands_in_the_candidates() -> None:
+    found = pick(LINUX, **having("torchaudio"))
+    text = "torchaudio has no cu132 build, and that of another backend raises on import"
+    assert text in found.reasons
+    assert next((item.backend, item.reason) for item in found.candidates) == ("cu132", text)
+
+
+def test_rocm_7_14_is_out_with_torchaudio() -> None:
+    assert pick(linux(RX7900), specifiers=(">=2.15",)).backend.tag == "rocm7.14"
+    found = pick(linux(RX7900), specifiers=(">=2.15",), **having("torchaudio"))
+    assert (found.backend.tag, found.usable) == ("cpu", False)
+    assert "torchaudio has no rocm7.14 build" in told(found)
+    assert found.ways_out[0][0].kind == "require"
+
+
+def test_a_backend_that_is_asked_for_is_obeyed_and_warned_of() -> None:
+    found = pick(LINUX, "cu132", **having("torchaudio"))
+    assert (found.backend.tag, found.usable) == ("cu132", True)
+    assert found.warnings == ("torchaudio has no cu132 build, and that of another backend raises on import",)
+
+
+def test_where_the_list_has_no_other_the_way_out_names_one() -> None:
+    found = pick(LINUX, config=Config(backends=("cpu", "cu132")), **having("torchaudio"))
+    assert found.backend.tag == "cpu"
+    assert [(way[0].kind, way[0].value) for way in found.ways_out] == [
+        ("backends", "cu130"),
+        ("companion", "torchaudio"),
+    ]
+    assert "add 'cu130' to tool.torchsel.backends, or do without torchaudio (for 2.15.0" in told(found)
+
+
+@pytest.mark.parametrize(
+    ("packages", "warned"),
+    [
+        (having("vllm"), True),
+        (having(vllm="0.33.0"), True),
+        (having(vllm="0.21.0"), False),
+        (having(sglang="0.5.23"), True),
+        (having(sglang="0.4.0"), False),
+        (having("torch"), False),
+    ],
+)
+def test_a_package_that_is_built_for_another_cuda_is_warned_of(
+    packages: dict[str, Any], *, warned: bool
+) -> None:
+    found = pick(linux(GTX1080TI, driver="580.65.06"), **packages)
+    assert found.backend.tag == "cu126"
+    assert any("is built for CUDA 13 and may not work" in text for text in found.warnings) is warned
+    assert pick(linux(), **packages).warnings == ()
+
+
+def test_xformers_has_no_veto_where_no_build_would_be_left() -> None:
+    for host in (linux(RX7900), linux(B580)):
+        found = pick(host, **having("xformers"))
+        assert found.backend.tag in ("rocm7.2", "xpu")
+        assert found.warnings == (
+            f"xformers has no {found.backend.tag} build, and that of another backend can't load its C++"
+            " extension",
+        )
+
+
+@pytest.mark.parametrize(
+    ("package", "backend", "index"),
+    [
+        ("torchcodec", "cu130", "cu130"),
+        ("torchcodec", "rocm7.2", "cpu"),
+        ("torchcodec", "xpu", "cpu"),
+        ("torchcodec", "cpu", "cpu"),
+        ("torchaudio", "cu130", "cu130"),
+        ("torchaudio", "cu132", None),
+        ("numpy", "cu130", None),
+    ],
+)
+def test_the_index_that_a_package_comes_from(package: str, backend: str, index: str | None) -> None:
+    assert CATALOG.index_of(package, backend) == index
+
+
+def test_what_is_offered_leaves_out_what_a_companion_rules_out() -> None:
+    demand = Demand(packages=frozenset({"torchaudio"}))
+    assert {"cu132", "cu130", "rocm7.14"} <= dict(buildable(Demand(), Config(), CATALOG)).keys()
+    listed = dict(buildable(demand, Config(), CATALOG))
+    assert not {"cu132", "rocm7.14"} & listed.keys()
+    assert {"cu130", "cpu", "rocm7.2", "xpu"} <= listed.keys()
+    assert "cu132" in dict(buildable(demand, Config(backends=("cpu", "cu132")), CATALOG))
+
+
+def test_a_bound_names_the_companions_too() -> None:
+    host = linux(GTX1080TI, driver="580.65.06")
+    found = pick(host, specifiers=(">=2.15",), **having("torch", "torchvision", "torchaudio"))
+    assert found.ways_out[0][0].requirements == ("torch<2.15", "torchvision<0.29.2")
+    assert CATALOG.bounds_before("2.10.0", {"torchaudio"}) == ("torch<2.10", "torchaudio<2.10.0")
+    assert CATALOG.bounds_before("2.0.0", {"torchvision"}) == ("torch<2.0",)
