@@ -18,9 +18,6 @@ from torchsel.errors import ConfigError
         ("cu130", "cuda", (13, 0), "cu130"),
         ("rocm7.2", "rocm", (7, 2), "rocm7-2"),
         ("rocm6.2.4", "rocm", (6, 2, 4), "rocm6-2-4"),
-        ("vulkan", "other", (), "vulkan"),
-        ("cu1300", "other", (), "cu1300"),
-        ("rocm10", "other", (), "rocm10"),
     ],
 )
 def test_what_follows_from_a_tag(tag: str, family: str, release: tuple[int, ...], slug: str) -> None:
@@ -31,7 +28,29 @@ def test_what_follows_from_a_tag(tag: str, family: str, release: tuple[int, ...]
 
 @pytest.mark.parametrize(
     "tag",
-    ["", "CU130", "cu130 ", "cu-130", "../cpu", "cpu/", "rocm7.", "13.0", "cü130", "cuda", "gpu", "rocm"],
+    [
+        "",
+        "CU130",
+        "cu130 ",
+        "cu-130",
+        "../cpu",
+        "cpu/",
+        "rocm7.",
+        "13.0",
+        "cü130",
+        "cuda",
+        "gpu",
+        "rocm",
+        "vulkan",
+        "cu1300",
+        "rocm10",
+        "cu12.6",
+        "CU126",
+        "cuda126",
+        "rocm72",
+        "banana",
+        "rocm7.2.0.1",
+    ],
 )
 def test_what_is_no_tag(tag: str) -> None:
     with pytest.raises(ConfigError, match=r"^'.*(not a torch|names no one) backend.*such as 'cpu', 'cu130'"):

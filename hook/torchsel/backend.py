@@ -8,19 +8,23 @@ from typing import Literal
 
 from torchsel.errors import ConfigError
 
-Family = Literal["cpu", "cuda", "rocm", "xpu", "other"]
+Family = Literal["cpu", "cuda", "rocm", "xpu"]
 Channel = Literal["stable", "test", "nightly"]
 
 DEFAULT_INDEX_URL = "https://download.pytorch.org/whl"
 
-TAG_PATTERN = r"[a-z][a-z0-9]*(\.[0-9]+)*"
-"""What a tag looks like, of a known family or not."""
+TAG_PATTERN = r"cpu|xpu|cu[0-9]{2,3}|rocm[0-9]+\.[0-9]+(\.[0-9]+)?"
+"""What a tag looks like."""
 
 VAGUE_TAGS = frozenset({"amd", "cu", "cuda", "gpu", "hip", "intel", "metal", "mps", "nvidia", "rocm"})
-"""Words that look like a tag but name no one backend."""
+"""Words that name no one backend."""
 
-_CUDA = re.compile(r"cu[0-9]{2,3}", re.ASCII)
-_ROCM = re.compile(r"rocm([0-9]+(?:\.[0-9]+)+)", re.ASCII)
+EXAMPLES = "'cpu', 'cu130', 'rocm7.2' or 'xpu'"
+
+
+def is_tag(text: str) -> bool:
+    """Whether a text looks like the tag of a backend."""
+    return re.fullmatch(TAG_PATTERN, text, re.ASCII) is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,24 +44,20 @@ class Backend:
     def parse(cls, tag: str) -> Backend:
         """Read a tag such as ``cu130``.
 
-        A well-formed tag of an unknown family is taken verbatim as family ``other``.
-
         Raises:
-            ConfigError: the tag could not be the last part of an index URL.
+            ConfigError: it is none.
         """
-        if not re.fullmatch(TAG_PATTERN, tag, re.ASCII):
-            msg = f"{tag!r} is not a torch backend; expected one such as 'cpu', 'cu130', 'rocm7.2' or 'xpu'"
-            raise ConfigError(msg)
         if tag in VAGUE_TAGS:
-            msg = f"{tag!r} names no one backend; say which, such as 'cpu', 'cu130', 'rocm7.2' or 'xpu'"
+            msg = f"{tag!r} names no one backend; say which, such as {EXAMPLES}"
+            raise ConfigError(msg)
+        if not is_tag(tag):
+            msg = f"{tag!r} is not a torch backend; expected one such as {EXAMPLES}"
             raise ConfigError(msg)
         if tag in ("cpu", "xpu"):
             return cls(tag=tag, family="cpu" if tag == "cpu" else "xpu")
-        if _CUDA.fullmatch(tag):
+        if tag.startswith("cu"):
             return cls(tag=tag, family="cuda", release=(int(tag[2:-1]), int(tag[-1])))
-        if match := _ROCM.fullmatch(tag):
-            return cls(tag=tag, family="rocm", release=tuple(map(int, match[1].split("."))))
-        return cls(tag=tag, family="other")
+        return cls(tag=tag, family="rocm", release=tuple(map(int, tag.removeprefix("rocm").split("."))))
 
     @property
     def index_name(self) -> str:

@@ -55,6 +55,10 @@ def test_an_empty_table_is_all_defaults() -> None:
         ({"backend": "auto"}, {"backend": "auto"}),
         ({"backend": "cu999"}, {"backend": "cu999"}),
         ({"backends": ["cpu", "cu130", "cpu"]}, {"backends": ("cpu", "cu130")}),
+        (
+            {"index-url": "https://mirror.example", "backends": ["cu127"]},
+            {"index_url": "https://mirror.example", "backends": ("cu127",)},
+        ),
         ({"backend": "auto", "backends": ["cpu"]}, {"backend": "auto", "backends": ("cpu",)}),
         ({"packages": ["Torch", "torch_vision", "torch.vision"]}, {"packages": ("torch", "torch-vision")}),
         ({"packages": []}, {"packages": ()}),
@@ -71,6 +75,12 @@ def test_an_empty_table_is_all_defaults() -> None:
 )
 def test_legal_values(table: dict[str, Any], expected: dict[str, Any]) -> None:
     assert parse_config(table, where="x") == Config(**expected)
+
+
+def test_rows_of_the_projects_own_make_their_backends_known() -> None:
+    row = {"torch": "2.8.0", "backend": "cu127", "platform": "linux_x86_64"}
+    assert parse_config({"backends": ["cu127"], "catalog": [row]}, where="x").backends == ("cu127",)
+    assert parse_config({"backend": "cu127"}, where="x", any_tag=True).backend == "cu127"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from torchsel import probes
+from torchsel.catalog.rows import Build
 from torchsel.config.keys import Config
 from torchsel.config.request import (
     Request,
@@ -65,12 +66,51 @@ def test_an_empty_variable_is_none(variable: str) -> None:
 @pytest.mark.parametrize(
     "source", ["--backend", "TORCHSEL_BACKEND", "UV_TORCH_BACKEND", "tool.uv.torch-backend"]
 )
-@pytest.mark.parametrize("wish", ["cuda 13", "CU130", "https://evil.example"])
-def test_a_malformed_wish_names_its_source(source: str, wish: str) -> None:
+@pytest.mark.parametrize(
+    ("wish", "problem"),
+    [
+        ("cuda126", "'cuda126' is not a torch backend; did you mean 'cu126'?"),
+        ("CU130", "'CU130' is not a torch backend; did you mean 'cu130'?"),
+        ("cu12.6", "'cu12.6' is not a torch backend; did you mean 'cu126'?"),
+        ("rocm72", "'rocm72' is not a torch backend; did you mean 'rocm7.2'?"),
+        ("cu127", "PyTorch has no cu127 builds of torch 2.0 or newer; did you mean 'cu126'?"),
+        ("rocm7.3", "PyTorch has no rocm7.3 builds of torch 2.0 or newer; did you mean 'rocm7.2'?"),
+        (
+            "cuda",
+            "'cuda' names no one backend; say which, such as 'cpu', 'cu130', 'rocm7.2' or 'xpu', or 'auto'",
+        ),
+        (
+            "banana",
+            "'banana' is not a torch backend; expected one such as"
+            " 'cpu', 'cu130', 'rocm7.2' or 'xpu', or 'auto'",
+        ),
+        (
+            "https://evil.example",
+            "'https://evil.example' is not a torch backend; expected one such as"
+            " 'cpu', 'cu130', 'rocm7.2' or 'xpu', or 'auto'",
+        ),
+    ],
+)
+def test_a_wrong_wish_names_its_source_and_the_nearest_backend(source: str, wish: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         ask({source: wish})
-    assert str(caught.value).startswith(f"{source}: {wish!r} is not a torch backend")
-    assert str(caught.value).endswith("or 'auto'")
+    assert str(caught.value) == f"{source}: {problem}"
+
+
+@pytest.mark.parametrize("wish", ["cu134", "cu140", "cu999", "rocm7.15", "rocm10.0"])
+def test_a_backend_newer_than_all_that_are_known_is_taken(wish: str) -> None:
+    assert ask({"--backend": wish}).backend == wish
+
+
+def test_another_index_and_the_projects_own_rows_make_a_backend_known() -> None:
+    row = Build(torch="2.8.0", backend="cu127", platform="linux_x86_64")
+    for config in (Config(index_url="https://mirror.example/whl"), Config(catalog=(row,))):
+        found = resolve_request(option="cu127", environ={}, config=config, uv_table={})
+        assert found.backend == "cu127"
+    with pytest.raises(ConfigError, match="'banana' is not a torch backend"):
+        resolve_request(
+            option="banana", environ={}, config=Config(index_url="https://m.example"), uv_table={}
+        )
 
 
 def test_a_wish_of_another_type_is_malformed() -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["broken", "disputed"]
 
-_FAMILIES = ("cuda", "rocm", "xpu", "cpu", "other")
+_FAMILIES = ("cuda", "rocm", "xpu", "cpu")
 
 
 @lru_cache(maxsize=512)
@@ -117,7 +117,12 @@ class Catalog:
 
     def known(self, tag: str) -> bool:
         """Whether any build of this backend is in the catalog."""
-        return any(build.backend == tag for build in self.all_builds)
+        return tag in self.tags
+
+    @cached_property
+    def tags(self) -> frozenset[str]:
+        """Every backend that some build is for."""
+        return frozenset(build.backend for build in self.all_builds)
 
     @cached_property
     def platforms(self) -> frozenset[str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from torchsel.backend import DEFAULT_INDEX_URL, Backend, Channel
+from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.tags import check_tag
 from torchsel.config import values
 from torchsel.errors import ConfigError
 from torchsel.host import Vendor
@@ -65,8 +68,16 @@ class Config:
         return cap is None or backend.family != "cuda" or backend.release[: len(cap)] <= cap
 
 
-def parse_config(table: object, *, where: str, line_of: Callable[[str], int] | None = None) -> Config:
+def parse_config(
+    table: object,
+    *,
+    where: str,
+    line_of: Callable[[str], int] | None = None,
+    any_tag: bool = False,
+) -> Config:
     """Read ``[tool.torchsel]``; ``where`` names the file in errors, ``line_of`` tells a key's line there.
+
+    ``any_tag`` takes backends that PyTorch never had, as another index may have them.
 
     Raises:
         ConfigError: with every unknown key, wrong type and impossible value, each by its dotted key.
@@ -76,8 +87,9 @@ def parse_config(table: object, *, where: str, line_of: Callable[[str], int] | N
         raise ConfigError(msg)
     found: dict[str, Any] = {}
     problems: list[str] = []
+    check = partial(check_backend, config=_known_tags(table), any_tag=any_tag)
     for key, value in table.items():
-        problems += (f"{key}{problem}" for problem in _read_key(key, value, found))
+        problems += (f"{key}{problem}" for problem in _read_key(key, value, found, check))
     problems += _contradictions(found)
     if problems:
         places = [f"line {line_of(_key_of(problem))}: " if line_of else "" for problem in problems]
@@ -86,7 +98,9 @@ def parse_config(table: object, *, where: str, line_of: Callable[[str], int] | N
     return Config(**found)
 
 
-def _read_key(name: str, value: object, found: dict[str, Any]) -> tuple[str, ...]:
+def _read_key(
+    name: str, value: object, found: dict[str, Any], check: Callable[[str], object]
+) -> tuple[str, ...]:
     """Put the parsed value into ``found``, or say what is wrong, each after its place."""
     key = KEYS.get(name)
     if key is None:
@@ -97,6 +111,8 @@ def _read_key(name: str, value: object, found: dict[str, Any]) -> tuple[str, ...
         return error.faults
     except (ValueError, ConfigError) as error:
         return (f": {error}",)
+    if wrong := tuple(_wrong_tags(name, parsed, check)):
+        return wrong
     if name == "backends" and isinstance(parsed, dict):
         found["names"] = MappingProxyType(parsed)
         parsed = tuple(dict.fromkeys(parsed.values()))
@@ -107,6 +123,44 @@ def _read_key(name: str, value: object, found: dict[str, Any]) -> tuple[str, ...
 def _key_of(problem: str) -> str:
     """The key that a problem begins with: ``backends.gpu: …``, ``catalog[2].torch: …``."""
     return re.split(r"[.:\[]", problem, maxsplit=1)[0]
+
+
+def _known_tags(table: Mapping[str, object]) -> Config:
+    """What of the table makes backends known; a fault there is told of its own key."""
+    url = table.get("index-url", DEFAULT_INDEX_URL)
+    try:
+        rows = values.read_catalog(table.get("catalog", []))
+    except ValueError:
+        rows = ()
+    return Config(index_url=url.rstrip("/") if isinstance(url, str) else DEFAULT_INDEX_URL, catalog=rows)
+
+
+def _tags_of(name: str, parsed: object) -> Iterator[tuple[str, str]]:
+    """Each backend in a key's value, with its place below the key."""
+    if name in ("backend", "default-backend") and parsed not in ("auto", "none", "pypi"):
+        yield "", str(parsed)
+    if name == "backends":
+        named = parsed.items() if isinstance(parsed, dict) else ()
+        yield from ((f".{key}", tag) for key, tag in named)
+        yield from (("", tag) for tag in (parsed if isinstance(parsed, tuple) else ()))
+
+
+def _wrong_tags(name: str, parsed: object, check: Callable[[str], object]) -> Iterator[str]:
+    for place, tag in _tags_of(name, parsed):
+        try:
+            check(tag)
+        except ConfigError as error:
+            yield f"{place}: {error}"
+
+
+def check_backend(tag: str, config: Config, *, any_tag: bool = False) -> Backend:
+    """A backend that PyTorch has, or the project's own catalog, or maybe its own index.
+
+    Raises:
+        ConfigError: there is none, with the nearest one that is.
+    """
+    known = load_catalog().tags.union(row.backend for row in config.catalog)
+    return check_tag(tag, known, anything=any_tag or config.index_url != DEFAULT_INDEX_URL)
 
 
 def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:

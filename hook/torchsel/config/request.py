@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from torchsel.backend import Backend
+from torchsel.catalog.tags import expected
+from torchsel.config.keys import check_backend
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
 from torchsel.hosts.load import read_host
@@ -42,17 +43,17 @@ def resolve_request(
     )
     for source, wish in wishes:
         if wish:
-            return Request(backend=_parse_wish(source, wish), source=source)
+            return Request(backend=_parse_wish(source, wish, config), source=source)
     return Request()
 
 
-def _parse_wish(source: str, wish: object) -> str:
+def _parse_wish(source: str, wish: object, config: Config) -> str:
     if wish == "auto":
         return "auto"
     try:
-        return Backend.parse(str(wish)).tag
+        return check_backend(str(wish), config).tag
     except ConfigError as error:
-        msg = f"{source}: {error}, or 'auto'"
+        msg = f"{source}: {expected('auto', error)}"
         raise ConfigError(msg) from None
 
 

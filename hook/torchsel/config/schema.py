@@ -6,7 +6,7 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
-from torchsel.backend import TAG_PATTERN, VAGUE_TAGS
+from torchsel.backend import TAG_PATTERN
 from torchsel.catalog.rows import Build
 from torchsel.config import values
 from torchsel.config.keys import KEYS, TABLE, Key
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 ID = "https://json.schemastore.org/partial-torchsel.json"
 """The id that SchemaStore's rules give a tool's part of pyproject.toml."""
-
-_NOT_TAGS = ("auto", "none", "pypi")
 
 
 def schema() -> dict[str, Any]:
@@ -58,9 +56,9 @@ def _key_schema(key: Key) -> dict[str, Any]:
 
 def _tag(*words: str) -> dict[str, Any]:
     """A backend's tag, or one of ``words``."""
-    refused = sorted(VAGUE_TAGS | (set(_NOT_TAGS) - set(words)))
     examples = [*words, "cpu", "cu126", "cu130", "rocm7.2", "xpu"]
-    return {"type": "string", "pattern": f"^{TAG_PATTERN}$", "not": {"enum": refused}, "examples": examples}
+    pattern = "|".join((*words, TAG_PATTERN))
+    return {"type": "string", "pattern": f"^({pattern})$", "examples": examples}
 
 
 def _backends() -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from torchsel.backend import Backend
 from torchsel.errors import ConfigError
 from torchsel.host import Vendor
 
@@ -60,7 +59,7 @@ def read_flag(value: object) -> bool:
 def _tag(value: object) -> str:
     if value in ("auto", "none", "pypi"):
         raise ValueError(f"{value!r} is not a backend; expected one such as 'cpu', 'cu130' or 'rocm7.2'")
-    return Backend.parse(_text(value)).tag
+    return _text(value)
 
 
 def read_request(value: object) -> str:

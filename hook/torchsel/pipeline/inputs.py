@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from torchsel.backend import is_tag
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.keys import Config, parse_config
 from torchsel.config.request import Request, resolve_host, resolve_request
@@ -182,8 +183,11 @@ def read_config(project: Project, environ: Mapping[str, str]) -> Config:
         ConfigError: with every fault of the table, or the variable's.
     """
     table = project.root.table("tool").get("torchsel", {})
-    config = parse_config(table, where=str(project.root.path), line_of=partial(_line_of, project))
-    if url := environ.get("TORCHSEL_INDEX_URL"):
+    url = environ.get("TORCHSEL_INDEX_URL")
+    config = parse_config(
+        table, where=str(project.root.path), line_of=partial(_line_of, project), any_tag=bool(url)
+    )
+    if url:
         try:
             return replace(config, index_url=check_index_url(url))
         except ValueError as error:
@@ -210,6 +214,6 @@ def _line_of(project: Project, key: str) -> int:
 def _pinned_request(wish: Request, project: Project) -> Request:
     """The wish, else the backend that a requirement such as ``torch==2.5.1+cu121`` leaves no choice of."""
     pinned = requirements.pinned_local(project, "torch")
-    if wish.source == "default" and pinned:
+    if wish.source == "default" and pinned and is_tag(pinned[0]):
         return Request(backend=pinned[0], source=f"torch's local version in {pinned[1]}")
     return wish

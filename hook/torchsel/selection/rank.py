@@ -107,7 +107,7 @@ def _candidate(
 def _is_of_interest(judged: JudgedBuild, case: Case) -> bool:
     """Builds for a vendor that this machine has nothing of are only listed where it has no GPU at all."""
     no_gpu = not any(case.devices.values())
-    return judged.backend.family in ("cpu", "other") or no_gpu or bool(case.devices_for(judged.backend))
+    return judged.backend.family == "cpu" or no_gpu or bool(case.devices_for(judged.backend))
 
 
 def _subsets(devices: tuple[Device, ...], case: Case) -> Iterator[tuple[Device, ...]]:
