@@ -91,9 +91,4 @@ def backend_of_url(url: str) -> Backend | None:
     path = url.partition("://")[2].partition("?")[0].partition("#")[0]
     parts = [part for part in path.split("/")[1:] if part]
     last = next((part for part in reversed(parts) if part != "simple"), "")
-    return _of_a_family(last) or _of_a_family(last.rpartition("-")[2])
-
-
-def _of_a_family(text: str) -> Backend | None:
-    found = known_backend(text)
-    return found if found and found.family != "other" else None
+    return known_backend(last) or known_backend(last.rpartition("-")[2])

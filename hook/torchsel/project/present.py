@@ -227,9 +227,7 @@ def _backend(entry: Mapping[str, Any]) -> str | None:
         return None
     tag = name.removeprefix("pytorch-")
     last = url.rstrip("/").rpartition("/")[2]
-    found, led = known_backend(tag), known_backend(last)
-    is_generated = found is not None and (last == tag or (led is not None and led.family != "other"))
-    return tag if is_generated else None
+    return tag if known_backend(tag) and known_backend(last) else None
 
 
 def _tag_in(item: Mapping[str, Any]) -> str:

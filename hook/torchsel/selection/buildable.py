@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from torchsel.selection.demand import Demand
 
 
-def within_cap(backend: Backend, config: Config) -> bool:
-    """Whether ``max-cuda`` admits the backend; a cap of a major alone admits all its releases."""
-    cap = config.max_cuda
-    return cap is None or backend.family != "cuda" or backend.release[: len(cap)] <= cap
-
-
 def best_release(demand: Demand, tag: str, config: Config, catalog: Catalog) -> str | None:
     """The release of torch that a project gets with backend ``tag``, on whatever machine.
 
@@ -71,4 +65,4 @@ def _is_wanted(build: Build, config: Config, only: tuple[str, ...] | None) -> bo
         return build.backend in only
     if config.backends is not None and build.backend not in config.backends:
         return False
-    return within_cap(Backend.parse(build.backend), config)
+    return config.admits(Backend.parse(build.backend))

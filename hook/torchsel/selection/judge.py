@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import release_key, release_text
 from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, span
-from torchsel.selection.buildable import within_cap
 from torchsel.selection.companions import vetoes
 from torchsel.selection.demand import python_matches
 from torchsel.selection.devices import FAMILY_VENDORS, VENDOR_NAMES
@@ -146,7 +145,7 @@ def _wish_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
     held = case.catalog.held_back(build.backend, build.torch)
     if held and build.backend not in (config.backends or ()):
         yield Fault(kind="held", text=f"only where nothing else runs: {held}")
-    if not within_cap(backend, config):
+    if not config.admits(backend):
         release, limit = release_text(backend.release), release_text(config.max_cuda or ())
         text = f"CUDA {release} is above max-cuda {limit}"
         yield Fault(kind="max-cuda", text=text, remedy=_remedy("max-cuda", release, build))

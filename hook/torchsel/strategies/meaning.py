@@ -143,9 +143,9 @@ class Reader:
 
 
 def known_tag(text: str) -> str | None:
-    """``text`` where it is a backend of a family that PyTorch builds for."""
+    """``text`` where it is a backend."""
     found = known_backend(text)
-    return found.tag if found and found.family != "other" else None
+    return found.tag if found else None
 
 
 def tag_of_url(url: str) -> str | None:

@@ -12,7 +12,8 @@ from torchsel.backend import Backend
 from torchsel.errors import ConfigError
 from torchsel.project import requirements
 from torchsel.routing.wanted import Alternative, Routing, to_several
-from torchsel.selection.demand import buildable, python_matches
+from torchsel.selection.buildable import buildable
+from torchsel.selection.demand import python_matches
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.packages import index_url, named_packages, packages_on, reference_release
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from torchsel.selection.demand import Demand
     from torchsel.strategies.setting import Setting
 
-_FAMILIES = ("cpu", "cuda", "rocm", "xpu", "other")
+_FAMILIES = ("cpu", "cuda", "rocm", "xpu")
 
 
 @dataclass(frozen=True, kw_only=True)
