@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Devices = tuple["Device", ...]
 
-_REMEDIES: Mapping[RemedyKind, str] = {
+REMEDIES: Mapping[RemedyKind, str] = {
     "driver": "update the NVIDIA driver to >= {value} for {torch} with {backend}",
     "install-driver": "install NVIDIA's driver, >= {value} for {torch} with {backend}",
     "allow": "allow torch {value} ({backend})",
@@ -149,11 +149,11 @@ def _is_driver_made(judged: JudgedBuild, devices: Devices, case: Case) -> bool:
 def told(remedy: Remedy) -> str:
     """A remedy as a clause that says what to do."""
     if remedy.kind == "install-driver":
-        known = _REMEDIES[remedy.kind] if remedy.value else "install NVIDIA's driver"
+        known = REMEDIES[remedy.kind] if remedy.value else "install NVIDIA's driver"
         passed = "if this is a container, start it with the GPU passed in"
         text = f"{known}; {passed}"
     else:
-        text = _REMEDIES[remedy.kind]
+        text = REMEDIES[remedy.kind]
     return text.format(value=remedy.value, torch=remedy.torch, backend=remedy.backend)
 
 

@@ -1,0 +1,59 @@
+"""Remedies are values; each has one sentence."""
+
+from __future__ import annotations
+
+from string import Formatter
+from typing import get_args
+
+import pytest
+
+from torchsel.selection.remedies import REMEDIES, told, told_ways
+from torchsel.selection.selection import Remedy, RemedyKind
+
+DRIVER = Remedy(kind="driver", value="570.26", torch="2.13.0", backend="cu129")
+NEWER = Remedy(kind="driver", value="580", torch="2.15.0", backend="cu132")
+CAP = Remedy(kind="max-cuda", value="13.2", torch="2.15.0", backend="cu132")
+
+
+def test_every_kind_has_a_sentence_of_what_a_remedy_holds() -> None:
+    assert set(REMEDIES) == set(get_args(RemedyKind))
+    for text in REMEDIES.values():
+        assert {name for _, name, _, _ in Formatter().parse(text) if name} <= {"value", "torch", "backend"}
+
+
+@pytest.mark.parametrize(
+    ("remedy", "text"),
+    [
+        (DRIVER, "update the NVIDIA driver to >= 570.26 for 2.13.0 with cu129"),
+        (
+            Remedy(kind="require", value="<2.15", torch="2.14.1", backend="cu126"),
+            "require torch<2.15 (for 2.14.1 with cu126)",
+        ),
+        (Remedy(kind="backends", value="cu126"), "add 'cu126' to tool.torchsel.backends"),
+        (
+            Remedy(kind="install-driver", value="580", torch="2.15.0", backend="cu132"),
+            "install NVIDIA's driver, >= 580 for 2.15.0 with cu132; if this is a container, start it with the"
+            " GPU passed in",
+        ),
+        (
+            Remedy(kind="install-driver"),
+            "install NVIDIA's driver; if this is a container, start it with the GPU passed in",
+        ),
+    ],
+)
+def test_told(remedy: Remedy, text: str) -> None:
+    assert told(remedy) == text
+
+
+@pytest.mark.parametrize(
+    ("ways", "text"),
+    [
+        ([], ""),
+        ([(CAP,)], "raise tool.torchsel.max-cuda to 13.2"),
+        ([(NEWER, CAP)], f"{told(NEWER)} and {told(CAP)}"),
+        ([(DRIVER,), (NEWER,)], f"{told(DRIVER)}, or to >= 580 for 2.15.0 with cu132"),
+        ([(DRIVER,), (NEWER, CAP)], f"{told(DRIVER)}, or {told(NEWER)} and {told(CAP)}"),
+    ],
+)
+def test_told_ways(ways: list[tuple[Remedy, ...]], text: str) -> None:
+    assert told_ways(ways) == text
