@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from torchsel.selection.devices import FAMILY_VENDORS
@@ -23,7 +23,8 @@ class Case:
     """The machine, the project's wishes and what there is.
 
     ``devices`` are those that decide, by vendor, most capable first; ``lacking`` the oldest Python of the
-    project and the backends without a wheel for it.
+    project and the backends without a wheel for it; ``vetoes`` the backends that packages of the project rule
+    out, each with those packages and why.
     """
 
     host: Host
@@ -33,6 +34,7 @@ class Case:
     releases: Releases
     devices: Mapping[Vendor, tuple[Device, ...]]
     lacking: tuple[str, frozenset[str]] = ("", frozenset())
+    vetoes: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
     @property
     def driver_table(self) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import release_key, release_text
 from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, span
-from torchsel.selection.companions import vetoes
 from torchsel.selection.demand import python_matches
 from torchsel.selection.devices import FAMILY_VENDORS, VENDOR_NAMES
 from torchsel.selection.selection import Remedy
@@ -140,7 +139,7 @@ def _wish_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
     if config.backends is not None and build.backend not in config.backends:
         remedy = _remedy("backends", build.backend, build)
         yield Fault(kind="backends", text="not in tool.torchsel.backends", remedy=remedy)
-    for package, text in vetoes(build.backend, case.demand, case.catalog):
+    for package, text in case.vetoes.get(build.backend, ()):
         yield Fault(kind="companion", text=text, remedy=_remedy("companion", package, build))
     held = case.catalog.held_back(build.backend, build.torch)
     if held and build.backend not in (config.backends or ()):

@@ -9,7 +9,7 @@ from torchsel.backend import Backend
 from torchsel.errors import MachineError
 from torchsel.selection.buildable import best_release, buildable
 from torchsel.selection.case import Case
-from torchsel.selection.companions import mismatches
+from torchsel.selection.companions import mismatches, vetoes
 from torchsel.selection.demand import Demand, find_releases, lacking_python
 from torchsel.selection.devices import VENDORS, deciding, devices_of
 from torchsel.selection.explain import (
@@ -70,6 +70,7 @@ def select(*, host: Host, requested: str, demand: Demand, config: Config, catalo
         releases=releases,
         devices=devices,
         lacking=lacking_python(demand, releases.allowed, catalog, host.platform),
+        vetoes={tag: tuple(vetoes(tag, demand, catalog)) for tag in catalog.tags},
     )
     builds = [assess(build, case) for build in catalog.builds(platform=host.platform)]
     if requested == "auto":
@@ -88,7 +89,8 @@ def _automatic(builds: Sequence[JudgedBuild], case: Case) -> Selection:
         no_wheel = Fault(kind="machine", text="no wheels for this system")
         useless = [replace(judged, faults=(no_wheel, *judged.faults)) for judged in builds]
         return _on_cpu(useless, case, warnings=[trouble], usable=False)
-    for allowed in (builds, [judged.without("held") for judged in builds]):
+    for forgiven in ((), ("held",)):
+        allowed = [judged.without(*forgiven) for judged in builds] if forgiven else builds
         for rows in (case.releases.locked, case.releases.allowed):
             pool = [judged for judged in allowed if judged.torch in rows]
             for vendor in vendors_in_order(case):
