@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from torchsel.backend import DEFAULT_INDEX_URL, Backend, Channel
-from torchsel.catalog.catalog import load_catalog
-from torchsel.catalog.tags import check_tag
 from torchsel.config import values
+from torchsel.config.tags import checker, wrong_tags
 from torchsel.errors import ConfigError
 from torchsel.host import Vendor
 
@@ -87,7 +85,7 @@ def parse_config(
         raise ConfigError(msg)
     found: dict[str, Any] = {}
     problems: list[str] = []
-    check = partial(check_backend, config=_known_tags(table), any_tag=any_tag)
+    check = checker(table, any_tag=any_tag)
     for key, value in table.items():
         problems += (f"{key}{problem}" for problem in _read_key(key, value, found, check))
     problems += _contradictions(found)
@@ -111,7 +109,7 @@ def _read_key(
         return error.faults
     except (ValueError, ConfigError) as error:
         return (f": {error}",)
-    if wrong := tuple(_wrong_tags(name, parsed, check)):
+    if wrong := tuple(wrong_tags(name, parsed, check)):
         return wrong
     if name == "backends" and isinstance(parsed, dict):
         found["names"] = MappingProxyType(parsed)
@@ -123,44 +121,6 @@ def _read_key(
 def _key_of(problem: str) -> str:
     """The key that a problem begins with: ``backends.gpu: …``, ``catalog[2].torch: …``."""
     return re.split(r"[.:\[]", problem, maxsplit=1)[0]
-
-
-def _known_tags(table: Mapping[str, object]) -> Config:
-    """What of the table makes backends known; a fault there is told of its own key."""
-    url = table.get("index-url", DEFAULT_INDEX_URL)
-    try:
-        rows = values.read_catalog(table.get("catalog", []))
-    except ValueError:
-        rows = ()
-    return Config(index_url=url.rstrip("/") if isinstance(url, str) else DEFAULT_INDEX_URL, catalog=rows)
-
-
-def _tags_of(name: str, parsed: object) -> Iterator[tuple[str, str]]:
-    """Each backend in a key's value, with its place below the key."""
-    if name in ("backend", "default-backend") and parsed not in ("auto", "none", "pypi"):
-        yield "", str(parsed)
-    if name == "backends":
-        named = parsed.items() if isinstance(parsed, dict) else ()
-        yield from ((f".{key}", tag) for key, tag in named)
-        yield from (("", tag) for tag in (parsed if isinstance(parsed, tuple) else ()))
-
-
-def _wrong_tags(name: str, parsed: object, check: Callable[[str], object]) -> Iterator[str]:
-    for place, tag in _tags_of(name, parsed):
-        try:
-            check(tag)
-        except ConfigError as error:
-            yield f"{place}: {error}"
-
-
-def check_backend(tag: str, config: Config, *, any_tag: bool = False) -> Backend:
-    """A backend that PyTorch has, or the project's own catalog, or maybe its own index.
-
-    Raises:
-        ConfigError: there is none, with the nearest one that is.
-    """
-    known = load_catalog().tags.union(row.backend for row in config.catalog)
-    return check_tag(tag, known, anything=any_tag or config.index_url != DEFAULT_INDEX_URL)
 
 
 def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.catalog.tags import expected
-from torchsel.config.keys import check_backend
+from torchsel.config.tags import check_backend
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
 from torchsel.hosts.load import read_host
@@ -51,7 +51,7 @@ def _parse_wish(source: str, wish: object, config: Config) -> str:
     if wish == "auto":
         return "auto"
     try:
-        return check_backend(str(wish), config).tag
+        return check_backend(str(wish), rows=config.catalog, index_url=config.index_url).tag
     except ConfigError as error:
         msg = f"{source}: {expected('auto', error)}"
         raise ConfigError(msg) from None

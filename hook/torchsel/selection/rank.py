@@ -11,7 +11,7 @@ from torchsel.selection.selection import Candidate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from torchsel.host import Vendor
+    from torchsel.host import Accelerator, Vendor
     from torchsel.selection.case import Case
     from torchsel.selection.devices import Device
     from torchsel.selection.judge import JudgedBuild
@@ -24,6 +24,12 @@ class Pick:
     judged: JudgedBuild
     served: tuple[Device, ...]
     left_out: tuple[Device, ...]
+
+    @property
+    def accelerators(self) -> tuple[Accelerator, ...]:
+        """Those that the build runs on."""
+        devices = [item for item in (*self.served, *self.left_out) if not self.judged.against((item,))]
+        return tuple(accelerator for device in devices for accelerator in device.accelerators)
 
 
 def vendors_in_order(case: Case) -> list[Vendor]:
@@ -56,6 +62,23 @@ def choose(builds: Sequence[JudgedBuild], devices: tuple[Device, ...], case: Cas
             rest = tuple(device for device in devices if device not in served)
             return Pick(judged=best, served=served, left_out=rest)
     return None
+
+
+def newest_with_wheels(builds: Sequence[JudgedBuild], case: Case) -> JudgedBuild | None:
+    """The newest build that the project's torch and Python allow, of a locked release where there is one."""
+    for rows in (case.releases.locked, case.releases.allowed):
+        for judged in builds:
+            if judged.torch in rows and not any(fault.kind == "python" for fault in judged.faults):
+                return judged
+    return None
+
+
+def release_left(row: str, case: Case) -> str | None:
+    """The locked release that ``row`` takes the place of, None where it is the locked one or none is."""
+    if row in case.releases.locked:
+        return None
+    lost = (*(case.releases.public(item) for item in case.releases.locked), *case.releases.lost)
+    return lost[0] if lost else None
 
 
 def list_candidates(

@@ -1,0 +1,58 @@
+"""The backends that a configuration names: whether each exists, as far as can be known."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from torchsel.backend import DEFAULT_INDEX_URL
+from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.tags import check_tag
+from torchsel.config import values
+from torchsel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from torchsel.backend import Backend
+    from torchsel.catalog.rows import Build
+
+
+def check_backend(tag: str, *, rows: Iterable[Build], index_url: str, any_tag: bool = False) -> Backend:
+    """A backend that PyTorch has, or the project's own ``rows``, or maybe another index than PyTorch's.
+
+    Raises:
+        ConfigError: there is none, with the nearest one that is.
+    """
+    known = load_catalog().tags.union(row.backend for row in rows)
+    return check_tag(tag, known, anything=any_tag or index_url != DEFAULT_INDEX_URL)
+
+
+def checker(table: Mapping[str, object], *, any_tag: bool) -> Callable[[str], Backend]:
+    """Checks a backend by what the table makes known; a fault in that is told of its own key."""
+    url = table.get("index-url", DEFAULT_INDEX_URL)
+    index_url = url.rstrip("/") if isinstance(url, str) else DEFAULT_INDEX_URL
+    try:
+        rows = values.read_catalog(table.get("catalog", []))
+    except ValueError:
+        rows = ()
+    return partial(check_backend, rows=rows, index_url=index_url, any_tag=any_tag)
+
+
+def _tags_of(name: str, parsed: object) -> Iterator[tuple[str, str]]:
+    """Each backend in a key's value, with its place below the key."""
+    if name in ("backend", "default-backend") and parsed not in ("auto", "none", "pypi"):
+        yield "", str(parsed)
+    if name == "backends":
+        named = parsed.items() if isinstance(parsed, dict) else ()
+        yield from ((f".{key}", tag) for key, tag in named)
+        yield from (("", tag) for tag in (parsed if isinstance(parsed, tuple) else ()))
+
+
+def wrong_tags(name: str, parsed: object, check: Callable[[str], object]) -> Iterator[str]:
+    """What is wrong with the backends in a key's value, each after its place below the key."""
+    for place, tag in _tags_of(name, parsed):
+        try:
+            check(tag)
+        except ConfigError as error:
+            yield f"{place}: {error}"

@@ -1,0 +1,140 @@
+"""Sentences about what won't do: why nothing runs and what would help, and wishes that can't be met."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.catalog.catalog import release_key, release_text
+from torchsel.selection.explain import FAMILY_NAMES, blockers, labels_of, left_out, where
+from torchsel.selection.judge import jetson_fault, python_span, release_remedy
+from torchsel.selection.remedies import focus, told, told_ways
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torchsel.backend import Backend
+    from torchsel.host import Host, Vendor
+    from torchsel.selection.case import Case
+    from torchsel.selection.judge import JudgedBuild
+    from torchsel.selection.rank import Pick
+    from torchsel.selection.remedies import Devices
+    from torchsel.selection.selection import WayOut
+
+
+def no_build_for(vendor: Vendor, builds: Sequence[JudgedBuild], ways: Sequence[WayOut], case: Case) -> str:
+    """Why none of a vendor's builds runs on its devices, and what would help."""
+    problem = _problem(vendor, builds, case)
+    return f"{problem}: {told_ways(ways)}" if ways else problem
+
+
+def no_wheels(host: Host, platforms: Iterable[str]) -> str:
+    """Why PyTorch has no wheel at all for this machine and what to do; empty where it has."""
+    if (host.libc or "").startswith("musl"):
+        advice = "use a system or container image with glibc, such as Debian's"
+        return f"PyTorch has no wheels for musl libc (Alpine Linux): {advice}"
+    if host.platform in platforms:
+        return ""
+    if host.platform == "win_arm64":
+        advice = "use an x64 Python, which Windows emulates, or WSL 2 with the wheels for Linux aarch64"
+        return f"PyTorch has no stable wheels for Windows on Arm: {advice}"
+    known = ", ".join(sorted(platforms))
+    return f"PyTorch has no wheels for {where(host)}, only for {known}: build it from source"
+
+
+def cpu_trouble(chosen: JudgedBuild | None, builds: Sequence[JudgedBuild], case: Case) -> str:
+    """What is wrong with the CPU build as the choice; empty where nothing is."""
+    here = where(case.host)
+    if chosen is not None:
+        if case.host.system == "darwin":
+            return _last_on_macos(chosen, case)
+        listed = case.config.backends is None or "cpu" in case.config.backends
+        return (
+            "" if listed else "'cpu' is not in tool.torchsel.backends, but no other build runs here: add it"
+        )
+    mine = [judged for judged in builds if judged.backend.family == "cpu"]
+    if not mine:
+        return ""
+    inside = [judged for judged in mine if judged.torch in case.releases.allowed]
+    if not inside:
+        return f"the torch that the project allows has no wheel for {here}; {_last_release(mine[0], case)}"
+    wanted = case.demand.python or case.demand.requires_python
+    use = f"use Python {python_span(inside[0].build)}"
+    return f"no torch that the project allows has a wheel for Python {wanted} on {here}: {use}"
+
+
+def obeyed_trouble(
+    backend: Backend, torch: str | None, chosen: JudgedBuild | None, pick: Pick | None, case: Case
+) -> str:
+    """Why the backend that was asked for won't do here; empty where it will."""
+    tag = backend.tag
+    if torch is None and not case.releases.stands_for:
+        last = case.catalog.builds(backend=tag)[0].torch
+        return f"no torch that the project allows has a {tag} build; {last} is the newest that has one"
+    if chosen is None:
+        return f"there is no {tag} build for {where(case.host)}: uv's default index is used here"
+    if backend.family == "cpu":
+        return ""
+    if pick is None:
+        return f"this machine can't run {tag}: {chosen.reason}"
+    return left_out(pick, case)
+
+
+def not_in_backends(tag: str, case: Case) -> str:
+    """That a backend was asked for which the project does not list; empty where it does."""
+    allowed = case.config.backends
+    if allowed is None or tag in allowed:
+        return ""
+    return f"{tag} is not in tool.torchsel.backends ({', '.join(allowed)})"
+
+
+def _problem(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> str:
+    """One clause: why no build runs on this vendor's devices."""
+    devices = case.devices[vendor]
+    names = ", ".join(device.names for device in devices)
+    if vendor == "nvidia" and (jetson := jetson_fault(case.host)):
+        return f"{names}: {jetson}"
+    if not builds:
+        return f"PyTorch has no {FAMILY_NAMES[vendor]} builds for {where(case.host)} ({names})"
+    if vendor == "nvidia" and case.host.nvidia_driver is None:
+        return f"{names} found, but no NVIDIA driver is loaded"
+    if all(device.fault for device in devices):
+        return "; ".join(device.fault for device in devices)
+    return _problem_with(focus(devices, builds), builds, case)
+
+
+def _problem_with(devices: Devices, builds: Sequence[JudgedBuild], case: Case) -> str:
+    able = [judged for judged in builds if judged.has_kernels(devices)]
+    labels = labels_of(devices)
+    if not able:
+        return _no_kernels(devices, builds, case)
+    allowed = [judged for judged in able if "release" not in judged.kinds(devices)]
+    if not allowed:
+        wanted = ",".join(case.demand.specifiers) or f" {case.releases.allowed[0]}"
+        return f"torch{wanted} has no build with kernels for {labels}; the last is {able[0].name}"
+    if any(judged.kinds(devices) == {"driver"} for judged in allowed):
+        return f"driver {case.host.nvidia_driver} is too old for every build with kernels for {labels}"
+    return f"every build with kernels for {labels} is ruled out ({blockers(allowed, devices)})"
+
+
+def _no_kernels(devices: Devices, builds: Sequence[JudgedBuild], case: Case) -> str:
+    labels = labels_of(devices)
+    since = release_text(release_key(case.catalog.releases[-1])[:2])
+    text = f"no build for {where(case.host)} since torch {since} has kernels for {labels}"
+    if case.catalog.is_narrowed:
+        text = f"nothing that this project offers, as it is locked, has kernels for {labels}"
+    faults = [fault for judged in builds for fault in judged.against(devices)]
+    return "; ".join([text, *sorted({fault.text for fault in faults if fault.kind == "broken"})])
+
+
+def _last_on_macos(chosen: JudgedBuild, case: Case) -> str:
+    newest = case.releases.allowed[0]
+    if chosen.torch in (newest, *case.releases.locked) or case.demand.python:
+        return ""
+    return f"torch {newest} has no wheel for {where(case.host)}; {_last_release(chosen, case)}"
+
+
+def _last_release(last: JudgedBuild, case: Case) -> str:
+    remedy = release_remedy(last.build, case)
+    return (
+        told(remedy) if remedy.kind == "allow" else f"{last.torch} is the last: require torch{remedy.value}"
+    )
