@@ -106,7 +106,7 @@ class JudgedBuild:
 def assess(build: Build, case: Case) -> JudgedBuild:
     """Everything that speaks against ``build`` in ``case``."""
     backend = Backend.parse(build.backend)
-    faults = (*_wish_faults(build, backend, case), *_machine_faults(build, backend, case))
+    faults = (*_wish_faults(build, backend, case), *machine_faults(build, backend, case))
     doubts = (_doubt(backend, device, case.catalog) for device in case.devices_for(backend))
     return JudgedBuild(build=build, backend=backend, faults=faults, doubt=next(filter(None, doubts), ""))
 
@@ -176,7 +176,7 @@ def python_span(build: Build) -> str:
     return f"{build.python[0]} to {build.python[-1].rstrip('t')}"
 
 
-def _machine_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
+def machine_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
     """What the machine lacks for ``build``."""
     vendor = FAMILY_VENDORS.get(backend.family)
     if vendor is None:

@@ -12,9 +12,10 @@ from torchsel.catalog.rows import Build
 from torchsel.config.keys import Config
 from torchsel.errors import ConfigError
 from torchsel.host import Vendor
-from torchsel.selection.demand import Demand, Scope
+from torchsel.selection.case import Case
+from torchsel.selection.demand import Demand, Releases
 from torchsel.selection.devices import deciding, devices_of
-from torchsel.selection.judge import Case, machine_faults
+from torchsel.selection.judge import machine_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +64,7 @@ def faults_of(version: str, host: Host, catalog: Catalog) -> tuple[Fault, ...] |
         demand=Demand(),
         config=Config(),
         catalog=catalog,
-        scope=Scope(allowed=()),
+        releases=Releases(allowed=()),
         devices=devices,
     )
     return tuple(machine_faults(build, Backend.parse(build.backend), case))

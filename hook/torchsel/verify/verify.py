@@ -175,8 +175,7 @@ class _Attempt:
         """What is to be tried: the selected family; on a Mac its GPU, which needs no build of its own."""
         if self.request.host.system == "darwin":
             return "mps"
-        family = self.request.backend.family
-        return "cpu" if family == "other" else family
+        return self.request.backend.family
 
     @property
     def _installed(self) -> Backend | None:
