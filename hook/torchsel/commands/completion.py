@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from torchsel.commands.context import Context
     from torchsel.shells import Shell
 
-_PLACES = {"project": "DIRECTORY", "host": "FILE"}
+_PLACES = dict.fromkeys(("project", "output"), "DIRECTORY") | dict.fromkeys(
+    ("host", "hosts", "source"), "FILE"
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
