@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from torchsel.answer import Repeat
 from torchsel.commands.context import add_host, add_writing
-from torchsel.commands.repair import repaired
 from torchsel.commands.survey import surveyed
 from torchsel.config.request import resolve_host
+from torchsel.errors import ConfigError
+from torchsel.files.transaction import repair
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import Mode, apply
 from torchsel.pipeline.inputs import require_table
@@ -18,6 +19,7 @@ from torchsel.project.workspace import load_project
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+    from collections.abc import Callable
 
     from torchsel.answer import Answer
     from torchsel.commands.context import Context
@@ -69,3 +71,13 @@ def _apply_script(context: Context) -> Answer:
         draft.say(f"{would}{', '.join(plan.packages)} → {tag} in {path.name} ({why})")
         draft.say(f"where it ran before, refresh its environment: uv sync --script {path.name} -P torch")
     return draft.answer()
+
+
+def repaired(context: Context, run: Callable[[Context], Answer]) -> Answer:
+    """The answer of ``run``, once more where a killed run had left files that could not be read."""
+    try:
+        return run(context)
+    except ConfigError:
+        if not repair(context.start, context.environ):
+            raise
+        return run(context)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.answer import Program, Repeat
-from torchsel.commands.repair import repaired
+from torchsel.commands.apply import repaired
 from torchsel.commands.survey import options
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError, TorchselError
