@@ -38,7 +38,7 @@ def recorded(name: str) -> Host:
         ("2.15.0", H100, "cu132"),
         ("2.13.0", WINDOWS, "cpu"),
         ("2.13.0+cpu", H100, "cpu"),
-        ("2.9.0a0+git1234", H100, "git1234"),
+        ("2.9.0a0+git1234", H100, None),
         ("1.0", H100, None),
     ],
 )

@@ -76,7 +76,7 @@ def static_fault(version: str, host: Host, catalog: Catalog) -> str:
     A build for the CPU, and a machine without a GPU of the build's family, are no fault.
     """
     known = faults_of(version, host, catalog) or ()
-    faults = [fault for fault in known if fault.kind in ("kernels", "driver")]
+    faults = [fault for fault in known if fault.kind in ("kernels", "broken", "driver")]
     if not faults:
         return ""
     return f"torch {version} can't run on this machine: {'; '.join(fault.text for fault in faults)}"
