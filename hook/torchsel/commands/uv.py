@@ -13,7 +13,6 @@ from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError, TorchselError
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import Mode, Outcome, apply
-from torchsel.pipeline.holds import first_hold
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, strategy_in
 from torchsel.pipeline.script import environment_python, plan_for_run
 from torchsel.project.toml_file import read_text
@@ -214,7 +213,7 @@ class Wrapper:
         if not will_lock:
             return outcome.inputs, True
         self.draft.flush()
-        if uv.lock(project.folder, upgrade=first_hold(outcome.inputs)):
+        if uv.lock(project.folder):
             return outcome.inputs, False
         return self._apply(write=True).inputs, True
 

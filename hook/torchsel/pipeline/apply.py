@@ -62,7 +62,7 @@ def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, say: Callab
         MachineError: the lock is held, a file can't be written, or uv failed; both files are as before.
     """
     before = inputs.project.root.text
-    plan = make_plan(inputs.strategy, inputs.selection.backend)
+    plan = make_plan(inputs.strategy, inputs.selection.backend, inputs.decision.bound)
     warnings = inputs.selection.warnings
     outcome = Outcome(inputs=inputs, plan=plan, before=before, after=plan.text, warnings=warnings)
     if not mode.write:
@@ -86,7 +86,7 @@ def _write(
     """With the project locked: write until nothing is left to change; ``planned`` is the first round's."""
     first, relocked, tries = inputs, False, ROUNDS
     while True:
-        plan = planned or make_plan(inputs.strategy, inputs.selection.backend)
+        plan = planned or make_plan(inputs.strategy, inputs.selection.backend, inputs.decision.bound)
         planned = None
         is_due = lock_is_due(inputs, plan, mode) and not relocked
         if (plan.is_in_sync and not is_due) or not tries:

@@ -40,7 +40,7 @@ def check(strategy: Strategy) -> Verdict:
     project, alternatives = strategy.setting.project, strategy.alternatives
     routed = strategy.setting.present.routed()
     where = project.root.path.name
-    plan = make_plan(strategy, Backend.parse(routed or "cpu"))
+    plan = make_plan(strategy, Backend.parse(routed or "cpu"), strategy.setting.present.bound)
     drift = [f"{where}: {_describe(edit)}" for edit in plan.changes.edits]
     if drift and not strategy.is_routed:
         drift = [f"{where}: torch is not routed yet"]

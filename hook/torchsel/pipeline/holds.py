@@ -64,21 +64,6 @@ def kept(found: Inputs, plan: Plan) -> Holds:
     return Holds(tries=tuple(dict.fromkeys(tuple(each) for each in (exact, bounded, free))))
 
 
-def first_hold(found: Inputs) -> tuple[str, ...]:
-    """A bound for the first lock, where the index has a newer torch than the one that runs here."""
-    wanted = found.strategy.release(found.decision, found.host)
-    if found.project.lock or wanted is None or not is_outrun(found):
-        return ()
-    return (f"torch<={wanted}",)
-
-
-def is_outrun(found: Inputs) -> bool:
-    """Whether the chosen index has a newer torch than the one that was chosen."""
-    selection = found.selection
-    newest = found.catalog.builds(backend=selection.backend.tag, platform=found.host.platform)
-    return bool(newest) and selection.torch is not None and newest[0].torch != selection.torch
-
-
 def routed_releases(items: list[Locked], urls: Collection[str]) -> set[str]:
     """Public releases locked from torchsel's indexes; where there are none, from any."""
     return {item.public for item in items if item.registry in urls} or {item.public for item in items}

@@ -83,7 +83,7 @@ def prepare(wish: Wish, host: Host, environ: Mapping[str, str]) -> Start:
     root = replace(project.root, text=text, data=parse_toml(text, project.root.path))
     started = strategy_in(replace(project, root=root), wish.options, environ)
     found = decide(started, host, options=wish.options)
-    plan = make_plan(started, found.selection.backend)
+    plan = make_plan(started, found.selection.backend, found.decision.bound)
     return Start(project=project, takeover=takeover, inputs=found, plan=plan, after=plan.text)
 
 

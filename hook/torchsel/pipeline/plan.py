@@ -34,14 +34,14 @@ class Plan:
         return not self.changes.edits
 
 
-def make_plan(strategy: Strategy, backend: Backend) -> Plan:
-    """Work out the routing (for ``backend``, under pin) and the text with it.
+def make_plan(strategy: Strategy, backend: Backend, bound: str = "") -> Plan:
+    """Work out the routing (for ``backend`` and with ``bound`` for torch, under pin) and the text with it.
 
     Raises:
         ConfigError: a needed name is taken, the strategy does not fit the project, or the file has a shape
             that can't be edited.
     """
-    wanted = strategy.routing(backend)
+    wanted = strategy.routing(backend, bound)
     if wanted is None:
         text = strategy.setting.project.root.text
         return Plan(routing=Routing(packages=("torch",)), changes=Changes(is_users=True), text=text)

@@ -11,7 +11,6 @@ from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
 from torchsel.files.replace import replace_file
 from torchsel.files.state import digest, exclusive, state_folder
-from torchsel.pipeline.holds import is_outrun
 from torchsel.pipeline.inputs import Options, decide, strategy_in
 from torchsel.project import requirements
 from torchsel.project.present import ANCHOR_GROUP, SOURCES, Present, table
@@ -171,9 +170,8 @@ def _placed(item: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _bounded(block: str, plan: ScriptPlan) -> str:
     """The block with a bound on torch where the index has a newer one than runs here."""
-    if not is_outrun(plan.inputs):
-        return block
-    return edit_text(block, [Append(path=("dependencies",), value=f"torch<={plan.inputs.selection.torch}")])
+    bound = plan.inputs.decision.bound
+    return edit_text(block, [Append(path=("dependencies",), value=f"torch{bound}")]) if bound else block
 
 
 def _holds(plan: ScriptPlan) -> list[str]:

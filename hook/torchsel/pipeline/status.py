@@ -109,7 +109,7 @@ def to_json(status: Status) -> str:
 def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, list[str]]:
     """The packages to route, whether the file has that routing, and what to mind about it."""
     try:
-        plan = make_plan(found.strategy, found.selection.backend)
+        plan = make_plan(found.strategy, found.selection.backend, found.decision.bound)
     except TorchselError as error:
         return (), False, [str(error)]
     notes = [f"{note}; remove it to have torchsel route it" for note in plan.changes.left_alone]

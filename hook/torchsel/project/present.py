@@ -7,6 +7,7 @@ user's.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,6 +35,7 @@ LISTS: Mapping[Scope, tuple[str, ...]] = {
 }
 """Where groups and extras stand."""
 
+_BOUND = re.compile(r"torch(<[0-9.]+)(?:;|\Z)", re.ASCII)
 _INDEX_KEYS = frozenset({"name", "url", "explicit"})
 _SOURCE_KEYS = frozenset({"index", "marker", "group", "extra"})
 
@@ -142,6 +144,13 @@ class Present:
     def lists(self, scope: Scope) -> Mapping[str, Any]:
         """The groups or extras, by name as written."""
         return table(self.data, *LISTS[scope])
+
+    @cached_property
+    def bound(self) -> str:
+        """The specifier (``<2.11``) that the anchor of torch carries, empty where it carries none."""
+        items = self.lists("group").get(ANCHOR_GROUP)
+        listed = [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
+        return next((match[1] for item in listed if (match := _BOUND.match(item))), "")
 
     @cached_property
     def conflicts(self) -> list[Any]:

@@ -70,16 +70,23 @@ def to_one(
     anchored: Collection[str],
     marker: str,
     named: Iterable[str] = (),
+    bound: str = "",
 ) -> Routing:
     """Route ``packages`` to ``backend``'s index on the platforms of ``marker``.
 
     ``anchored`` are those of them that the project does not require itself, so that a source alone would
-    not reach them; ``named`` those that the project names.
+    not reach them; ``named`` those that the project names. ``bound`` is a specifier that keeps torch from
+    newer releases of the index: an anchor carries it, as uv's sources reach no further than requirements.
     """
     source = {"index": backend.index_name, **({"marker": marker} if marker else {})}
     suffix = f"; {marker}" if marker else ""
     routed = list(dict.fromkeys(packages))
-    anchors = tuple(f"{package}{suffix}" for package in routed if package in anchored)
+    bounds = {"torch": bound}
+    anchors = tuple(
+        f"{package}{bounds.get(package, '')}{suffix}"
+        for package in routed
+        if package in anchored or bounds.get(package)
+    )
     return Routing(
         indexes={backend.index_name: url},
         sources={package: [dict(source)] for package in routed},

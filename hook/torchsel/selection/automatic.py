@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.catalog.catalog import release_key
 from torchsel.errors import MachineError
 from torchsel.selection.companions import mismatches
 from torchsel.selection.explain import (
@@ -95,7 +96,23 @@ def _accelerated(pick: Pick, vendor: Vendor, builds: Sequence[JudgedBuild], case
         warnings=said(warnings),
         accelerators=pick.accelerators,
         moved_from=moved_from,
+        bound=_bound(pick, mine),
     )
+
+
+def _bound(pick: Pick, builds: Sequence[JudgedBuild]) -> str:
+    """What keeps uv from newer releases on the chosen index: the first of them that does not run here."""
+    chosen = release_key(pick.judged.torch)
+    ahead = [
+        judged.torch
+        for judged in builds
+        if judged.backend == pick.judged.backend
+        and release_key(judged.torch) > chosen
+        and judged.kinds(pick.served) & {"kernels", "broken", "driver"}
+        and "release" not in judged.kinds(pick.served)
+    ]
+    first = min(ahead, key=release_key, default="")
+    return first and f"<{first.removesuffix('.0')}"
 
 
 def _without_accelerator(builds: Sequence[JudgedBuild], case: Case) -> Selection:

@@ -72,6 +72,8 @@ class Selection:
     ``torch`` is the public release it was chosen for, None where unknown. ``moved_from`` is the locked
     release that had to be left. ``usable`` is False where the choice is only the way out because nothing
     ran, or what was asked for does not run here; ``ways_out`` then are what would help, the first one best.
+    ``bound`` is the specifier (``<2.11``) that keeps uv from a newer torch on the same index which does not
+    run here; empty where there is none.
     """
 
     backend: Backend
@@ -82,6 +84,7 @@ class Selection:
     accelerators: tuple[Accelerator, ...] = ()
     moved_from: str | None = None
     usable: bool = True
+    bound: str = ""
     ways_out: tuple[WayOut, ...] = ()
 
     @property

@@ -71,7 +71,7 @@ class Adopted:
             setting=setting, host=host, demand=demand, scope=self.offers[0].place.scope, meanings=meanings
         ).choose(ground)
 
-    def routing(self, backend: Backend) -> None:
+    def routing(self, backend: Backend, bound: str = "") -> None:
         """The user's own."""
 
     def routed(self, decision: Decision) -> str | None:

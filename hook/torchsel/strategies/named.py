@@ -88,16 +88,16 @@ class Named:
         chosen = offered.name_of(selection.backend.tag)
         return Decision(selection=selection, request=request, alternatives=offered, chosen=chosen)
 
-    def routing(self, backend: Backend | None = None) -> Routing:  # noqa: ARG002 - one for every backend
+    def routing(self, backend: Backend | None = None, bound: str = "") -> Routing:  # noqa: ARG002 - one for every backend
         """A group or extra for each backend, and sources scoped by them."""
         setting, config, offered = self.setting, self.setting.config, self.alternatives
-        bound = self._bound()
-        listed = [self._alternative(name, Backend.parse(tag), bound) for name, tag in offered.names.items()]
+        same = self._bound()
+        listed = [self._alternative(name, Backend.parse(tag), same) for name, tag in offered.names.items()]
         return to_several(
             listed,
             scope=offered.scope,
             defaults=self._defaults(),
-            keeps_bounds=not bound and (bool(config.names) or offered.scope == "extra"),
+            keeps_bounds=not same and (bool(config.names) or offered.scope == "extra"),
             named=named_packages(setting),
         )
 

@@ -66,9 +66,10 @@ class Pin:
                 raise
         request = Request(backend=kept, source="the committed routing, kept in CI")
         decided = self._select(request, host, python, upgrade=False)
-        return replace(decided, selection=replace(decided.selection, warnings=(_kept_sentence(kept),)))
+        kept_selection = replace(decided.selection, warnings=(_kept_sentence(kept),))
+        return replace(decided, selection=kept_selection, bound=self.setting.present.bound)
 
-    def routing(self, backend: Backend) -> Routing:
+    def routing(self, backend: Backend, bound: str = "") -> Routing:
         """Sources to one index on the platforms that have the build; all where a local version is pinned."""
         setting = self.setting
         torch = reference_release(setting.demand(), backend, setting.catalog)
@@ -83,6 +84,7 @@ class Pin:
             anchored=set(packages) - direct,
             marker="" if is_pinned else platform_marker(platforms(backend, torch, setting.catalog)),
             named=named_packages(setting),
+            bound=bound,
         )
 
     def routed(self, decision: Decision | None = None) -> str | None:  # noqa: ARG002 - one for every machine
@@ -148,7 +150,7 @@ class Pin:
             config=setting.config,
             catalog=setting.catalog,
         )
-        return Decision(selection=selection, request=request)
+        return Decision(selection=selection, request=request, bound=selection.bound)
 
 
 def _kept_sentence(tag: str) -> str:

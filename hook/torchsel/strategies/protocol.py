@@ -22,7 +22,7 @@ class Decision:
 
     ``request`` is what was asked for in the end. ``chosen`` is the name, among ``alternatives``, of the group
     or extra to take, None where none is for this machine, or where there is only one way. ``notes`` say what
-    was not understood, and what is missing here.
+    was not understood, and what is missing here. ``bound`` is the specifier that torch's anchor is to carry.
     """
 
     selection: Selection
@@ -30,6 +30,7 @@ class Decision:
     alternatives: Alternatives | None = None
     chosen: str | None = None
     notes: tuple[str, ...] = ()
+    bound: str = ""
 
     @property
     def tag(self) -> str:
@@ -68,8 +69,10 @@ class Strategy(Protocol):
             MachineError: nothing is usable and ``fallback`` is ``error``.
         """
 
-    def routing(self, backend: Backend) -> Routing | None:
-        """What is to stand in the file (for ``backend``, where it is routed to one); None: it is the user's.
+    def routing(self, backend: Backend, bound: str = "") -> Routing | None:
+        """What is to stand in the file; None where that is the user's.
+
+        ``backend`` is where it is routed to, and ``bound`` the specifier for torch, with one backend alone.
 
         Raises:
             ConfigError: the strategy does not fit the project.
