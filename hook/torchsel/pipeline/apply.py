@@ -9,14 +9,14 @@ from torchsel.files.replace import ChangedError
 from torchsel.files.transaction import Workplace, is_repair_due, locked
 from torchsel.pipeline.holds import holds, routed_releases
 from torchsel.pipeline.inputs import Inputs, again
-from torchsel.pipeline.plan import Plan, make_plan
+from torchsel.pipeline.plan import Plan, make_plan, plan_for
 from torchsel.project import requirements
 from torchsel.project.workspace import load_project
+from torchsel.routing.wanted import Routing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from torchsel.uv.program import Uv
 
 ROUNDS = 5
 """A new lock can name further packages to route (torchvision through another package), and another program
@@ -110,17 +110,22 @@ def _write(
 
 
 def lock_is_due(inputs: Inputs, plan: Plan, mode: Mode) -> bool:
-    """Whether uv.lock has a torch without kernels for this machine though the routing fits, or is to move."""
+    """Whether uv.lock has no torch from what is routed, or one that does not run here, or is to move."""
     if inputs.project.lock is None or not mode.lock or plan.changes.is_users:
         return False
     if mode.upgrade:
         return True
-    wanted = inputs.strategy.release(inputs.decision, inputs.host)
+    entries = requirements.locked_packages(inputs.project.lock, ["torch"])
+    if not entries:
+        return False
+    strategy, decision = inputs.strategy, inputs.decision
+    here = requirements.locked_here(strategy.locked(decision), inputs.host, inputs.python)
+    if plan.is_in_sync and strategy.lock_drift(decision, inputs.host, next(iter(here), None)):
+        return True
+    wanted = strategy.release(decision, inputs.host)
     if wanted is None or inputs.selection.moved_from is None or not inputs.selection.usable:
         return False
-    entries = requirements.locked_packages(inputs.project.lock, ["torch"])
-    routed = routed_releases(entries, inputs.setting.present.backends)
-    return bool(routed) and wanted not in routed
+    return wanted not in routed_releases(entries, inputs.setting.present.backends)
 
 
 def _write_once(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, say: Callable[[str], None]) -> bool:
@@ -130,12 +135,45 @@ def _write_once(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, say: C
         place.write(project.root.text, plan.text)
         return False
     alternatives = inputs.strategy.alternatives
-    goal = ", ".join(alternatives.tags) if alternatives else inputs.decision.tag
-    say(f"locking for {goal} ...")
+    goal = f"for {', '.join(alternatives.tags) if alternatives else inputs.decision.tag}"
+    first = inputs.strategy.first_releases() if not mode.upgrade else {}
+    for sentence in _moves(inputs, first):
+        say(sentence)
+    say(f"locking {goal} ...")
+    texts = (project.root.text, project.lock.text)
+    if first:
+        texts = _lock_at(first, inputs, place, goal)
+        place.write_and_lock(texts, plan.text, lambda uv: uv.lock(project.folder), goal=goal)
+        return True
     held = holds(inputs, plan, upgrade=mode.upgrade)
-
-    def lock(uv: Uv) -> str | None:
-        return held.lock(uv, project.folder)
-
-    place.write_and_lock((project.root.text, project.lock.text), plan.text, lock, goal=f"for {goal}")
+    place.write_and_lock(texts, plan.text, lambda uv: held.lock(uv, project.folder), goal=goal)
     return True
+
+
+def _lock_at(first: Mapping[str, str], inputs: Inputs, place: Workplace, goal: str) -> tuple[str, str]:
+    """Lock with an exact release in each list, and return both texts as they are then.
+
+    uv takes one ``--upgrade-package`` bound for all lists; where they need different ones, the lists say them
+    until uv.lock has the releases, which it then keeps.
+    """
+    project = inputs.project
+    wanted = inputs.strategy.routing(inputs.selection.backend, releases=first) or Routing()
+    plan = plan_for(inputs.strategy, wanted)
+    names = ("torch", *(name for name in plan.routing.sources if name != "torch"))
+    before = (project.root.text, project.lock.text if project.lock else "")
+    place.write_and_lock(before, plan.text, lambda uv: uv.lock(project.folder, upgrade=names), goal=goal)
+    lock = load_project(project.folder).lock
+    return plan.text, lock.text if lock else ""
+
+
+def _moves(inputs: Inputs, first: Mapping[str, str]) -> Iterator[str]:
+    """Which backend gets which release, where it is not the locked one."""
+    locked = ", ".join(inputs.setting.demand().locked)
+    alternatives = inputs.strategy.alternatives
+    takers: dict[str, list[str]] = {}
+    for name, release in first.items():
+        if alternatives and release not in inputs.setting.demand().locked:
+            takers.setdefault(release, []).append(alternatives.names[name])
+    for release, tags in takers.items():
+        listed = ", ".join(tags)
+        yield f"torch {locked} in uv.lock has no build for {listed}: torch {release} there"

@@ -83,6 +83,8 @@ def _problem(found: Inputs) -> tuple[str, str]:
     entries = locked_here(found.strategy.locked(decision), found.host, found.python)
     if not entries:
         return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'", _would_get(found)
+    if drift := found.strategy.lock_gap(found.host):
+        return drift, ""
     tag = _tag(found, entries[0])
     what = f"{tag}, torch {entries[0].public}{_choice(found)}"
     return (_trouble(found, tag, entries[0].public) if _has_gpu(found.host, found) else ""), what

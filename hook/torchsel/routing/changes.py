@@ -112,10 +112,15 @@ def _list_edits(
 
 
 def _merged(listed: object, requirements: list[str], known: Collection[str]) -> list[Any]:
-    """The user's own list, with packages that are no longer routed taken out and missing ones added."""
+    """The user's own list, without what is no longer routed, with what is missing and exact releases."""
     present = listed if isinstance(listed, list) else []
     wanted = {required_name(text): text for text in requirements}
-    kept = [item for item in present if required_name(item) in wanted or required_name(item) not in known]
+    exact = {name: text for name, text in wanted.items() if text != name}
+    kept = [
+        exact.get(required_name(item), item)
+        for item in present
+        if required_name(item) in wanted or required_name(item) not in known
+    ]
     there = {required_name(item) for item in kept}
     return [*kept, *(text for name, text in wanted.items() if name not in there)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
@@ -52,7 +53,7 @@ class Adopted:
         """Whether anything is offered."""
         return bool(self.offers)
 
-    def decide(self, host: Host, python: str | None, *, upgrade: bool = False) -> Decision:  # noqa: ARG002
+    def decide(self, host: Host, python: str | None, *, upgrade: bool = False) -> Decision:
         """The best of the offers that are understood, else what comes without any."""
         setting = self.setting
         if not self.offers:
@@ -71,8 +72,14 @@ class Adopted:
             setting=setting, host=host, demand=demand, scope=self.offers[0].place.scope, meanings=meanings
         ).choose(ground)
 
-    def routing(self, backend: Backend, bound: str = "") -> None:
+    def routing(
+        self, backend: Backend, bound: str = "", releases: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """The user's own."""
+
+    def first_releases(self) -> Mapping[str, str]:
+        """One bound is enough."""
+        return {}
 
     def routed(self, decision: Decision) -> str | None:
         """What was chosen is routed, in the user's way."""
@@ -89,14 +96,18 @@ class Adopted:
     def release(self, decision: Decision, host: Host) -> None:
         """The lock is the user's."""
 
-    def drift(self, decision: Decision) -> str:  # noqa: ARG002 - nothing is generated
+    def drift(self, decision: Decision) -> str:
         """Nothing to be in sync with."""
         return ""
 
-    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:  # noqa: ARG002
+    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:
         """A backend that uv.lock knows nothing of."""
         is_missing = locked is None and decision.chosen is not None
         return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'" if is_missing else ""
+
+    def lock_gap(self, host: Host) -> str:
+        """What is chosen is looked for by itself."""
+        return ""
 
     def forbidden(self) -> tuple[str, ...]:
         """All is as the user wrote it."""

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
 from torchsel.backend import Backend
+from torchsel.catalog.catalog import release_key
 from torchsel.errors import ConfigError
 from torchsel.project import requirements
 from torchsel.routing.wanted import Alternative, Routing, to_several
-from torchsel.selection.buildable import buildable
-from torchsel.selection.demand import python_matches
+from torchsel.selection.cover import covering
+from torchsel.selection.demand import parse_specifiers, python_matches
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.packages import index_url, named_packages, packages_on, reference_release
 from torchsel.strategies.protocol import Decision
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torchsel.catalog.catalog import Catalog
     from torchsel.host import Host
     from torchsel.project.present import Scope
     from torchsel.project.requirements import Locked
     from torchsel.selection.demand import Demand
+    from torchsel.selection.selection import Selection
     from torchsel.strategies.setting import Setting
-
-_FAMILIES = ("cpu", "cuda", "rocm", "xpu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,10 @@ class Named:
         prefix = "torch-" if self.scope == "group" else ""
         tags = config.backends
         if tags is None:
-            tags = newest_backends(setting)
+            tags = covering(setting.demand(), config, setting.catalog)
+        if not tags:
+            msg = "tool.torchsel.backends: no build fits the project's torch and max-cuda; name the backends"
+            raise ConfigError(msg)
         return Alternatives(
             scope=self.scope, names={f"{prefix}{Backend.parse(tag).slug}": tag for tag in tags}
         )
@@ -78,21 +84,43 @@ class Named:
             listed = ", ".join(offered.tags)
             msg = f"{request.source} asks for {request.backend}, which is not among this project's: {listed}"
             raise ConfigError(msg)
-        selection = select(
-            host=host,
-            requested=request.backend,
-            demand=replace(setting.demand(host, python, upgrade=upgrade), locked=()),
-            config=replace(setting.config, backends=offered.tags),
-            catalog=self._as_locked(),
-        )
+        narrowed = self._as_locked()
+
+        def among(catalog: Catalog) -> Selection:
+            return select(
+                host=host,
+                requested=request.backend,
+                demand=replace(setting.demand(host, python, upgrade=upgrade), locked=()),
+                config=replace(setting.config, backends=offered.tags),
+                catalog=catalog,
+            )
+
+        selection = among(narrowed)
+        if selection.torch and (main := self._main_release(narrowed)) not in (None, selection.torch):
+            builds = tuple(build for build in narrowed.all_builds if build.torch == main)
+            at_main = among(replace(narrowed, all_builds=builds))
+            selection = at_main if at_main.family != "cpu" and at_main.usable else selection
         chosen = offered.name_of(selection.backend.tag)
         return Decision(selection=selection, request=request, alternatives=offered, chosen=chosen)
 
-    def routing(self, backend: Backend | None = None, bound: str = "") -> Routing:  # noqa: ARG002 - one for every backend
-        """A group or extra for each backend, and sources scoped by them."""
+    def routing(
+        self,
+        backend: Backend | None = None,
+        bound: str = "",
+        releases: Mapping[str, str] = MappingProxyType({}),
+    ) -> Routing:
+        """A group or extra for each backend, and sources scoped by them.
+
+        ``releases`` are those of torch that alternatives require, by name, while uv.lock comes to them.
+        """
         setting, config, offered = self.setting, self.setting.config, self.alternatives
+        self._refuse_what_never_fits()
         same = self._bound()
-        listed = [self._alternative(name, Backend.parse(tag), same) for name, tag in offered.names.items()]
+        bounds = {name: f"=={release}" for name, release in releases.items()}
+        listed = [
+            self._alternative(name, Backend.parse(tag), bounds.get(name, same))
+            for name, tag in offered.names.items()
+        ]
         return to_several(
             listed,
             scope=offered.scope,
@@ -100,6 +128,39 @@ class Named:
             keeps_bounds=not same and (bool(config.names) or offered.scope == "extra"),
             named=named_packages(setting),
         )
+
+    def first_releases(self) -> dict[str, str]:
+        """The release that each alternative is to be locked at, by name, where uv.lock has not all of them.
+
+        What is locked stays where the alternative has it; else it is the newest before, else the newest there
+        is. Empty where one release is for all, or nothing is locked yet.
+
+        Raises:
+            ConfigError: an alternative has no release that the project allows.
+        """
+        demand, present = self.setting.demand(), self.setting.present
+        entries = requirements.locked_packages(self.setting.project.lock, ["torch"])
+        mine = {
+            present.backends[item.registry]: item.public
+            for item in entries
+            if item.registry in present.backends
+        }
+        if not demand.locked or mine.keys() >= set(self.alternatives.tags):
+            return {}
+        chosen = {
+            name: mine.get(tag) or self._release_for(tag, demand)
+            for name, tag in self.alternatives.names.items()
+        }
+        is_one = len(set(chosen.values())) == 1 and len(demand.locked) == 1
+        return {} if is_one else {name: release for name, release in chosen.items() if release}
+
+    def _release_for(self, tag: str, demand: Demand) -> str:
+        """The locked release where the backend has it, else the newest before, else the newest."""
+        there = allowed_releases(tag, demand, self.setting.catalog)
+        newest = release_key(demand.locked[0])
+        same = [release for release in demand.locked if release in there]
+        before = [release for release in there if release_key(release) <= newest]
+        return next(iter([*same, *before, *there]), "")
 
     def routed(self, decision: Decision) -> str | None:
         """Where the source of the chosen alternative leads."""
@@ -121,14 +182,36 @@ class Named:
             return f"none of the {self.scope}s is for {tag}; add {tag!r} to tool.torchsel.backends"
         return "the routing is not what [tool.torchsel] generates; run 'torchsel'"
 
-    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:  # noqa: ARG002
+    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:
         """A backend that uv.lock knows nothing of."""
         is_missing = locked is None and decision.chosen is not None
         return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'" if is_missing else ""
 
+    def lock_gap(self, host: Host) -> str:
+        """What is chosen is looked for by itself."""
+        return ""
+
     def forbidden(self) -> tuple[str, ...]:
         """All that is offered is allowed."""
         return ()
+
+    def _refuse_what_never_fits(self) -> None:
+        """Refuse a backend without a release that the project allows: uv would find no solution for it.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        demand, catalog = self.setting.demand(), self.setting.catalog
+        tags = [tag for tag in self.alternatives.tags if catalog.known(tag)]
+        empty = [tag for tag in tags if not allowed_releases(tag, demand, catalog)]
+        if self.setting.config.channel == "stable" and empty and len(empty) < len(tags):
+            wanted, newest = ",".join(demand.specifiers), catalog.builds(backend=empty[0])[0].torch
+            msg = (
+                f"tool.torchsel.backends: {', '.join(empty)} has no build of the torch that the project"
+                f" requires ({wanted}), the newest is {newest}: take it out of the list,"
+                f" or allow torch {newest}"
+            )
+            raise ConfigError(msg)
 
     def _alternative(self, name: str, backend: Backend, bound: str) -> Alternative:
         setting = self.setting
@@ -167,6 +250,15 @@ class Named:
             raise ConfigError(msg)
         return f"=={shared}"
 
+    def _main_release(self, narrowed: Catalog) -> str | None:
+        """The release that the CPU build, which every release has, is locked at: the project's own.
+
+        Another backend may be locked at a newer one because it has no build of that; a machine that the
+        project's own serves stays with it.
+        """
+        rows = {build.torch for build in narrowed.all_builds if build.backend == "cpu"}
+        return rows.pop() if narrowed.is_narrowed and len(rows) == 1 else None
+
     def _as_locked(self) -> Catalog:
         """The catalog with only the locked release of each backend that uv.lock has from its index."""
         catalog, urls = self.setting.catalog, self.setting.present.backends
@@ -183,26 +275,13 @@ class Named:
         return replace(catalog, all_builds=tuple(kept), is_narrowed=True)
 
 
-def newest_backends(setting: Setting) -> tuple[str, ...]:
-    """Every backend with a build of its family's newest torch that the project allows, whatever machine asks.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    newest: dict[str, str | None] = {}
-    tags: list[Backend] = []
-    demand = replace(setting.demand(), locked=())
-    for tag, torch in buildable(demand, setting.config, setting.catalog):
-        backend = Backend.parse(tag)
-        is_held = setting.catalog.held_back(tag, torch or "")
-        if not is_held and newest.setdefault(backend.family, torch) == torch:
-            tags.append(backend)
-    if not tags:
-        msg = "tool.torchsel.backends: no build fits the project's torch and max-cuda; name the backends"
-        raise ConfigError(msg)
-    return tuple(
-        item.tag for item in sorted(tags, key=lambda item: (_FAMILIES.index(item.family), item.release))
-    )
+def allowed_releases(tag: str, demand: Demand, catalog: Catalog) -> list[str]:
+    """The releases of torch that a backend has and the project allows, newest first."""
+    allowed = parse_specifiers(demand.specifiers)
+    having = {build.torch for build in catalog.builds(backend=tag) if python_matches(build.python, demand)}
+    return [
+        torch for torch in catalog.releases if torch in having and allowed.contains(torch, prereleases=True)
+    ]
 
 
 def shared_release(offered: Alternatives, demand: Demand, catalog: Catalog) -> str | None:

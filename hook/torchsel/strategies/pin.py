@@ -7,6 +7,7 @@ they are told otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
@@ -69,7 +70,9 @@ class Pin:
         kept_selection = replace(decided.selection, warnings=(_kept_sentence(kept),))
         return replace(decided, selection=kept_selection, bound=self.setting.present.bound)
 
-    def routing(self, backend: Backend, bound: str = "") -> Routing:
+    def routing(
+        self, backend: Backend, bound: str = "", releases: Mapping[str, str] = MappingProxyType({})
+    ) -> Routing:
         """Sources to one index on the platforms that have the build; all where a local version is pinned."""
         setting = self.setting
         torch = reference_release(setting.demand(), backend, setting.catalog)
@@ -87,11 +90,15 @@ class Pin:
             bound=bound,
         )
 
-    def routed(self, decision: Decision | None = None) -> str | None:  # noqa: ARG002 - one for every machine
+    def first_releases(self) -> Mapping[str, str]:
+        """One bound is enough."""
+        return {}
+
+    def routed(self, decision: Decision | None = None) -> str | None:
         """Where the unscoped source leads."""
         return self.setting.present.routed()
 
-    def locked(self, decision: Decision) -> list[Locked]:  # noqa: ARG002 - one for every machine
+    def locked(self, decision: Decision) -> list[Locked]:
         """Every entry of torch."""
         return requirements.locked_packages(self.setting.project.lock, ["torch"])
 
@@ -118,6 +125,16 @@ class Pin:
         if present.backends.get(locked.registry or "") == tag:
             return ""
         return f"uv.lock has torch {locked.version}, which is not from the {tag} index; run 'uv lock'"
+
+    def lock_gap(self, host: Host) -> str:
+        """No torch from the routed index though the platform has that build."""
+        routed, catalog = self.routed(), self.setting.catalog
+        entries = requirements.locked_packages(self.setting.project.lock, ["torch"])
+        if routed is None or host.system == "darwin" or host.platform not in catalog.platforms_of(routed):
+            return ""
+        if any(self.setting.present.backends.get(item.registry or "") == routed for item in entries):
+            return ""
+        return f"uv.lock has no torch from the {routed} index, which is routed; run 'torchsel'"
 
     def forbidden(self) -> tuple[str, ...]:
         """Why the configuration or the request does not allow what is routed."""

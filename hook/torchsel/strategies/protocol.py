@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torchsel.backend import Backend
     from torchsel.config.request import Request
     from torchsel.host import Host
@@ -69,13 +72,23 @@ class Strategy(Protocol):
             MachineError: nothing is usable and ``fallback`` is ``error``.
         """
 
-    def routing(self, backend: Backend, bound: str = "") -> Routing | None:
+    def routing(
+        self, backend: Backend, bound: str = "", releases: Mapping[str, str] = MappingProxyType({})
+    ) -> Routing | None:
         """What is to stand in the file; None where that is the user's.
 
-        ``backend`` is where it is routed to, and ``bound`` the specifier for torch, with one backend alone.
+        ``backend`` is where it is routed to, and ``bound`` the specifier for torch, with one backend alone;
+        ``releases`` are exact ones by alternative.
 
         Raises:
             ConfigError: the strategy does not fit the project.
+        """
+
+    def first_releases(self) -> Mapping[str, str]:
+        """Releases of torch by alternative that uv.lock has to come to first; empty where a bound is enough.
+
+        Raises:
+            ConfigError: an alternative has no release that the project allows.
         """
 
     def routed(self, decision: Decision) -> str | None:
@@ -92,6 +105,9 @@ class Strategy(Protocol):
 
     def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:
         """Why uv.lock, of a project in sync, has not what this machine needs; empty where it has."""
+
+    def lock_gap(self, host: Host) -> str:
+        """Why uv.lock has nothing from what is routed on a machine's platform; empty where it has."""
 
     def forbidden(self) -> tuple[str, ...]:
         """Why what is routed is not allowed, whatever the machine; nothing where it is."""

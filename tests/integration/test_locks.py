@@ -1,0 +1,86 @@
+"""A uv.lock that is there already: its releases stay wherever a backend has them, whatever the strategy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import MakeProject
+    from tests.support.toolbox import Project
+
+HEAD = '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
+PLAIN = HEAD + 'dependencies = ["torch>=2.5", "torchvision"]\n'
+NAMED = 'backends = ["cpu", "cu126", "cu130", "rocm7.2"]\n'
+TABLES = {
+    "pin": "",
+    "groups": f'strategy = "groups"\n{NAMED}default-backend = "none"\n',
+    "groups, all backends": 'strategy = "groups"\n',
+    "extras": f'strategy = "extras"\n{NAMED}',
+    "extras, all backends": 'strategy = "extras"\n',
+}
+LOCKED = ("2.8.0", "2.9.1", "2.10.0", "2.12.1", "2.14.1", "2.15.0")
+
+
+def locked(project: MakeProject, release: str, table: str) -> Project:
+    """A project locked by plain uv that then gets the table."""
+    demo = project(PLAIN)
+    demo.uv("lock", "-P", f"torch=={release}")
+    demo.pyproject.write_text(f"{PLAIN}\n[tool.torchsel]\n{table}")
+    return demo
+
+
+@pytest.mark.parametrize("release", LOCKED)
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_the_locked_release_stays_where_a_backend_has_it(
+    release: str, table: str, project: MakeProject, hosts: dict[str, Path]
+) -> None:
+    demo = locked(project, release, table)
+    kept_there = {"h200": release, "gtx1080ti": "2.14.1" if release == "2.15.0" else release}
+    for host, kept in kept_there.items():
+        demo.torchsel("--host", str(hosts[host]))
+        demo.torchsel("check")
+        demo.uv("lock", "--check")
+        demo.torchsel("--host", str(hosts[host]), "sync", "--locked")
+        installed = demo.installed("torch") or ""
+        assert installed.partition("+")[0] == kept, host
+        assert installed.partition("+")[2].startswith("cu"), host
+    text, lock = demo.text(), (demo.root / "uv.lock").read_bytes()
+    demo.torchsel("--host", str(hosts["gtx1080ti"]))
+    assert (demo.text(), (demo.root / "uv.lock").read_bytes()) == (text, lock)
+
+
+def test_who_gets_another_release_is_told(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = locked(project, "2.15.0", TABLES["groups"])
+    told = demo.torchsel("--host", str(hosts["h200"])).err
+    assert "torch 2.15.0 in uv.lock has no build for cu126, rocm7.2: torch 2.14.1 there" in told
+    assert "==" not in demo.text().partition("[tool.uv]")[0].partition("[dependency-groups]")[2]
+
+
+def test_a_backend_without_the_required_torch_is_refused_before_uv(project: MakeProject) -> None:
+    demo = project(f"{PLAIN.replace('>=2.5', '==2.15.0')}\n[tool.torchsel]\n{TABLES['groups']}")
+    for command in ([], ["check"], ["sync"]):
+        refused = demo.torchsel(*command, code=2)
+        assert (
+            "tool.torchsel.backends: cu126, rocm7.2 has no build of the torch that the project requires"
+            " (==2.15.0), the newest is 2.14.1: take it out of the list, or allow torch 2.14.1"
+        ) in refused.err
+
+
+def test_a_lock_without_torch_from_the_routed_index_is_due(
+    project: MakeProject, hosts: dict[str, Path]
+) -> None:
+    demo = locked(project, "2.12.1", "")
+    demo.torchsel("--host", str(hosts["gtx1080ti"]))
+    demo.torchsel("--host", str(hosts["h200"]), "--no-lock")
+    failed = demo.torchsel("check", "--host", str(hosts["h200"]), code=1)
+    assert failed.out.startswith("FAIL h200: ")
+    demo.torchsel("--host", str(hosts["h200"]))
+    assert "2.12.1+cu132" in demo.locked("torch")
+    served = demo.torchsel("check", "--host", str(hosts["h200"]))
+    assert served.out == "ok   h200: cu132, torch 2.12.1\n"
+    demo.torchsel("--host", str(hosts["h200"]), "sync", "--locked")
+    assert demo.installed("torch") == "2.12.1+cu132"
