@@ -209,7 +209,7 @@ def _refuse_idle_options(parser: argparse.ArgumentParser, arguments: Arguments) 
         "--script": arguments.script,
     }
     idle = [name for name, value in given.items() if value]
-    if idle and arguments.command not in ("apply", "init"):
+    if idle and arguments.command not in ("apply", "init", "deinit"):
         behind = "; an option of uv's own goes behind its command" if arguments.command == "uv" else ""
         parser.error(f"{idle[0]} is for 'torchsel apply'{behind}")
 

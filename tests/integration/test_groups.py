@@ -94,8 +94,10 @@ def test_hosts_that_are_not_served(project: MakeProject, hosts: dict[str, Path])
     demo.uv("lock")
     musl = demo.torchsel("check", "--host", str(hosts["alpine"]), code=1)
     assert "PyTorch has no wheels for musl libc" in musl.out
-    radeon = demo.torchsel("check", "--host", str(hosts["rx7900"]))
-    assert "rx7900: cpu (group torch-cpu); uv.lock has torch 2.15.0, 2.15.0+cpu; every build" in radeon.out
+    radeon = demo.torchsel("check", "--host", str(hosts["rx7900"]), code=1)
+    assert radeon.out.startswith(
+        "FAIL rx7900: cpu, torch 2.15.0 (group torch-cpu); its GPU gets the CPU build: every build"
+    )
 
 
 def test_checking_recorded_hosts(project: MakeProject, hosts: dict[str, Path]) -> None:
@@ -104,13 +106,31 @@ def test_checking_recorded_hosts(project: MakeProject, hosts: dict[str, Path]) -
     demo.uv("lock")
     served = demo.torchsel("check", "--host", str(hosts["h200"]), str(hosts["cpu"]))
     assert served.out.splitlines() == [
-        "h200: cu132 (group torch-cu132); uv.lock has torch 2.15.0+cu132",
-        "cpu: cpu (group torch-cpu); uv.lock has torch 2.15.0, 2.15.0+cpu",
+        "ok   h200: cu132, torch 2.15.0 (group torch-cu132)",
+        "ok   cpu: cpu, torch 2.15.0 (group torch-cpu)",
     ]
     demo.pyproject.write_text(demo.text().replace('["cpu", "cu132"]', '["cpu", "cu132", "xpu"]'))
     demo.torchsel("--no-lock", "--host", str(hosts["h200"]))
     unserved = demo.torchsel("check", "--host", str(hosts["b580"]), code=1)
-    assert unserved.out == "b580: xpu (group torch-xpu); uv.lock does not have it\n"
+    assert unserved.out == (
+        "FAIL b580: xpu, torch 2.15.0 (group torch-xpu); uv.lock has no torch for xpu; run 'torchsel lock'\n"
+    )
+    (demo.root / "uv.lock").unlink()
+    without = demo.torchsel("check", "--host", str(hosts["cpu"]), code=1)
+    assert "there is no uv.lock; run 'uv lock'" in without.out
+
+
+def test_a_bump_that_drops_the_old_cards_fails(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(text("direct", 'strategy = "groups"', backends='["cpu", "cu126", "cu130"]'))
+    demo.torchsel("--host", str(hosts["h200"]))
+    demo.uv("lock")
+    assert demo.torchsel("check", "--host", "gpu=V100*4,driver=570.124", "cpu").code == 0
+    demo.pyproject.write_text(demo.text().replace('"torch"', '"torch>=2.15"', 1).replace('"cu126", ', ""))
+    demo.torchsel("--host", str(hosts["h200"]), "--upgrade")
+    bumped = demo.torchsel("check", "--host", "gpu=V100*4,driver=570.124", "cpu", code=1)
+    lines = bumped.out.splitlines()
+    assert lines[0].startswith("FAIL gpu=V100*4,driver=570.124: cpu, torch 2.15.0 (group torch-cpu); its GPU")
+    assert lines[1] == "ok   cpu: cpu, torch 2.15.0 (group torch-cpu)"
 
 
 @pytest.mark.parametrize("strategy", ["groups", "extras"])

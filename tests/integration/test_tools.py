@@ -175,7 +175,7 @@ def test_vs_code(old_card: Project) -> None:
     old_card.pyproject.write_text(PYPROJECT + 'strategy = "groups"\ndefault-backend = "none"\n')
     shell = profile["terminal.integrated.profiles.linux"]["uv with torchsel"]
     said = old_card.run(shell["path"], *shell["args"], stdin="echo $UV_NO_GROUP").out
-    assert "torch-cu130" in said
+    assert "torch-cu132" in said
     assert "torch-cu126" not in said
 
 

@@ -104,7 +104,10 @@ def test_groups_and_extras_from_nothing(project: MakeProject, hosts: dict[str, P
         demo = project(HEAD + 'dependencies = ["torch"]\n', name=strategy)
         demo.torchsel("--host", str(hosts["h200"]), "init", "--strategy", strategy)
         data = tomllib.loads(demo.text())
-        assert data["tool"]["torchsel"] == {"strategy": strategy}
+        wanted = {"strategy": strategy, "backends": ["cpu", "cu132"]}
+        assert data["tool"]["torchsel"] == wanted | (
+            {"default-backend": "none"} if strategy == "groups" else {}
+        )
         kept = data["dependency-groups"] if strategy == "groups" else data["project"]["optional-dependencies"]
         assert name in kept
         demo.torchsel("check")

@@ -58,6 +58,7 @@ TABLE = (
         "apply",
     ),
     Row("init", "routing", "write [tool.torchsel], taking over routing that is there, and route", "init"),
+    Row("deinit", "routing", "take out the routing and [tool.torchsel], uv.lock in step", "deinit"),
     Row(
         "check",
         "looking",

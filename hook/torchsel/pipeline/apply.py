@@ -134,36 +134,45 @@ def _write_once(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, say: C
     if project.lock is None or not mode.lock:
         place.write(project.root.text, plan.text)
         return False
-    alternatives = inputs.strategy.alternatives
-    goal = f"for {', '.join(alternatives.tags) if alternatives else inputs.decision.tag}"
-    first = inputs.strategy.first_releases() if not mode.upgrade else {}
-    for sentence in _moves(inputs, first):
-        say(sentence)
-    say(f"locking {goal} ...")
     texts = (project.root.text, project.lock.text)
-    if first:
-        texts = _lock_at(first, inputs, place, goal)
-        place.write_and_lock(texts, plan.text, lambda uv: uv.lock(project.folder), goal=goal)
-        return True
-    held = holds(inputs, plan, upgrade=mode.upgrade)
-    place.write_and_lock(texts, plan.text, lambda uv: held.lock(uv, project.folder), goal=goal)
+    bring_along(inputs, plan, place, say, before=texts, upgrade=mode.upgrade)
     return True
 
 
-def _lock_at(first: Mapping[str, str], inputs: Inputs, place: Workplace, goal: str) -> tuple[str, str]:
-    """Lock with an exact release in each list, and return both texts as they are then.
+def bring_along(
+    inputs: Inputs,
+    plan: Plan,
+    place: Workplace,
+    say: Callable[[str], None],
+    *,
+    before: tuple[str, str],
+    upgrade: bool = False,
+) -> None:
+    """Write what is planned, and have uv.lock brought along; ``before`` are both texts as they are.
 
     uv takes one ``--upgrade-package`` bound for all lists; where they need different ones, the lists say them
     until uv.lock has the releases, which it then keeps.
+
+    Raises:
+        ChangedError: one of the two is another text by now.
+        MachineError: a file can't be written, or uv failed.
     """
-    project = inputs.project
-    wanted = inputs.strategy.routing(inputs.selection.backend, releases=first) or Routing()
-    plan = plan_for(inputs.strategy, wanted)
-    names = ("torch", *(name for name in plan.routing.sources if name != "torch"))
-    before = (project.root.text, project.lock.text if project.lock else "")
-    place.write_and_lock(before, plan.text, lambda uv: uv.lock(project.folder, upgrade=names), goal=goal)
-    lock = load_project(project.folder).lock
-    return plan.text, lock.text if lock else ""
+    strategy, folder = inputs.strategy, inputs.project.folder
+    goal = f"for {', '.join(strategy.alternatives.tags) if strategy.alternatives else inputs.decision.tag}"
+    first = strategy.first_releases() if not upgrade else {}
+    for sentence in _moves(inputs, first):
+        say(sentence)
+    say(f"locking {goal} ...")
+    if not first:
+        held = holds(inputs, plan, upgrade=upgrade)
+        place.write_and_lock(before, plan.text, lambda uv: held.lock(uv, folder), goal=goal)
+        return
+    exact = plan_for(strategy, strategy.routing(inputs.selection.backend, releases=first) or Routing())
+    names = ("torch", *(name for name in exact.routing.sources if name != "torch"))
+    place.write_and_lock(before, exact.text, lambda uv: uv.lock(folder, upgrade=names), goal=goal)
+    lock = load_project(folder).lock
+    texts = (exact.text, lock.text if lock else "")
+    place.write_and_lock(texts, plan.text, lambda uv: uv.lock(folder), goal=goal)
 
 
 def _moves(inputs: Inputs, first: Mapping[str, str]) -> Iterator[str]:

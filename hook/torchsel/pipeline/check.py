@@ -85,6 +85,8 @@ def _problem(found: Inputs) -> tuple[str, str]:
         return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'", _would_get(found)
     if drift := found.strategy.lock_gap(found.host):
         return drift, ""
+    if not found.selection.usable and not found.host.accelerators:
+        return _why(found.selection), _would_get(found)
     tag = _tag(found, entries[0])
     what = f"{tag}, torch {entries[0].public}{_choice(found)}"
     return (_trouble(found, tag, entries[0].public) if _has_gpu(found.host, found) else ""), what

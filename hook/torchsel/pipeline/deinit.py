@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 from torchsel.files.transaction import locked
 from torchsel.pipeline.holds import kept
 from torchsel.pipeline.inputs import again, read_inputs, require_table
-from torchsel.pipeline.plan import plan_for
+from torchsel.pipeline.plan import Plan, plan_for
+from torchsel.pipeline.takeover import COMMENT, TABLE
+from torchsel.routing.changes import Changes
 from torchsel.routing.wanted import Routing
-from torchsel.toml.edits import Delete
+from torchsel.toml.edit import edit_text
+from torchsel.toml.edits import Delete, Prune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from torchsel.pipeline.inputs import Inputs, Options
-    from torchsel.pipeline.plan import Plan
+    from torchsel.project.workspace import Project
     from torchsel.uv.program import Uv
-
-TABLE = ("tool", "torchsel")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +30,16 @@ class Removal:
     inputs: Inputs
     plan: Plan
     relocked: bool = False
+
+    @property
+    def before(self) -> Project:
+        """The project as it was."""
+        return self.inputs.project
+
+    @property
+    def is_only_table(self) -> bool:
+        """Whether there was no routing, so that uv.lock has nothing to follow."""
+        return all(isinstance(edit, Prune) or edit.path == TABLE for edit in self.plan.changes.edits)
 
 
 def deinit(
@@ -52,7 +63,7 @@ def deinit(
     with locked(found.project.root.path, environ) as place:
         removal = _removal(again(found, environ))
         project, text = removal.inputs.project, removal.plan.text
-        if project.lock is None or not lock or len(removal.plan.changes.edits) == 1:  # the table alone
+        if project.lock is None or not lock or removal.is_only_table:
             place.write(project.root.text, text)
             return removal
         held = kept(removal.inputs, removal.plan)
@@ -68,4 +79,9 @@ def deinit(
 
 
 def _removal(found: Inputs) -> Removal:
-    return Removal(inputs=found, plan=plan_for(found.strategy, Routing(), Delete(path=TABLE)))
+    edits = (Delete(path=TABLE, comments=COMMENT), Prune(path=("tool",)))
+    if found.strategy.name == "adopted":  # all but the table is the user's
+        project = found.project
+        text = edit_text(project.root.text, edits)
+        return Removal(inputs=found, plan=Plan(routing=Routing(), changes=Changes(edits=edits), text=text))
+    return Removal(inputs=found, plan=plan_for(found.strategy, Routing(), *edits))

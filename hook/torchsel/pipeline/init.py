@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from torchsel.backend import Backend
 from torchsel.files.transaction import locked
-from torchsel.pipeline.apply import Mode, Outcome, apply
-from torchsel.pipeline.holds import holds
+from torchsel.pipeline.apply import Mode, Outcome, apply, bring_along
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, read_strategy, strategy_in
 from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.pipeline.takeover import Takeover, take_over
 from torchsel.project.requirements import project_python
 from torchsel.project.toml_file import parse_toml
 from torchsel.project.workspace import load_project
+from torchsel.selection.cover import covering
 from torchsel.selection.select import select
 from torchsel.toml.edit import edit_text
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from torchsel.host import Host
     from torchsel.project.workspace import Project
     from torchsel.strategies.setting import Setting
-    from torchsel.uv.program import Uv
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,10 +87,20 @@ def prepare(wish: Wish, host: Host, environ: Mapping[str, str]) -> Start:
 
 
 def _provide_for(hosts: tuple[Host, ...], table: dict[str, Any], setting: Setting) -> None:
-    """For several machines groups, unless another strategy is wanted: of the builds they take, and CPU."""
+    """For several machines groups, unless another strategy is wanted, and the list of backends written out.
+
+    Those that the machines take, and the CPU's; without machines the fewest for every known GPU.
+    """
     if len(hosts) > 1:
         table.setdefault("strategy", "groups")
-    if not hosts or table.get("strategy") not in ("groups", "extras") or "backends" in table:
+    if table.get("strategy") not in ("groups", "extras"):
+        return
+    if table["strategy"] == "groups":
+        table.setdefault("default-backend", "none")
+    if "backends" in table:
+        return
+    if not hosts:
+        table["backends"] = list(covering(setting.demand(), setting.config, setting.catalog))
         return
     config, python = replace(setting.config, fallback="cpu"), project_python(setting.project.folder)
     taken = {"cpu": Backend.parse("cpu")}
@@ -120,12 +129,6 @@ def write(wish: Wish, host: Host, environ: Mapping[str, str], *, say: Callable[[
         if lock is None or not wish.lock or not start.changes_lock:
             place.write(start.before, start.after)
         else:
-            held = holds(start.inputs, start.plan)
-
-            def bring_along(uv: Uv) -> str | None:
-                return held.lock(uv, start.project.folder)
-
-            say("locking ...")
-            place.write_and_lock((start.before, lock.text), start.after, bring_along)
+            bring_along(start.inputs, start.plan, place, say, before=(start.before, lock.text))
     applied = apply(read_inputs(wish.options, environ), Mode(lock=wish.lock), environ, say=say)
     return replace(start, after=applied.after)

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from torchsel.toml.edits import Edit
 
 TABLE = ("tool", "torchsel")
+COMMENT = (
+    "# torchsel takes torch's build by machine: the indexes pytorch-*, the sources to them and the groups",
+    "# torchsel and torch-* are its own; to undo all of it: torchsel deinit",
+)
+"""Lines above the table, which go with it."""
 
 _ORDER = ("backend", "strategy", "backends", "default-backend", "index-url", "channel")
 _ROUTED = (
@@ -57,7 +62,7 @@ class Takeover:
     def all_edits(self) -> tuple[Edit, ...]:
         """The edits, the table's last."""
         table = {key: self.table[key] for key in _ORDER if key in self.table}
-        return (*self.edits, SetValue(path=TABLE, value=table))
+        return (*self.edits, SetValue(path=TABLE, value=table, comments=COMMENT))
 
 
 class Base(NamedTuple):

@@ -193,6 +193,12 @@ class Present:
             if name not in wanted and not _is_generated(name, self._list(scope, name))
         ]
 
+    def is_generated_list(self, scope: Scope, name: str) -> bool:
+        """Whether torchsel can have written a list alone: by its name, or with bare names and no more."""
+        return (
+            name.startswith("torch-") or name == ANCHOR_GROUP or _is_generated(name, self._list(scope, name))
+        )
+
     def _list(self, scope: Scope, name: str) -> object:
         return next((value for key, value in self.lists(scope).items() if canonical(key) == name), [])
 
@@ -245,7 +251,7 @@ def _tag_in(item: Mapping[str, Any]) -> str:
 
 def _is_generated(name: str, listed: object) -> bool:
     """Whether a list holds bare names alone, or in a group of a generated name also one exact torch."""
-    exact = name.startswith("torch-")
+    exact = name.startswith("torch-") or known_backend(name.replace("-", ".")) is not None
     return isinstance(listed, list) and all(
         isinstance(item, str) and (is_normalized_name(item) or (exact and item.startswith("torch==")))
         for item in listed

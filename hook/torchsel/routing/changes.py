@@ -107,7 +107,8 @@ def _list_edits(
         if lists.get(key) != value:
             yield SetValue(path=(*path, key), value=value)
     for name in sorted(present.own_lists(scope) - {canonical(name) for name in wanted}):
-        if name in names and _requires_only(lists[names[name]], known):
+        is_ours = present.is_generated_list(scope, name)
+        if name in names and is_ours and _requires_only(lists[names[name]], known):
             yield Delete(path=(*path, names[name]))
 
 

@@ -1,0 +1,39 @@
+"""``torchsel deinit``: take torchsel out of a project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.commands.survey import options
+from torchsel.pipeline import report
+from torchsel.pipeline.deinit import deinit
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """How far to go."""
+    parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
+    parser.add_argument("--dry-run", action="store_true", help="print the change, write nothing")
+
+
+def run(context: Context) -> Answer:
+    """Print the change, and make it."""
+    arguments, draft = context.arguments, context.draft
+    removal = deinit(
+        options(context),
+        context.environ,
+        write=not arguments.dry_run,
+        lock=not arguments.no_lock,
+        say=draft.say_at_once,
+    )
+    root = removal.before.root
+    draft.print(report.text_diff(root.path.name, root.text, removal.plan.text))
+    lock = " (uv.lock updated)" if removal.relocked else ""
+    would = "would be " if arguments.dry_run else ""
+    draft.say(f"torchsel {would}taken out of {root.path.name}{lock}; plain uv takes its own choice of torch")
+    return draft.answer()
