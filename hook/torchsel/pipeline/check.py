@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.config.keys import Config
+from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan
 from torchsel.project.requirements import locked_here
 from torchsel.selection.demand import Demand
@@ -16,6 +17,7 @@ from torchsel.toml.edits import Delete, Prune, dotted
 if TYPE_CHECKING:
     from torchsel.host import Host
     from torchsel.pipeline.inputs import Inputs
+    from torchsel.pipeline.plan import Plan
     from torchsel.project.requirements import Locked
     from torchsel.selection.selection import Selection
     from torchsel.strategies.protocol import Strategy
@@ -44,9 +46,13 @@ def check(strategy: Strategy) -> Verdict:
     drift = [f"{where}: {_describe(edit)}" for edit in plan.changes.edits]
     if drift and not strategy.is_routed:
         drift = [f"{where}: torch is not routed yet"]
-    drift = [*(f"{where}: {reason}" for reason in strategy.forbidden()), *drift]
+    drift = [*(f"{where}: {reason}" for reason in strategy.forbidden()), *drift, *leaks_in(strategy)]
     tags = alternatives.tags if alternatives else (routed,) if routed else ()
-    return Verdict(backends=tags, drift=tuple(drift), notes=plan.changes.left_alone)
+    return Verdict(backends=tags, drift=tuple(drift), notes=_notes(strategy, plan))
+
+
+def _notes(strategy: Strategy, plan: Plan) -> tuple[str, ...]:
+    return (*plan.changes.left_alone, *filter(None, [leaks_out(strategy)]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -61,6 +61,8 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
         warnings.append(strategy.drift(decision))
     if is_ours and in_sync and found.project.lock:
         warnings.append(strategy.lock_drift(decision, found.host, locked))
+    if is_ours:
+        warnings += [*leaks_in(strategy), leaks_out(strategy)]
     mixed_up = _venv_warning(found, locked, installed) if is_ours else ""
     verified = last_verdict(environment_of(found, environ), found.host, environ)
     warnings.append(mixed_up or _kernel_warning(found, installed))
