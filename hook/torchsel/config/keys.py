@@ -58,6 +58,7 @@ class Config:
     max_cuda: tuple[int, ...] | None = None
     default_backend: str = "pypi"
     same_torch: bool = False
+    environment: str | None = None
     catalog: tuple[Build, ...] = ()
 
     def admits(self, backend: Backend) -> bool:
@@ -224,6 +225,11 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             read=values.read_flag,
             doc="with `groups` and `extras`: lock every backend at one torch release, the newest they share",
             default=False,
+        ),
+        "environment": Key(
+            read=values.read_environment,
+            doc="where this machine's environment is, inside the project, such as `.venv-{backend}`; also"
+            " `{family}`, `{machine}` and `{system}`; without it, uv's `.venv`",
         ),
         "catalog": Key(
             read=values.read_catalog,

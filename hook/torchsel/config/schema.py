@@ -11,6 +11,7 @@ from torchsel.catalog.rows import Build
 from torchsel.config import values
 from torchsel.config.keys import KEYS, TABLE, Key
 from torchsel.host import Vendor
+from torchsel.project.environment import PLACEHOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,6 +94,16 @@ def _max_cuda() -> dict[str, Any]:
     return {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "examples": ["12", "12.9"]}
 
 
+def _environment() -> dict[str, Any]:
+    names = "|".join(PLACEHOLDERS)
+    part = rf"(?!\.\.([/\\]|$))(?!~)([^/\\{{}}\x00-\x1f:]|\{{({names})\}})+"
+    return {
+        "type": "string",
+        "pattern": rf"^(?!\s)(?!\.$){part}([/\\]{part})*(?<!\s)$",
+        "examples": [".venv-{backend}", ".venvs/{system}-{machine}-{backend}"],
+    }
+
+
 def _catalog() -> dict[str, Any]:
     kernels = _words(r"([0-9]+\.[0-9]+|gfx[0-9a-f]+)")
     known = {
@@ -128,6 +139,7 @@ _SHAPES: Mapping[Callable[[object], Any], Callable[[], dict[str, Any]]] = {
     values.read_vendors: _vendors,
     values.read_index_url: _index_url,
     values.read_max_cuda: _max_cuda,
+    values.read_environment: _environment,
     values.read_catalog: _catalog,
     values.read_flag: lambda: {"type": "boolean"},
 }

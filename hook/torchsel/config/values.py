@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from torchsel.errors import ConfigError
 from torchsel.host import Vendor
+from torchsel.project.environment import check_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -156,6 +157,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def read_environment(value: object) -> str:
+    """A folder inside the project, with placeholders."""
+    return check_pattern(_text(value))
 
 
 def read_max_cuda(value: object) -> tuple[int, ...]:

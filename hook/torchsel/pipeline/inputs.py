@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from torchsel.backend import is_tag
+from torchsel.backend import Backend, is_tag
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.keys import Config, parse_config
 from torchsel.config.request import Request, resolve_host, resolve_request
 from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError, DemandError
 from torchsel.project import requirements
+from torchsel.project.environment import VARIABLE, Environment, Site, environment_for
 from torchsel.project.workspace import load_project
 from torchsel.strategies.pin import is_builder
 from torchsel.strategies.setting import Setting
@@ -87,6 +88,22 @@ class Inputs:
     def selection(self) -> Selection:
         """The build."""
         return self.decision.selection
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether torchsel has a say in the project: by its table, or in the user's own routing."""
+        return self.project.is_configured or self.strategy.name == "adopted"
+
+    def environment(self, environ: Mapping[str, str], tag: str | None = None) -> Environment:
+        """Where the environment with this machine's build is, or with that of another ``tag``.
+
+        Raises:
+            ConfigError: ``TORCHSEL_ENVIRONMENT`` has no pattern.
+        """
+        backend = Backend.parse(tag) if tag else self.selection.backend
+        site = Site(project=self.project.folder, backend=backend, host=self.host)
+        known = environ if self.is_ours else {VARIABLE: environ.get(VARIABLE, "")}
+        return environment_for(site, self.config.environment, known)
 
 
 def read_inputs(options: Options, environ: Mapping[str, str]) -> Inputs:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from torchsel.errors import TorchselError
 from torchsel.pipeline import report
 from torchsel.pipeline.plan import make_plan
-from torchsel.pipeline.verification import environment_of, sync_of
-from torchsel.project.environment import installed_version
+from torchsel.pipeline.verification import sync_of
+from torchsel.project.environment import installed_version, present_environments
 from torchsel.project.requirements import locked_here
 from torchsel.verify.feedback import static_fault
 from torchsel.verify.last import last_verdict
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """What stands where: ``routed`` in pyproject.toml, ``locked`` in uv.lock, ``installed`` in .venv.
+    """What stands where: ``routed`` in pyproject.toml, ``locked`` in uv.lock, ``installed`` on this machine.
 
-    ``verified`` is what ``torchsel verify`` said last, while it holds.
+    ``environment`` is this machine's; ``environments`` maps each that is there to its torch. ``verified`` is
+    what ``torchsel verify`` said last, while it holds.
     """
 
     inputs: Inputs
@@ -36,6 +37,8 @@ class Status:
     in_sync: bool
     packages: tuple[str, ...]
     locked: Locked | None
+    environment: str
+    environments: Mapping[str, str | None]
     installed: str | None
     verified: LastVerdict | None
     warnings: tuple[str, ...]
@@ -49,11 +52,12 @@ class Status:
 def take(found: Inputs, environ: Mapping[str, str]) -> Status:
     """Look at files and environment against the decision; whatever is wrong there becomes a warning."""
     strategy, decision = found.strategy, found.decision
-    is_ours = found.project.is_configured or strategy.name == "adopted"
+    is_ours = found.is_ours
     packages, in_sync, notes = _routing(found)
     locked = next(iter(locked_here(strategy.locked(decision), found.host, found.python)), None)
-    installed = installed_version(found.project.folder, "torch", environ)
-    warnings = [*found.selection.warnings, *decision.notes, *notes]
+    environment = found.environment(environ)
+    installed = installed_version(environment.folder, "torch")
+    warnings = [*found.selection.warnings, *decision.notes, *notes, environment.note]
     if not is_ours:
         name = found.project.root.path.name
         warnings.append(f"{name} has no [tool.torchsel]; add it (it may be empty) to route torch")
@@ -64,8 +68,9 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
     if is_ours:
         warnings += [*leaks_in(strategy), leaks_out(strategy)]
     mixed_up = _venv_warning(found, locked, installed) if is_ours else ""
-    verified = last_verdict(environment_of(found, environ), found.host, environ)
-    warnings.append(mixed_up or _kernel_warning(found, installed))
+    verified = last_verdict(environment.folder, found.host, environ)
+    wrong = mixed_up or _kernel_warning(found, installed)
+    warnings.append(f"{environment.path}{wrong}" if wrong else "")
     warnings.append(f"torchsel verify: {verified.why}" if verified and verified.verdict != "works" else "")
     return Status(
         inputs=found,
@@ -73,6 +78,11 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
         in_sync=in_sync,
         packages=packages,
         locked=locked,
+        environment=environment.path,
+        environments={
+            path: installed_version(found.project.folder / path, "torch")
+            for path in present_environments(environment)
+        },
         installed=installed,
         verified=verified,
         warnings=tuple(dict.fromkeys(text for text in warnings if text)),
@@ -95,6 +105,8 @@ def to_json(status: Status) -> str:
         "in_sync": status.in_sync,
         "routed": status.routed,
         "locked": status.locked.version if status.locked else None,
+        "environment": status.environment,
+        "environments": [{"path": path, "torch": torch} for path, torch in status.environments.items()],
         "installed": status.installed,
         "verified": asdict(status.verified) if status.verified else None,
         "candidates": [
@@ -115,8 +127,7 @@ def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, list[str]]:
     except TorchselError as error:
         return (), False, [str(error)]
     notes = [f"{note}; remove it to have torchsel route it" for note in plan.changes.left_alone]
-    is_ours = found.project.is_configured or found.strategy.name == "adopted"
-    return plan.routing.packages, plan.is_in_sync and is_ours, notes
+    return plan.routing.packages, plan.is_in_sync and found.is_ours, notes
 
 
 def _kernel_warning(found: Inputs, installed: str | None) -> str:
@@ -124,7 +135,7 @@ def _kernel_warning(found: Inputs, installed: str | None) -> str:
     if installed is None or not found.selection.usable:
         return ""
     fault = static_fault(installed, found.host, found.catalog)
-    return f".venv: {fault}{to_run(sync_of(found))}" if fault else ""
+    return f": {fault}{to_run(sync_of(found))}" if fault else ""
 
 
 def _venv_warning(found: Inputs, locked: Locked | None, installed: str | None) -> str:
@@ -132,7 +143,7 @@ def _venv_warning(found: Inputs, locked: Locked | None, installed: str | None) -
     tag, sync = found.decision.tag, "torchsel sync" if found.decision.alternatives else "uv sync"
     local = (installed or "").partition("+")[2]
     if installed and locked and installed != locked.version:
-        return f".venv has torch {installed}, uv.lock {locked.version}; run '{sync}'"
+        return f" has torch {installed}, uv.lock {locked.version}; run '{sync}'"
     if local and not locked and local != tag:
-        return f".venv has torch {installed}, this machine needs {tag}; run '{sync}'"
+        return f" has torch {installed}, this machine needs {tag}; run '{sync}'"
     return ""

@@ -43,7 +43,7 @@ def to_text(status: Status, paint: Paint) -> str:
         *_section("project", [str(found.project.folder)], paint),
         *_section("routing", list(_routing_lines(status)), paint, state),
         *_section("uv.lock", [_locked_line(status)], paint),
-        *_section(".venv", [_installed_line(status)], paint),
+        *_section(*_environment(status), paint),
     ]
     if status.warnings:
         lines += ["", *(line for text in status.warnings for line in _warning_lines(text, paint))]
@@ -112,6 +112,19 @@ def _locked_line(status: Status) -> str:
             else "no torch"
         )
     return f"torch {status.locked.version}"
+
+
+def _environment(status: Status) -> tuple[str, list[str]]:
+    """This machine's environment, by its name where that fits beside the page, and the others."""
+    here = status.environment
+    others = {path: torch for path, torch in status.environments.items() if path != here}
+    lines = [_installed_line(status)]
+    if others:
+        listed = ", ".join(
+            f"{path} ({f'torch {torch}' if torch else 'no torch'})" for path, torch in others.items()
+        )
+        lines.append(f"others: {listed}")
+    return (here, lines) if len(here) < _LABEL else ("env", [f"{here}: {lines[0]}", *lines[1:]])
 
 
 def _installed_line(status: Status) -> str:

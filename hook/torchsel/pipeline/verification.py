@@ -10,7 +10,6 @@ from torchsel.verify.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from torchsel.host import Accelerator
     from torchsel.pipeline.inputs import Inputs
@@ -21,7 +20,7 @@ def request_of(found: Inputs, environ: Mapping[str, str], *, timeout: float) -> 
     """The verification of the project's environment against the selection."""
     targets = (_target(item, found) for item in found.selection.accelerators)
     return Verification(
-        environment=environment_of(found, environ),
+        environment=found.environment(environ).folder,
         backend=found.selection.backend,
         torch=found.selection.torch,
         host=found.host,
@@ -44,15 +43,9 @@ def verify_and_keep(request: Verification) -> Verified:
     return verified
 
 
-def environment_of(found: Inputs, environ: Mapping[str, str]) -> Path:
-    """Where the project's environment is, or would be."""
-    return found.project.folder / (environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
-
-
 def sync_of(found: Inputs) -> tuple[str, ...]:
     """The commands after which the environment has what is selected."""
-    is_routed = found.project.is_configured or found.strategy.name == "adopted"
-    return ("torchsel sync",) if is_routed else ("torchsel init", "torchsel sync")
+    return ("torchsel sync",) if found.is_ours else ("torchsel init", "torchsel sync")
 
 
 def _target(item: Accelerator, found: Inputs) -> str | None:

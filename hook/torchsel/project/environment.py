@@ -1,27 +1,193 @@
-"""The project's environment: where it is, and which torch is in it, read without running anything."""
+"""The project's environment: where this machine's is, and which torch is in it; nothing is run for that."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from glob import escape
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from torchsel.errors import ConfigError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
+
+    from torchsel.backend import Backend
+    from torchsel.host import Host
+
+VARIABLE = "UV_PROJECT_ENVIRONMENT"
+"""uv's own: the environment's folder, a relative one below the workspace's root."""
+
+OURS = "TORCHSEL_SET_ENVIRONMENT"
+"""What torchsel itself gave `VARIABLE`, so that a torchsel further in, or on the node that a job went to,
+does not take it for the user's wish."""
+
+ANYWHERE = "TORCHSEL_ENVIRONMENT"
+"""A pattern that may be absolute and name the project."""
+
+KEY = "tool.torchsel.environment"
+EXAMPLE = 'environment = ".venv-{backend}"'
+DEFAULT = ".venv"
+PLACEHOLDERS = ("backend", "family", "machine", "system")
+
+MOST_LISTED = 100
+"""Environments that are looked for."""
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-def environment_folder(project: Path, environ: Mapping[str, str]) -> Path:
-    """Where the environment of the project in a folder is or would be.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """Where the environment for one build is.
 
-    ``UV_PROJECT_ENVIRONMENT`` (relative to the project) as for uv, else ``.venv``.
+    ``path`` is as written, relative to the project or absolute; ``source`` what decided, empty for uv's own
+    place; ``pattern`` what ``path`` was made of. ``overruled`` is the pattern's place where the user's own
+    value of `VARIABLE` led elsewhere.
     """
-    return project / (environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
+
+    project: Path
+    path: str
+    source: str = ""
+    pattern: str = ""
+    overruled: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The folder, there or not."""
+        return self.project / self.path
+
+    def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """What uv is to be told; empty values (as good as none to uv) take back what was told elsewhere."""
+        if self.source == VARIABLE:
+            return {}
+        value = self.path if self.source else ""
+        return {VARIABLE: value, OURS: value} if value or environ.get(OURS) else {}
+
+    @property
+    def note(self) -> str:
+        """The sentence on a value of the user's that led elsewhere, empty where it did not."""
+        if not self.overruled:
+            return ""
+        return f"{VARIABLE} is set, so the environment is {self.path}, not {self.overruled}"
 
 
-def installed_version(project: Path, package: str, environ: Mapping[str, str]) -> str | None:
-    """Version of ``package`` in the project's environment, local part included; None where it isn't there."""
-    environment = environment_folder(project, environ)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """The build, the machine and the project that an environment is for."""
+
+    project: Path
+    backend: Backend
+    host: Host
+
+    def fill(self, pattern: str) -> str:
+        """The place that a pattern names; a machine's own words become part of one name."""
+        mark = blake2b(
+            str(self.project.resolve()).encode(errors="surrogateescape"), digest_size=4
+        ).hexdigest()
+        values = {
+            "backend": self.backend.slug,
+            "family": self.backend.family,
+            "machine": re.sub(r"[^A-Za-z0-9_]", "-", self.host.machine),
+            "system": self.host.system,
+            "project": f"{self.project.name}-{mark}",
+        }
+        return _PLACEHOLDER.sub(lambda found: values[found[1]], pattern)
+
+
+def environment_for(site: Site, key: str | None, environ: Mapping[str, str]) -> Environment:
+    """Where the environment for a build is: by uv's variable where the user set it, torchsel's, or the key.
+
+    Raises:
+        ConfigError: torchsel's variable has no pattern.
+    """
+    source, pattern = _pattern(key, environ)
+    path = site.fill(pattern) if pattern else DEFAULT
+    users = environ.get(VARIABLE)
+    if not users or users == environ.get(OURS):
+        return Environment(project=site.project, path=path, source=source, pattern=pattern)
+    is_same = not pattern or site.project / users == site.project / path
+    overruled = "" if is_same else path
+    return Environment(
+        project=site.project, path=users, source=VARIABLE, pattern=pattern, overruled=overruled
+    )
+
+
+def _pattern(key: str | None, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The pattern after what it stands in; empty where there is none."""
+    if wish := environ.get(ANYWHERE):
+        try:
+            return ANYWHERE, check_pattern(wish, anywhere=True)
+        except ValueError as error:
+            msg = f"{ANYWHERE}: {error}"
+            raise ConfigError(msg) from None
+    return (KEY, key) if key else ("", "")
+
+
+def check_pattern(text: str, *, anywhere: bool = False) -> str:
+    """Return ``text`` where it names a folder for the environment; ``anywhere`` also outside the project.
+
+    Raises:
+        ValueError: it does not.
+    """
+    legal = (*PLACEHOLDERS, "project") if anywhere else PLACEHOLDERS
+    for name in _PLACEHOLDER.findall(text):
+        if name not in legal:
+            listed = ", ".join(f"{{{item}}}" for item in legal)
+            raise ValueError(f"{{{name}}} is not one of {listed}")
+    plain = _PLACEHOLDER.sub("x", text)
+    if "{" in plain or "}" in plain or not plain.isprintable() or plain != plain.strip():
+        raise ValueError(f"{text!r} is not a folder such as '.venv-{{backend}}'")
+    if ".." in re.split(r"[/\\]", plain):
+        raise ValueError("a folder with '..' in it is not allowed")
+    is_absolute = PurePosixPath(plain).is_absolute() or bool(PureWindowsPath(plain).anchor)
+    if is_absolute and not anywhere:
+        raise ValueError(f"expected a folder inside the project; {ANYWHERE} takes one elsewhere")
+    if plain[:1] == "~" or not PurePosixPath(plain).parts:
+        raise ValueError(f"{text!r} is not a folder such as '.venv-{{backend}}'")
+    return text
+
+
+def present_environments(environment: Environment) -> tuple[str, ...]:
+    """The environments that are there: this one, the others that its pattern can name, and uv's own."""
+    project = environment.project
+    wild = re.sub(r"\*+", "*", _PLACEHOLDER.sub("*", escape(environment.pattern)))
+    root, relative = (project, wild) if not Path(wild).is_absolute() else _anchored(wild)
+    try:
+        others = sorted(map(str, islice(root.glob(relative), MOST_LISTED))) if wild else []
+    except (OSError, ValueError, NotImplementedError):
+        others = []
+    places = (environment.path, *(_shown(Path(path), project) for path in others), DEFAULT)
+    return tuple(path for path in dict.fromkeys(places) if _is_environment(project / path))
+
+
+def _anchored(path: str) -> tuple[Path, str]:
+    anchor = Path(Path(path).anchor)
+    return anchor, str(Path(path).relative_to(anchor))
+
+
+def _shown(path: Path, project: Path) -> str:
+    return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
+
+
+def _is_environment(folder: Path) -> bool:
+    return any(True for _ in _site_packages(folder)) or (folder / "pyvenv.cfg").is_file()
+
+
+def _site_packages(folder: Path) -> Iterable[Path]:
+    try:
+        candidates = (*folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
+        return [site for site in candidates if site.is_dir()]
+    except OSError:
+        return []
+
+
+def installed_version(environment: Path, package: str) -> str | None:
+    """Version of ``package`` in an environment, local part included; None where it isn't there."""
     prefix = f"{package.replace('-', '_')}-"
-    for site in (*environment.glob("lib/python*/site-packages"), environment / "Lib" / "site-packages"):
+    for site in _site_packages(environment):
         for info in site.glob(f"{prefix}*.dist-info"):
             return info.name.removeprefix(prefix).removesuffix(".dist-info")
     return None
