@@ -1,4 +1,4 @@
-"""``torchsel env``: the variables by which plain uv takes this machine's group."""
+"""``torchsel env``: the variables by which plain uv takes this machine's group and environment."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from torchsel.commands.context import add_host
 from torchsel.commands.survey import surveyed
 from torchsel.errors import MachineError
 from torchsel.pipeline import report
-from torchsel.project.present import canonical
-from torchsel.project.workspace import find_pyproject
 from torchsel.shells import SHELLS
+from torchsel.strategies.choice import OLDEST_UV, VARIABLE, is_at_root, refuse
 from torchsel.uv.program import Uv, find_uv
 
 if TYPE_CHECKING:
@@ -25,22 +24,19 @@ if TYPE_CHECKING:
     from torchsel.commands.context import Context
     from torchsel.pipeline.inputs import Inputs
     from torchsel.shells import Shell
-    from torchsel.strategies.alternatives import Alternatives
 
-VARIABLE = "UV_NO_GROUP"
 _MEMBER = (
-    "nothing to set: in the folder of a workspace's member plain uv takes no group of the root, so it has"
+    "in the folder of a workspace's member plain uv takes no group of the root, so it has"
     " a torch of its own choice there; use 'torchsel uv' or the shell hook, or uv in the root's folder"
 )
-OLDEST_UV = (0, 9, 8)
-"""The first uv that reads `VARIABLE`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Advice:
-    """The value of `VARIABLE`, None where it is not to be set, and sentences for people."""
+    """The value of `VARIABLE`, or why it is not to be set, and sentences for people."""
 
     value: str | None = None
+    why_not: str = ""
     notices: tuple[str, ...] = ()
 
 
@@ -52,15 +48,23 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(context: Context) -> Answer:
-    """Print the export line alone."""
+    """Print the export lines alone."""
     arguments, draft = context.arguments, context.draft
     found = surveyed(context)
     report.warn(found, draft)
     advice = advise(found, arguments.folder, context.environ)
-    for notice in advice.notices:
+    environment = found.environment(context.environ)
+    variables = environment.variables(context.environ)
+    if advice.why_not and not variables:
+        draft.say(f"nothing to set: {advice.why_not}")
+    elif advice.why_not and found.decision.alternatives:
+        draft.say(f"no group to set: {advice.why_not}")
+    for notice in filter(None, (*advice.notices, environment.note)):
         draft.say(notice)
     if advice.value is not None:
-        draft.print(f"{export(arguments.shell, advice.value)}\n")
+        variables[VARIABLE] = advice.value
+    for name, value in variables.items():
+        draft.print(f"{export(arguments.shell, value, name)}\n")
     return draft.answer(repeat=Repeat())
 
 
@@ -68,58 +72,42 @@ def advise(found: Inputs, folder: Path, environ: Mapping[str, str]) -> Advice:
     """What plain uv in ``folder`` has to be told so that it takes this machine's group."""
     alternatives, tag = found.decision.alternatives, found.decision.tag
     if alternatives is None or alternatives.scope != "group" or not found.project.is_configured:
-        return Advice(notices=(_unneeded(found),))
+        return Advice(why_not=_unneeded(found))
     if found.config.default_backend != "none":
         return Advice(
-            notices=(
-                f"nothing to set: plain uv chooses by {VARIABLE} only with default-backend = 'none', and here"
-                f" it is {found.config.default_backend!r}; use 'torchsel uv' or the shell hook",
-            )
+            why_not=f"plain uv chooses by {VARIABLE} only with default-backend = 'none', and here it is"
+            f" {found.config.default_backend!r}; use 'torchsel uv' or the shell hook"
         )
-    if find_pyproject(folder).resolve() != found.project.root.path.resolve():
-        return Advice(notices=(_MEMBER,))
+    if not is_at_root(found.project, folder):
+        return Advice(why_not=_MEMBER)
     mine = found.decision.chosen
     if mine is None:
         offered = ", ".join(alternatives.tags)
-        return Advice(notices=(f"nothing to set: this machine needs {tag}, which is not among {offered}",))
-    kept, dropped = _others(found, alternatives, environ)
-    refused = [name for name in alternatives.names if name != mine]
-    notices = [f"{VARIABLE}: {', '.join(dropped)} left out, no group of this project"] if dropped else []
-    return Advice(value=" ".join([*kept, *refused]), notices=(*notices, *_too_old(found, environ)))
+        return Advice(why_not=f"this machine needs {tag}, which is not among {offered}")
+    refusal = refuse(alternatives, (mine,), found.project, environ)
+    dropped = ", ".join(refusal.dropped)
+    notices = [f"{VARIABLE}: {dropped} left out, no group of this project"] if dropped else []
+    return Advice(value=refusal.value, notices=(*notices, *_too_old(found, environ)))
 
 
-def export(shell: Shell, value: str) -> str:
-    """The line that sets `VARIABLE` in ``shell``, whatever ``value`` holds."""
+def export(shell: Shell, value: str, name: str = VARIABLE) -> str:
+    """The line that sets a variable in ``shell``, whatever ``value`` holds."""
     if shell == "fish":
         quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"set -gx {VARIABLE} '{quoted}'"
+        return f"set -gx {name} '{quoted}'"
     if shell == "powershell":
         # PowerShell takes the typographic quotes for quotes as well
         quoted = "".join(char * 2 if char in "'\u2018\u2019\u201a\u201b" else char for char in value)
-        return f"$env:{VARIABLE} = '{quoted}'"
-    return f"export {VARIABLE}={shlex.quote(value)}"
+        return f"$env:{name} = '{quoted}'"
+    return f"export {name}={shlex.quote(value)}"
 
 
 def _unneeded(found: Inputs) -> str:
     if not found.project.is_configured:
-        return "nothing to set: there is no [tool.torchsel] here; use 'torchsel uv' or 'torchsel init'"
+        return "there is no [tool.torchsel] here; use 'torchsel uv' or 'torchsel init'"
     if found.strategy.name == "extras":
-        return "nothing to set: uv has no variable for extras; use 'torchsel uv' or the shell hook"
-    return "nothing to set: the routing is in pyproject.toml, and plain uv follows it"
-
-
-def _others(
-    found: Inputs, alternatives: Alternatives, environ: Mapping[str, str]
-) -> tuple[list[str], list[str]]:
-    """Groups refused already, without this routing's; and those that uv would stop at, being undefined."""
-    ours = {canonical(name) for name in alternatives.names}
-    defined = {canonical(name) for file in found.project.files for name in file.table("dependency-groups")}
-    words = [word for word in environ.get(VARIABLE, "").split() if canonical(word) not in ours]
-    words = list(dict.fromkeys(words))
-    return (
-        [word for word in words if canonical(word) in defined | {"dev"}],
-        [word for word in words if canonical(word) not in defined | {"dev"}],
-    )
+        return "uv has no variable for extras; use 'torchsel uv' or the shell hook"
+    return "the routing is in pyproject.toml, and plain uv follows it"
 
 
 def _too_old(found: Inputs, environ: Mapping[str, str]) -> list[str]:

@@ -10,14 +10,16 @@ from torchsel.answer import Program, Repeat
 from torchsel.commands.apply import repaired
 from torchsel.commands.survey import options
 from torchsel.config.request import resolve_host
-from torchsel.errors import ConfigError, TorchselError
+from torchsel.errors import ConfigError, MachineError, TorchselError
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import Mode, Outcome, apply
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, strategy_in
 from torchsel.pipeline.script import environment_python, plan_for_run
+from torchsel.project.environment import has_place
 from torchsel.project.toml_file import read_text
 from torchsel.project.workspace import Project, find_pyproject, load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
+from torchsel.strategies.choice import choose
 from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall
 from torchsel.uv.program import Uv, find_uv
 
@@ -85,6 +87,7 @@ class Wrapper:
         if not project.is_configured:
             return self._become(uv, self.call.arguments)
         found, is_sure = self._before(project, uv)
+        uv = self._placed(found, uv)
         if found.decision.alternatives or self.call.command in SYNCS_AFTER:
             return self._choosing(found, uv, is_sure=is_sure)
         if self.call.command not in CHANGES_LOCK or self.call.keeps_lock:
@@ -105,7 +108,7 @@ class Wrapper:
 
     def _become(self, uv: Uv, arguments: Sequence[str], *, is_sure: bool = True) -> Answer:
         """The process becomes uv; that can be repeated where it ``is_sure`` to be right the next time."""
-        program = Program(path=uv.program, arguments=tuple(arguments), environ=self.environ)
+        program = Program(path=uv.program, arguments=tuple(arguments), environ=uv.environ)
         return self.draft.answer(program=program, repeat=self._repeat() if is_sure else None)
 
     def _repeat(self) -> Repeat | None:
@@ -150,10 +153,16 @@ class Wrapper:
     def _adopted(self, strategy: Strategy, options: Options, uv: Uv) -> Answer:
         """Choose among the project's own extras or groups, if the command line leaves any."""
         chooses = self.call.command in TAKES_FLAGS | SYNCS_AFTER
-        if not chooses or not strategy.is_open:
-            return self._become(uv, self.call.arguments)
+        is_open = chooses and strategy.is_open
+        if not is_open:  # its environment is still the one for what the user named
+            strategy = strategy_in(strategy.setting.project, replace(options, call=None), self.environ)
+            if not strategy.is_open or not has_place(strategy.setting.config.environment, self.environ):
+                return self._become(uv, self.call.arguments)
         host, findings = resolve_host(option=options.host, environ=self.environ)
         found = decide(strategy, host, findings, options=options)
+        uv = self._placed(found, uv)
+        if not is_open:
+            return self._become(uv, self.call.arguments)
         if found.decision.chosen is None:
             report.tell_notes(found, self.draft)
             return self._become(uv, self.call.arguments)
@@ -165,7 +174,7 @@ class Wrapper:
         What changes the project and then syncs is done in two steps, as packages that it brings may have to
         be routed first, and its ``--group`` means another thing.
         """
-        flags = self._flags(found)
+        flags, uv = self._chosen(found, uv)
         if self.call.command in TAKES_FLAGS:
             return self._become(uv, self.call.with_flags(*flags), is_sure=is_sure)
         if self.call.command not in SYNCS_AFTER or not self.call.syncs:
@@ -179,10 +188,20 @@ class Wrapper:
         exact = () if self.call.command == "remove" else ("--inexact",)
         return self._become(uv, ["sync", *self._passed_on(), *exact, *flags], is_sure=False)
 
-    def _flags(self, found: Inputs) -> tuple[str, ...]:
+    def _placed(self, found: Inputs, uv: Uv) -> Uv:
+        """As before, at work on the environment of the build that this call takes."""
+        alternatives, chosen = found.decision.alternatives, found.decision.chosen
+        tag = alternatives.tag_taken(chosen, self.call) if alternatives else None
+        environment = found.environment(self.environ, tag)
+        if environment.note:
+            self.draft.say(environment.note)
+        return replace(uv, environ={**uv.environ, **environment.variables(uv.environ)})
+
+    def _chosen(self, found: Inputs, uv: Uv) -> tuple[tuple[str, ...], Uv]:
+        """Flags that choose, and uv with the variables that do."""
         decision = found.decision
         if decision.alternatives is None:
-            return ()
+            return (), uv
         report.warn(found, self.draft)
         report.tell_notes(found, self.draft)
         if decision.chosen is None:
@@ -190,7 +209,10 @@ class Wrapper:
             self.draft.warn(f"this machine needs {decision.tag}, which is not among {listed}")
         scope = decision.alternatives.scope
         self.draft.detail(f"{scope} {decision.chosen}: {decision.tag} ({report.reason(found)})")
-        return decision.alternatives.flags(decision.chosen, self.call)
+        choice = choose(
+            found.setting, decision, self.call, environ=self.environ, version=lambda: _release_of(uv)
+        )
+        return choice.flags, replace(uv, environ={**uv.environ, **choice.variables})
 
     def _passed_on(self) -> list[str]:
         """Options of a call that its second half, a ``uv sync``, needs as well."""
@@ -254,6 +276,14 @@ class Wrapper:
     def _uv(self, project: Project | None) -> Uv:
         outside = project.folder if project else self._folder()
         return Uv(program=find_uv(self.environ, outside=outside), environ=self.environ)
+
+
+def _release_of(uv: Uv) -> tuple[int, ...]:
+    """Empty where it can't be had."""
+    try:
+        return uv.version()
+    except MachineError:
+        return ()
 
 
 def _has_metadata(script: Path) -> bool:

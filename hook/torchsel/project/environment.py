@@ -115,6 +115,11 @@ def environment_for(site: Site, key: str | None, environ: Mapping[str, str]) -> 
     )
 
 
+def has_place(key: str | None, environ: Mapping[str, str]) -> bool:
+    """Whether uv has to be told where the environment is."""
+    return bool(key or environ.get(ANYWHERE) or environ.get(OURS))
+
+
 def _pattern(key: str | None, environ: Mapping[str, str]) -> tuple[str, str]:
     """The pattern after what it stands in; empty where there is none."""
     if wish := environ.get(ANYWHERE):

@@ -105,6 +105,7 @@ class Memo:
 
     def _record(self, answer: Answer) -> Record:
         program, rest = answer.program, answer.repeat.rest if answer.repeat else ()
+        given = program.environ if program else {}
         return Record(
             files=self.files,
             messages=[
@@ -115,6 +116,7 @@ class Memo:
             output=answer.output,
             program=str(program.path) if program else "",
             words=program.arguments[: len(program.arguments) - len(rest)] if program else (),
+            variables=[pair for pair in given.items() if self.context.environ.get(pair[0]) != pair[1]],
             digest=self.digest,
             created=time.time(),
         )

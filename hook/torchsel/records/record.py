@@ -15,7 +15,7 @@ TYPE_CHECKING = False  # typing takes as long to import as all of this
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-FORMAT = "torchsel record 1"
+FORMAT = "torchsel record 2"
 FOLDER = "records"
 LARGEST = 1 << 20
 """Bytes; a workspace of 300 members has 100 kB."""
@@ -36,12 +36,13 @@ class Record:
 
     ``files`` are the paths, there or not, that the outcome depended on; ``digest`` is of them and all else.
     ``messages`` are pairs of ``say`` or ``warn`` and the sentence. ``program`` is uv's path, empty where
-    none is started, and ``words`` its arguments, before those of the program that uv starts.
+    none is started, and ``words`` its arguments, before those of the program that uv starts. ``variables``
+    are pairs, name and value, that it is given beside the environment.
     """
 
-    __slots__ = ("created", "digest", "files", "messages", "output", "program", "words")
+    __slots__ = ("created", "digest", "files", "messages", "output", "program", "variables", "words")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one a field
         self,
         *,
         files: "Sequence[str]" = (),
@@ -49,17 +50,20 @@ class Record:
         output: str = "",
         program: str = "",
         words: "Sequence[str]" = (),
+        variables: "Sequence[tuple[str, str]]" = (),
         digest: str = "",
         created: float = 0.0,
     ) -> None:
         self.files, self.messages, self.output = list(files), list(messages), output
-        self.program, self.words = program, list(words)
+        self.program, self.words, self.variables = program, list(words), list(variables)
         self.digest, self.created = digest, created
 
     def to_bytes(self) -> bytes:
         """Fields that end in NUL, which no path, argument or sentence has."""
-        told = [part for pair in self.messages for part in pair]
-        lists = [part for items in (told, self.words, self.files) for part in (str(len(items)), *items)]
+        told, given = ([part for pair in pairs for part in pair] for pairs in (self.messages, self.variables))
+        lists = [
+            part for items in (told, given, self.words, self.files) for part in (str(len(items)), *items)
+        ]
         head = [FORMAT, self.digest, repr(self.created), self.program, self.output]
         fields = [*head, *lists]
         if any("\0" in field for field in fields):
@@ -70,12 +74,13 @@ class Record:
 def from_bytes(content: bytes) -> "Record | None":
     """The record, None where this is not one."""
     fields = os.fsdecode(content).split("\0")
-    if len(fields) < 9 or fields[0] != FORMAT or fields.pop() != "":
+    if len(fields) < 10 or fields[0] != FORMAT or fields.pop() != "":
         return None
     try:
         rest = iter(fields[5:])
-        told, words, files = ([next(rest) for _ in range(int(next(rest)))] for _ in range(3))
-        created, messages = float(fields[2]), list(zip(told[::2], told[1::2], strict=True))
+        told, given, words, files = ([next(rest) for _ in range(int(next(rest)))] for _ in range(4))
+        messages, variables = (list(zip(item[::2], item[1::2], strict=True)) for item in (told, given))
+        created = float(fields[2])
     except (ValueError, StopIteration, RuntimeError):
         return None
     return Record(
@@ -84,6 +89,7 @@ def from_bytes(content: bytes) -> "Record | None":
         program=fields[3],
         output=fields[4],
         messages=messages,
+        variables=variables,
         words=words,
         files=files,
     )

@@ -58,8 +58,9 @@ def _repeat(record: "Record", rest: "Sequence[str]", environ: "Mapping[str, str]
         return 0
     sys.stdout.flush()
     restore_signals()
+    words = [record.program, *record.words, *rest]
     try:
-        os.execve(record.program, [record.program, *record.words, *rest], dict(environ))  # noqa: S606
+        os.execve(record.program, words, {**environ, **dict(record.variables)})  # noqa: S606
     except OSError:
         return None  # the long way says what is wrong
 

@@ -46,6 +46,18 @@ class Alternatives:
         """``extra cpu (cpu), extra gpu (cu128)``."""
         return ", ".join(f"{self.scope} {name} ({tag or '?'})" for name, tag in self.names.items())
 
+    def taken(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
+        """The alternatives that ``call`` names, else the ``chosen`` one, but none that it refuses."""
+        options = (f"--{self.scope}", f"--only-{self.scope}")
+        taken = self._named(call.values_of(*options)) or {chosen}
+        refused = self._named(call.values_of(f"--no-{self.scope}"))
+        return tuple(name for name in self.names if name in taken and name not in refused)
+
+    def tag_taken(self, chosen: str | None, call: UvCall) -> str | None:
+        """The backend of the one alternative that ``call`` takes; None where it is another number of them."""
+        taken = self.taken(chosen, call)
+        return self.names[taken[0]] or None if len(taken) == 1 else None
+
     def flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
         """What to add to ``call`` so that it takes the ``chosen`` alternative and none of the others.
 
@@ -56,9 +68,8 @@ class Alternatives:
             return self._extra_flags(chosen, call)
         if any(option in call.options for option in _ONLY):
             return ()
-        taken = self._named(call.values_of("--group")) or {chosen}
         refused = self._named(call.values_of("--no-group"))
-        wanted = [name for name in self.names if name in taken and name not in refused]
+        wanted = self.taken(chosen, call)
         others = [name for name in self.names if name not in wanted]
         flags = [part for name in others if name not in refused for part in ("--no-group", name)]
         return (*flags, *(part for name in wanted for part in ("--group", name)))

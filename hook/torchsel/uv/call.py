@@ -27,6 +27,7 @@ FLAG_VARIABLES = {
     "UV_FROZEN": "--frozen",
     "UV_LOCKED": "--locked",
     "UV_NO_SYNC": "--no-sync",
+    "UV_NO_DEFAULT_GROUPS": "--no-default-groups",
     "UV_NO_PROJECT": "--no-project",
     "UV_NO_SOURCES": "--no-sources",
 }
