@@ -45,9 +45,10 @@ dependencies = ["torch"]
 [tool.torchsel]
 """
 GROUPS = PYPROJECT + 'strategy = "groups"\nbackends = ["cpu", "cu132"]\n'
+BY_VARIABLES = GROUPS + 'default-backend = "none"\nenvironment = ".venv-{backend}"\n'
 LOCK = "version = 1\nrevision = 3\n"
 WORKSPACE = PYPROJECT + '\n[tool.uv.workspace]\nmembers = ["packages/*"]\n'
-UV = "#!/bin/sh\nexit 0\n"
+UV = "#!/bin/sh\necho uv 0.13.9\n"
 
 
 class Became(BaseException):
@@ -158,7 +159,9 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("pyproject", [PYPROJECT, GROUPS], ids=["pin", "groups"])
+@pytest.mark.parametrize(
+    "pyproject", [PYPROJECT, GROUPS, BY_VARIABLES], ids=["pin", "groups", "groups by variables"]
+)
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_the_same_answer(tmp_path: Path, pyproject: str, words: list[str]) -> None:
     place = in_sync(Place(tmp_path, pyproject))
@@ -167,6 +170,19 @@ def test_the_same_answer(tmp_path: Path, pyproject: str, words: list[str]) -> No
     again = place.slow(*words)
     assert place.fast(*words) == kept == again
     assert place.fast(*words, "more") is None or words[:1] in (["run"], ["uv"])
+
+
+def test_variables_are_repeated(tmp_path: Path) -> None:
+    place = in_sync(Place(tmp_path, BY_VARIABLES))
+    place.slow("sync")
+    (_, words, environ), *_ = place.fast("sync")
+    assert words == [str(place.uv), "sync"]
+    assert {**environ, **place.env} == environ
+    assert {name: environ[name] for name in environ.keys() - place.env} == {
+        "UV_NO_GROUP": "torch-cu132",
+        "UV_PROJECT_ENVIRONMENT": ".venv-cpu",
+        "TORCHSEL_SET_ENVIRONMENT": ".venv-cpu",
+    }
 
 
 def test_a_warning_is_repeated_in_its_colours(place: Place) -> None:
@@ -498,7 +514,9 @@ class Spy(dict[str, str]):
         return super().__contains__(key)
 
 
-@pytest.mark.parametrize("pyproject", [PYPROJECT, GROUPS], ids=["pin", "groups"])
+@pytest.mark.parametrize(
+    "pyproject", [PYPROJECT, GROUPS, BY_VARIABLES], ids=["pin", "groups", "groups by variables"]
+)
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_no_variable_is_read_that_is_not_on_record(tmp_path: Path, pyproject: str, words: list[str]) -> None:
     place = in_sync(Place(tmp_path, pyproject))
@@ -884,7 +902,7 @@ def _fifo(path: Path) -> None:
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(path.read_bytes()[:-1]),
         lambda path: path.write_bytes(path.read_bytes() + b"x"),
-        lambda path: path.write_bytes(path.read_bytes().replace(b"record 1", b"record 9")),
+        lambda path: path.write_bytes(path.read_bytes().replace(fast_record.FORMAT.encode(), b"another")),
         lambda path: path.write_bytes(b"\0" * 40),
         lambda path: path.write_bytes(path.read_bytes() + b"\0" * (fast_record.LARGEST + 1)),
         lambda path: (path.rename(path.with_name("moved")), path.symlink_to("moved")),

@@ -70,7 +70,7 @@ TABLE = (
     Row("verify", "looking", "does the installed torch really work on this machine?", "verify"),
     Row("hosts", "looking", "print the different machines of a cluster's inventory", "hosts"),
     Row("detect", "looking", "print the host", "detect"),
-    Row("env", "looking", "print the export lines by which plain uv takes this machine's group and environment", "env"),
+    Row("env", "looking", "print the export lines by which plain uv takes this machine's group", "env"),
     Row("hook", "text", "print a shell function 'uv' that goes through torchsel, to be evaluated", "hook"),
     Row("completion", "text", "print the completion of torchsel's own command line", "completion"),
     Row("schema", "text", "print the JSON Schema of [tool.torchsel], for editors", "schema"),
