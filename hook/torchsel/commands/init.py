@@ -9,6 +9,7 @@ from torchsel.commands.survey import options
 from torchsel.config.request import resolve_host
 from torchsel.hosts.load import read_hosts
 from torchsel.pipeline import init, report
+from torchsel.project.environment import EXAMPLE
 from torchsel.project.workspace import load_project
 
 if TYPE_CHECKING:
@@ -53,4 +54,9 @@ def run(context: Context) -> Answer:
     for note in start.takeover.notes:
         draft.say(note)
     report.tell(start.outcome, draft, dry=arguments.dry_run)
+    if start.inputs.strategy.name == "groups":
+        draft.say(
+            "where machines share this folder, add this line to [tool.torchsel], so that each build has an"
+            f" environment of its own: {EXAMPLE}"
+        )
     return draft.answer()

@@ -10,8 +10,8 @@ from torchsel.answer import Program, Repeat
 from torchsel.commands.apply import repaired
 from torchsel.commands.survey import options
 from torchsel.config.request import resolve_host
-from torchsel.errors import ConfigError, MachineError, TorchselError
-from torchsel.pipeline import report
+from torchsel.errors import ConfigError, TorchselError
+from torchsel.pipeline import prepare, report
 from torchsel.pipeline.apply import Mode, Outcome, apply
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, strategy_in
 from torchsel.pipeline.script import environment_python, plan_for_run
@@ -56,7 +56,12 @@ def _run(context: Context) -> Answer:
         call=context.call, options=options(context), draft=context.draft, environ=context.environ
     )
     is_disabled = context.environ.get("TORCHSEL_DISABLE", "") not in _NOT_DISABLED
-    return wrapper.plain() if is_disabled else wrapper.answer()
+    if is_disabled:
+        return wrapper.plain()
+    if context.call.command == "sync" and prepare.OPTION in context.call.options:
+        code = prepare.prepare(context.call, options(context), context.draft, context.environ)
+        return context.draft.answer(code=code)
+    return wrapper.answer()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,9 +214,7 @@ class Wrapper:
             self.draft.warn(f"this machine needs {decision.tag}, which is not among {listed}")
         scope = decision.alternatives.scope
         self.draft.detail(f"{scope} {decision.chosen}: {decision.tag} ({report.reason(found)})")
-        choice = choose(
-            found.setting, decision, self.call, environ=self.environ, version=lambda: _release_of(uv)
-        )
+        choice = choose(found.setting, decision, self.call, environ=self.environ, uv=uv)
         return choice.flags, replace(uv, environ={**uv.environ, **choice.variables})
 
     def _passed_on(self) -> list[str]:
@@ -276,14 +279,6 @@ class Wrapper:
     def _uv(self, project: Project | None) -> Uv:
         outside = project.folder if project else self._folder()
         return Uv(program=find_uv(self.environ, outside=outside), environ=self.environ)
-
-
-def _release_of(uv: Uv) -> tuple[int, ...]:
-    """Empty where it can't be had."""
-    try:
-        return uv.version()
-    except MachineError:
-        return ()
 
 
 def _has_metadata(script: Path) -> bool:

@@ -71,11 +71,11 @@ def resolve_host(*, option: str | None, environ: Mapping[str, str]) -> tuple[Hos
     driver = environ.get("UV_CUDA_DRIVER_VERSION")
     gfx_target = environ.get("UV_AMD_GPU_ARCHITECTURE")
     if driver or gfx_target:
-        return _overridden(_platform(), driver, gfx_target), ()
+        return _overridden(this_platform(), driver, gfx_target), ()
     return probe(environ=environ)
 
 
-def _platform() -> Host:
+def this_platform() -> Host:
     """This machine without its accelerators."""
     from torchsel.probes.platform import read_machine  # noqa: PLC0415 - seldom needed
     from torchsel.probes.system import RealSystem  # noqa: PLC0415 - seldom needed

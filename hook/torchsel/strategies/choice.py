@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from torchsel.errors import MachineError
 from torchsel.project.present import canonical
 from torchsel.project.workspace import find_pyproject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from torchsel.project.workspace import Project
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torchsel.strategies.protocol import Decision
     from torchsel.strategies.setting import Setting
     from torchsel.uv.call import UvCall
+    from torchsel.uv.program import Uv
 
 VARIABLE = "UV_NO_GROUP"
 """uv's own: groups to leave out, with spaces between; ``--no-group`` takes its place (uv 0.13.9)."""
@@ -52,15 +54,15 @@ def choose(
     call: UvCall,
     *,
     environ: Mapping[str, str],
-    version: Callable[[], tuple[int, ...]],
+    uv: Uv,
 ) -> Choice:
-    """What to add to ``call``; ``version`` is asked for uv's release only where that decides."""
+    """What to add to ``call``; ``uv`` is asked for its release only where that decides."""
     alternatives = decision.alternatives
     if alternatives is None:
         return Choice()
     taken = alternatives.taken(decision.chosen, call)
     refusal = refuse(alternatives, taken, setting.project, environ)
-    if decision.chosen and _is_by_variable(setting, call) and version() >= OLDEST_UV:
+    if decision.chosen and _is_by_variable(setting, call) and _reads_variable(uv):
         return Choice(variables={VARIABLE: refusal.value})
     flags = alternatives.flags(decision.chosen, call)
     if "--no-group" in flags and "--no-group" not in call.options:  # they take the variable's place
@@ -88,6 +90,13 @@ def refuse(
 def is_at_root(project: Project, folder: Path) -> bool:
     """Whether uv, called in ``folder``, works on the root: in a member's it takes no group of the root."""
     return find_pyproject(folder).resolve() == project.root.path.resolve()
+
+
+def _reads_variable(uv: Uv) -> bool:
+    try:
+        return uv.version() >= OLDEST_UV
+    except MachineError:
+        return False
 
 
 def _is_by_variable(setting: Setting, call: UvCall) -> bool:

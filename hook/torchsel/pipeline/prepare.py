@@ -1,0 +1,168 @@
+"""``torchsel sync --for HOST…``: an environment for each build that these machines take, made on this one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from torchsel.config.request import this_platform
+from torchsel.errors import EXIT_MACHINE, EXIT_OK, ConfigError
+from torchsel.hosts.load import read_hosts
+from torchsel.pipeline.check import check, check_host
+from torchsel.pipeline.inputs import decide, require_table, strategy_in
+from torchsel.project.environment import EXAMPLE, VARIABLE, has_place
+from torchsel.project.workspace import load_project
+from torchsel.strategies.choice import choose
+from torchsel.uv.call import KEEPS_LOCK
+from torchsel.uv.program import Uv, find_uv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from torchsel.answer import Draft
+    from torchsel.host import Host
+    from torchsel.hosts.load import NamedHost
+    from torchsel.pipeline.inputs import Inputs, Options
+    from torchsel.project.environment import Environment
+    from torchsel.strategies.protocol import Strategy
+    from torchsel.uv.call import UvCall
+
+OPTION = "--for"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One environment to make: ``names`` are the hosts that take it, ``inputs`` those of the first."""
+
+    environment: Environment
+    inputs: Inputs
+    names: tuple[str, ...]
+
+
+def prepare(call: UvCall, options: Options, draft: Draft, environ: Mapping[str, str]) -> int:
+    """Make every environment, whatever becomes of the others; returns the exit code.
+
+    Raises:
+        ConfigError: no host is named, one is wrong, or they would share an environment.
+        MachineError: uv is missing.
+    """
+    words, call = split_call(call)
+    if not words:
+        msg = f"{OPTION}: expected hosts, such as 'torchsel sync {OPTION} hosts/*.json'"
+        raise ConfigError(msg)
+    hosts = read_hosts(words, OPTION)
+    options = replace(options, folder=call.folder, host=words[0], call=call)
+    strategy = strategy_in(load_project(call.folder), options, environ)
+    _refuse(strategy, environ)
+    served = list(_served(strategy, hosts, options, draft))
+    uv = Uv(program=find_uv(environ, outside=strategy.setting.project.folder), environ=environ)
+    is_complete = len(served) == sum(_is_like(item.host) for item in hosts)
+    for part in _parts(served, environ):
+        names = ", ".join(part.names)
+        draft.say_at_once(f"{part.environment.path}: {part.inputs.decision.tag}, for {names}")
+        if code := _sync(part, call, uv, environ):
+            if code < 0:
+                return code
+            draft.warn(f"{part.environment.path}: uv sync failed, so it is not ready for {names}")
+            is_complete = False
+    return EXIT_OK if is_complete else EXIT_MACHINE
+
+
+def split_call(call: UvCall) -> tuple[tuple[str, ...], UvCall]:
+    """The hosts behind ``--for``, up to the next option, and uv's call without them, which keeps the lock."""
+    hosts: list[str] = []
+    rest: list[str] = []
+    is_host = False
+    for word in call.arguments:
+        name, equals, value = word.partition("=")
+        if name == OPTION:
+            is_host = not equals
+            hosts += [value] if equals else []
+        elif is_host and not word.startswith("-"):
+            hosts.append(word)
+        else:
+            is_host = False
+            rest.append(word)
+    options = tuple(name for name in call.options if name != OPTION)
+    alone = replace(call, arguments=tuple(rest), options=options)
+    if KEEPS_LOCK.intersection(options):
+        return tuple(hosts), alone
+    return tuple(hosts), replace(
+        alone, arguments=alone.with_flags("--locked"), options=(*options, "--locked")
+    )
+
+
+def _refuse(strategy: Strategy, environ: Mapping[str, str]) -> None:
+    """Refuse where there is nothing to prepare, or no place for it.
+
+    Raises:
+        ConfigError: why, and what to do.
+    """
+    project, config = strategy.setting.project, strategy.setting.config
+    if strategy.name != "adopted":
+        require_table(project)
+        if check(strategy).drift:
+            msg = f"{project.root.path}: the routing is not what [tool.torchsel] generates; run 'torchsel'"
+            raise ConfigError(msg)
+    if not has_place(config.environment, environ):
+        msg = (
+            f"{project.root.path}: {OPTION} needs an environment for each build; add this line to"
+            f" [tool.torchsel]: {EXAMPLE}"
+        )
+        raise ConfigError(msg)
+
+
+def _served(
+    strategy: Strategy, hosts: Iterable[NamedHost], options: Options, draft: Draft
+) -> Iterable[tuple[str, Inputs]]:
+    """The hosts, with their decisions, that get what they need; the others are told."""
+    for item in hosts:
+        if not _is_like(item.host):
+            draft.say(f"{item.name}: skipped, as it is {item.host.platform}; prepare it on such a machine")
+            continue
+        found = decide(strategy, item.host, options=options)
+        verdict = check_host(item.name, found)
+        routed = strategy.routed(found.decision)
+        if not verdict.is_served:
+            draft.warn(f"{item.name}: {verdict.sentence}")
+        elif not found.decision.alternatives and routed != found.decision.tag:
+            draft.warn(f"{item.name}: needs {found.decision.tag}, and torch is routed to {routed}")
+        else:
+            yield item.name, found
+
+
+def _is_like(host: Host) -> bool:
+    """Whether what is installed here runs on such a machine."""
+    here = this_platform()
+    is_musl = [(item.libc or "").startswith("musl") for item in (here, host)]
+    return host.platform == here.platform and is_musl[0] == is_musl[1]
+
+
+def _parts(served: Iterable[tuple[str, Inputs]], environ: Mapping[str, str]) -> list[Part]:
+    """One for each backend.
+
+    Raises:
+        ConfigError: two backends would have one environment.
+    """
+    parts: dict[str, Part] = {}
+    for name, found in served:
+        environment = found.environment(environ)
+        known = parts.get(environment.path)
+        if known and known.inputs.decision.tag != found.decision.tag:
+            source = environment.source or VARIABLE
+            tags = f"{known.inputs.decision.tag} and {found.decision.tag}"
+            msg = (
+                f"{source}: {environment.path} can't be the environment of both {tags}; use {{backend}} in it"
+            )
+            raise ConfigError(msg)
+        names = (*known.names, name) if known else (name,)
+        parts[environment.path] = Part(environment=environment, inputs=found, names=names)
+    return list(parts.values())
+
+
+def _sync(part: Part, call: UvCall, uv: Uv, environ: Mapping[str, str]) -> int:
+    """Exit code of uv sync."""
+    found = part.inputs
+    choice = choose(found.setting, found.decision, call, environ=environ, uv=uv)
+    told = {**environ, **part.environment.variables(environ), **choice.variables}
+    return replace(uv, environ=told).run(call.with_flags(*choice.flags))
