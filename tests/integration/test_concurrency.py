@@ -53,6 +53,15 @@ def test_a_crowd_in_a_workspace_through_two_paths(adding_world: World) -> None:
     assert outcome.done + outcome.refused == 8
 
 
+def test_programs_of_three_machines_with_an_environment_for_each_build(project: MakeProject) -> None:
+    demo = project(crowd.SEVERAL_BUILDS)
+    demo.torchsel("--host", "cpu")
+    demo.uv("lock")
+    outcome = crowd.race(demo, 9)
+    assert (outcome.odd, outcome.done) == ([], 9)
+    assert {path.name for path in demo.root.glob(".venv*")} == {".venv-cpu", ".venv-cu126", ".venv-cu132"}
+
+
 @pytest.mark.parametrize(
     ("spoil", "found"),
     [

@@ -37,6 +37,14 @@ dependencies = [
 
 [tool.torchsel]
 """
+SEVERAL_BUILDS = f"""\
+{TEXT}strategy = "groups"
+backends = ["cpu", "cu126", "cu132"]
+default-backend = "none"
+environment = ".venv-{{backend}}"
+"""
+BUILDS = {"h200": "2.15.0+cu132", "cpu": "2.15.0+cpu", "gtx1080ti": "2.14.1+cu126"}
+SHOW = "import time; time.sleep(0.3); import torch; print(torch.__version__)"
 WORKSPACE = f"""\
 {TEXT}
 [tool.uv.workspace]
@@ -102,6 +110,37 @@ def rush(
     if adder.is_alive():
         outcome.odd.append("uv did not come to an end")
     check(project, outcome)
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+def race(project: Project, count: int) -> Outcome:
+    """Run ``count`` programs on three machines at once, each in the environment of its machine's build."""
+    outcome, start = Outcome(), time.monotonic()
+    hosts = host_files()
+    before = project.text(), (project.root / "uv.lock").read_bytes()
+    racers = [
+        (
+            MACHINES[at % len(MACHINES)],
+            subprocess.Popen(
+                [*(sys.executable, "-m", "torchsel", "run", "--locked", "python", "-c", SHOW)],
+                cwd=project.root,
+                env=project.env | {"TORCHSEL_HOST": str(hosts[MACHINES[at % len(MACHINES)]])},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            ),
+        )
+        for at in range(count)
+    ]
+    for machine, racer in racers:
+        out, said = racer.communicate(timeout=PATIENCE)
+        if racer.returncode == 0 and out.strip() == BUILDS[machine]:
+            outcome.done += 1
+        else:
+            outcome.odd.append(f"{machine}: exit code {racer.returncode}: {out}{said.strip()}")
+    if before != (project.text(), (project.root / "uv.lock").read_bytes()):
+        outcome.odd.append("a file was written")
     outcome.seconds = time.monotonic() - start
     return outcome
 
