@@ -4,9 +4,9 @@
     python3 scripts/robustness/crowd.py --processes 20 --rounds 3
 
 One project; a workspace, from its root and its members; two paths to one project; alongside ``uv add`` and
-``uv lock``; programs of three machines, in an environment for each build. Prints who was done, who was told to
-wait or try again, and what was lost; exits with 1 where something was, or something else went wrong. Needs only
-Python 3.11 or newer and a package index; all else goes into ``.work`` in the project's folder.
+``uv lock``; programs of three machines, in an environment for each build. Prints who was done, who was told
+to wait or try again, and what was lost; exits with 1 where something was, or something else went wrong.
+Needs only Python 3.11 or newer and a package index; all else goes into ``.work`` in the project's folder.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torchsel.errors import TorchselError
 from torchsel.pipeline import report
+from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan
 from torchsel.pipeline.verification import sync_of
 from torchsel.project.environment import installed_version, present_environments
