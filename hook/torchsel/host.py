@@ -225,3 +225,12 @@ def _lower(value: str | None) -> str | None:
 def _accelerator_record(item: Accelerator) -> dict[str, str]:
     fields = ("vendor", "name", "compute_capability", "gfx_target", "pci_id")
     return {field: value for field in fields if (value := getattr(item, field)) is not None}
+
+
+PLATFORMS = (
+    Host(system="linux", machine="x86_64"),
+    Host(system="linux", machine="aarch64"),
+    Host(system="win32", machine="x86_64"),
+    Host(system="darwin", machine="aarch64"),
+)
+"""A machine of each platform that torch is built for."""

@@ -46,7 +46,8 @@ def release_text(release: tuple[int, ...]) -> str:
 class Catalog:
     """All tables. ``builds`` are in the order of preference: newest torch first, then newest backend.
 
-    ``is_narrowed`` tells that only builds that a project offers, at the releases it has locked, are listed.
+    ``is_narrowed`` tells that only builds that a project offers, at the releases it has locked, are listed:
+    what else there is for another Python, and what other builds there are, can't be told by it.
     """
 
     all_builds: tuple[Build, ...]

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from torchsel.backend import Backend, is_tag
+from torchsel.backend import Backend
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.keys import Config, parse_config
-from torchsel.config.request import Request, resolve_host, resolve_request
+from torchsel.config.request import resolve_host, resolve_request
 from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError, DemandError
 from torchsel.project import requirements
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torchsel.catalog.catalog import Catalog
+    from torchsel.config.request import Request
     from torchsel.host import Host
     from torchsel.probes.findings import Finding
     from torchsel.project.workspace import Project
@@ -144,10 +145,7 @@ def strategy_in(project: Project, options: Options, environ: Mapping[str, str]) 
         call=options.call,
         is_builder=is_builder(wish, options.host, environ),
     )
-    strategy = strategy_of(setting)
-    if strategy.name == "adopted":
-        return strategy
-    return strategy_of(replace(setting, request=_pinned_request(wish, project)))
+    return strategy_of(setting)
 
 
 def decide(strategy: Strategy, host: Host, findings: tuple[Finding, ...] = (), *, options: Options) -> Inputs:
@@ -226,11 +224,3 @@ def require_table(project: Project) -> None:
 
 def _line_of(project: Project, key: str) -> int:
     return line_of(f"{project.root.text.removeprefix(chr(0xFEFF))}\n", ("tool", "torchsel", key))
-
-
-def _pinned_request(wish: Request, project: Project) -> Request:
-    """The wish, else the backend that a requirement such as ``torch==2.5.1+cu121`` leaves no choice of."""
-    pinned = requirements.pinned_local(project, "torch")
-    if wish.source == "default" and pinned and is_tag(pinned[0]):
-        return Request(backend=pinned[0], source=f"torch's local version in {pinned[1]}")
-    return wish

@@ -102,14 +102,33 @@ def addressed(project: Project) -> dict[str, str]:
     return {item.name: item.place for item in direct_requirements(project) if item.requirement.url}
 
 
-def pinned_local(project: Project, name: str) -> tuple[str, str] | None:
-    """``("cu121", "project.dependencies")`` for a requirement such as ``torch==2.5.1+cu121``."""
-    for item in direct_requirements(project):
-        if item.name == name:
-            for specifier in item.requirement.specifier:
-                if specifier.operator in ("==", "===") and "+" in specifier.version:
-                    return specifier.version.partition("+")[2], item.place
+def pinned_local(
+    project: Project, name: str, *, host: Host | None = None, python: str | None = None
+) -> tuple[str, str] | None:
+    """``("cu121", "project.dependencies")`` for a requirement such as ``torch==2.5.1+cu121``.
+
+    Of those that apply on ``host``, of all where it is None.
+    """
+    for item, local in _pins(project, name):
+        if _applies(item.requirement, host, python):
+            return local, item.place
     return None
+
+
+def pinned_marker(project: Project, name: str, local: str) -> str | None:
+    """Where ``name`` is pinned to this local version: a marker, empty for everywhere, None for nowhere."""
+    markers = [str(item.requirement.marker or "") for item, text in _pins(project, name) if text == local]
+    if not markers or "" in markers:
+        return "" if markers else None
+    return " or ".join(dict.fromkeys(f"({text})" if " or " in text else text for text in markers))
+
+
+def _pins(project: Project, name: str) -> Iterator[tuple[Required, str]]:
+    """Requirements such as ``torch==2.5.1+cu121``, with the local version."""
+    for item in direct_requirements(project):
+        for specifier in item.requirement.specifier if item.name == name else ():
+            if specifier.operator in ("==", "===") and "+" in specifier.version:
+                yield item, specifier.version.partition("+")[2]
 
 
 def locked_packages(lock: TomlFile | None, names: Iterable[str]) -> list[Locked]:

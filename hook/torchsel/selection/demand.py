@@ -10,6 +10,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from torchsel.errors import DemandError
+from torchsel.host import PLATFORMS
+from torchsel.project.requirements import environment, is_version, marker_holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,6 +28,7 @@ class Demand:
     its interpreter (``3.12``) where known; ``locked`` are the public releases in uv.lock, newest first
     (several where uv forks); ``upgrade`` gives them up. ``packages`` are the names of the
     project's packages, required or locked, ``versions`` the locked public releases of those that decide.
+    ``environments`` are the markers to which ``tool.uv.environments`` limits what uv locks for.
     """
 
     specifiers: tuple[str, ...] = ()
@@ -35,6 +38,7 @@ class Demand:
     upgrade: bool = False
     packages: frozenset[str] = frozenset()
     versions: tuple[tuple[str, str], ...] = ()
+    environments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,12 +115,12 @@ def python_matches(python: tuple[str, ...], demand: Demand) -> bool:
 def lacking_python(
     demand: Demand, allowed: tuple[str, ...], catalog: Catalog, platform: str
 ) -> tuple[str, frozenset[str]]:
-    """The oldest Python that ``requires-python`` allows, and the backends without a wheel for it.
+    """The oldest Python that the project allows uv to lock for, and the backends without a wheel for it.
 
     uv locks for every Python of the project at once, so an index with nothing for one has no solution.
     Empty where no backend has one, as then another has to be found by moving ``requires-python``.
     """
-    oldest = _oldest(demand.requires_python) if demand.requires_python else ""
+    oldest = _oldest(demand.requires_python, demand.environments) if demand.requires_python else ""
     found: dict[str, set[str]] = {}
     for build in catalog.builds(platform=platform):
         if build.torch in allowed:
@@ -125,12 +129,19 @@ def lacking_python(
     return oldest, frozenset(found.keys() - having if having else ())
 
 
-def _oldest(required: str) -> str:
+@cache
+def _oldest(required: str, environments: tuple[str, ...]) -> str:
     try:
         wanted = SpecifierSet(required)
     except InvalidSpecifier:
         return ""
-    return next((f"3.{minor}" for minor in range(4, 20) if wanted.contains(f"3.{minor}.99")), "")
+    minors = (f"3.{minor}" for minor in range(4, 20))
+    return next((item for item in minors if _meets(item, wanted) and _is_locked_for(item, environments)), "")
+
+
+def _is_locked_for(minor: str, environments: tuple[str, ...]) -> bool:
+    values = [environment(host, minor) for host in PLATFORMS]
+    return not environments or any(marker_holds(text, each) for text in environments for each in values)
 
 
 @cache
@@ -141,7 +152,15 @@ def _overlaps(python: tuple[str, ...], required: str) -> bool:
     except InvalidSpecifier:
         msg = f"project.requires-python: {required!r} is not a version specifier"
         raise DemandError(msg) from None
-    return any(wanted.contains(f"{tag.rstrip('t')}.99") for tag in python)
+    return any(_meets(tag.rstrip("t"), wanted) for tag in python)
+
+
+def _meets(minor: str, wanted: SpecifierSet) -> bool:
+    """Whether some patch release of ``minor`` does: an early or a late one, or one at or beside a bound."""
+    texts = (item.version.removesuffix(".*") for item in wanted)
+    named = [Version(text).micro for text in texts if is_version(text)]
+    tries = sorted({0, 99, *(micro + step for micro in named for step in (-1, 0, 1))})
+    return any(wanted.contains(f"{minor}.{micro}") for micro in tries if micro >= 0)
 
 
 def _locked_releases(locked: list[Version], allowed: tuple[str, ...], catalog: Catalog) -> Releases:

@@ -52,7 +52,9 @@ def select(*, host: Host, requested: str, demand: Demand, config: Config, catalo
         catalog=catalog,
         releases=releases,
         devices=devices,
-        lacking=lacking_python(demand, releases.allowed, catalog, host.platform),
+        lacking=("", frozenset())
+        if catalog.is_narrowed
+        else lacking_python(demand, releases.allowed, catalog, host.platform),
         vetoes={tag: tuple(vetoes(tag, demand, catalog)) for tag in catalog.tags},
     )
     builds = [assess(build, case) for build in catalog.builds(platform=host.platform)]

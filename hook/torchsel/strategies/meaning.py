@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from torchsel.backend import backend_of_url, known_backend
+from torchsel.backend import Backend, backend_of_url, known_backend
 from torchsel.project import requirements
 from torchsel.project.present import table
 from torchsel.project.requirements import is_version, marker_holds
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.host import Host
+    from torchsel.project.present import Index
     from torchsel.project.workspace import Project
     from torchsel.selection.demand import Demand
     from torchsel.strategies.offers import Place, Way
@@ -56,6 +58,8 @@ class Reader:
         here = [way for way in ways if self._holds(way.requirement.marker)]
         if not here:
             return Meaning(trouble=f"{where} requires torch on other platforms only")
+        if self.host.system == "darwin" and any(map(_pinned_local, here)):
+            return Meaning(trouble=f"{where} pins a local version of torch, which no wheel for macOS has")
         tag = self._tag(here[0])
         if tag is None:
             return Meaning(trouble=f"{where}: its index or source names no backend that torchsel knows")
@@ -71,16 +75,33 @@ class Reader:
         """The backend's tag, `_DEFAULT` for the default index, None where it can't be told."""
         if url := self._url(way):
             return known_tag(_version_of_wheel(url).partition("+")[2])
-        pins = (item.version.partition("+")[2] for item in way.requirement.specifier)
-        if pinned := next((tag for local in pins if (tag := known_tag(local))), None):
+        if pinned := known_tag(_pinned_local(way)):
             return pinned
         item = self._source(way)
         files = (way.file, self.project.root)
-        listed = [index.entry for file in files for index in file.present.indexes]
+        listed = [index for file in files for index in file.present.indexes]
         if item is None:
             return _implicit(listed)
-        entry = next((entry for entry in listed if entry.get("name") == item.get("index")), {})
-        return _tag_of_index(entry)
+        found = next((index for index in listed if index.name and index.name == item.get("index")), None)
+        return self._tag_of_index(found.url, way) if found else None
+
+    def _tag_of_index(self, url: str, way: Way) -> str | None:
+        """By its address; else by what uv.lock has from there, a part of the address, the name of the choice.
+
+        An index with nothing before ``simple`` is taken for a copy of uv's default one.
+        """
+        if tag := tag_of_url(url):
+            return tag
+        if is_general(url):
+            return _DEFAULT
+        entries = requirements.locked_packages(self.project.lock, ["torch"])
+        locals_ = {item.local for item in entries if (item.registry or "").rstrip("/") == url.rstrip("/")}
+        words = re.split(r"[/_-]", url.partition("://")[2].partition("?")[0])
+        name = way.place.name if way.place else ""
+        slugs = {Backend.parse(tag).slug: tag for tag in self.catalog.tags if tag != "cpu"}
+        named = (tag for slug, tag in slugs.items() if name == slug or name.endswith(f"-{slug}"))
+        told = locals_ if len(locals_) == 1 else ()
+        return next(filter(None, (*map(known_tag, told), *map(known_tag, words), *named)), None)
 
     def _source(self, way: Way) -> Mapping[str, Any] | None:
         return next((item for item in way.source if self._holds(item.get("marker"))), None)
@@ -154,19 +175,23 @@ def tag_of_url(url: str) -> str | None:
     return found.tag if found else None
 
 
-def _implicit(listed: list[Mapping[str, Any]]) -> str | None:
+def is_general(url: str) -> bool:
+    """Whether an index is uv's default one, PyPI, or a copy of it: its path is ``simple`` and no more."""
+    host, _, path = url.partition("://")[2].partition("?")[0].partition("/")
+    parts = [part for part in path.split("/") if part not in ("", "web")]
+    return parts in (["simple"], ["pypi", "simple"]) or (host.startswith("pypi.") and parts[-1:] == ["simple"])
+
+
+def _implicit(listed: list[Index]) -> str | None:
     """Where uv looks without a source: indexes that are not explicit, in order, then the default one."""
-    urls = (str(entry.get("url")) for entry in listed if not entry.get("explicit"))
+    urls = (index.url for index in listed if not index.entry.get("explicit"))
     return next((tag for url in urls if (tag := tag_of_url(url))), _DEFAULT)
 
 
-def _tag_of_index(entry: Mapping[str, Any]) -> str | None:
-    """A package index's URL ends in ``simple`` where it is not one of PyTorch's."""
-    url = entry.get("url")
-    if not isinstance(url, str):
-        return None
-    is_general = url.rstrip("/").endswith("/simple")
-    return tag_of_url(url) or (_DEFAULT if is_general else None)
+def _pinned_local(way: Way) -> str:
+    """``cu128`` of ``torch==2.8.0+cu128``, empty where there is none."""
+    exact = (item for item in way.requirement.specifier if item.operator in ("==", "==="))
+    return next((local for item in exact if (local := item.version.partition("+")[2])), "")
 
 
 def _version_of_wheel(url: str) -> str:

@@ -79,7 +79,7 @@ class Named:
     def decide(self, host: Host, python: str | None, *, upgrade: bool = False) -> Decision:
         """The best of what is offered, at the releases that uv.lock has of each."""
         setting, offered = self.setting, self.alternatives
-        request = setting.request
+        request = setting.request_on(host, python)
         if request.backend not in ("auto", *offered.tags):
             listed = ", ".join(offered.tags)
             msg = f"{request.source} asks for {request.backend}, which is not among this project's: {listed}"

@@ -59,7 +59,7 @@ class Pin:
         """The best build; in CI without a usable GPU what is committed."""
         kept = self._committed()
         try:
-            decided = self._select(self.setting.request, host, python, upgrade=upgrade)
+            decided = self._select(self.setting.request_on(host, python), host, python, upgrade=upgrade)
             if kept is None or decided.selection.family != "cpu":
                 return decided
         except MachineError:
@@ -78,14 +78,15 @@ class Pin:
         torch = reference_release(setting.demand(), backend, setting.catalog)
         packages = packages_on(setting, backend, torch)
         direct = {item.name for item in requirements.direct_requirements(setting.project)}
-        pinned = requirements.pinned_local(setting.project, "torch")
-        is_pinned = pinned is not None and pinned[0] == backend.tag  # only one index has that
+        marker = requirements.pinned_marker(setting.project, "torch", backend.tag)  # only one index has that
+        if marker is None:
+            marker = platform_marker(platforms(backend, torch, setting.catalog))
         return to_one(
             backend=backend,
             url=index_url(setting, backend),
             packages=packages,
             anchored=set(packages) - direct,
-            marker="" if is_pinned else platform_marker(platforms(backend, torch, setting.catalog)),
+            marker=marker,
             named=named_packages(setting),
             bound=bound,
         )
@@ -138,7 +139,7 @@ class Pin:
 
     def forbidden(self) -> tuple[str, ...]:
         """Why the configuration or the request does not allow what is routed."""
-        config, request, routed = self.setting.config, self.setting.request, self.routed()
+        config, request, routed = self.setting.config, self.setting.request_on(), self.routed()
         if routed is None:
             return ()
         backend, found = Backend.parse(routed), []

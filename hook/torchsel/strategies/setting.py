@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torchsel.backend import is_tag
+from torchsel.config.request import Request
 from torchsel.project import requirements
 from torchsel.selection.demand import Demand
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.config.keys import Config
-    from torchsel.config.request import Request
     from torchsel.host import Host
     from torchsel.project.present import Present
     from torchsel.project.workspace import Project
@@ -41,6 +42,17 @@ class Setting:
         """What stands in the root's pyproject.toml."""
         return self.project.root.present
 
+    def request_on(self, host: Host | None = None, python: str | None = None) -> Request:
+        """The wish, else the backend that a requirement such as ``torch==2.5.1+cu121`` leaves no choice of.
+
+        That is asked of the machines that its marker holds for; of all where ``host`` is None.
+        """
+        wish = self.request
+        pinned = requirements.pinned_local(self.project, "torch", host=host, python=python)
+        if wish.source == "default" and pinned and is_tag(pinned[0]):
+            return Request(backend=pinned[0], source=f"torch's local version in {pinned[1]}")
+        return wish
+
     def demand(self, host: Host | None = None, python: str | None = None, *, upgrade: bool = False) -> Demand:
         """What the project asks of torch on ``host``; on any machine where None."""
         entries = requirements.locked_packages(self.project.lock, ["torch"])
@@ -48,6 +60,7 @@ class Setting:
         required = self.project.root.table("project").get("requires-python")
         deciding = requirements.locked_packages(self.project.lock, self.catalog.deciding_packages)
         named = {item.name for item in requirements.direct_requirements(self.project)}
+        environments = self.present.uv.get("environments", [])
         return Demand(
             specifiers=requirements.specifiers(self.project, "torch", host=host, python=python),
             requires_python=required if isinstance(required, str) else None,
@@ -56,4 +69,7 @@ class Setting:
             upgrade=upgrade,
             packages=frozenset({*named, *(item.name for item in deciding)}),
             versions=tuple((item.name, item.public) for item in deciding),
+            environments=tuple(
+                map(str, environments if isinstance(environments, list) else [environments])
+            ),
         )
