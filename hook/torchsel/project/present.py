@@ -174,6 +174,11 @@ class Present:
         named = frozenset(map(canonical, self.alternatives(scope)))
         return named | {ANCHOR_GROUP} if scope == "group" else named
 
+    def is_generated(self, scope: Scope, name: str) -> bool:
+        """Whether a group or extra is torchsel's, and says no more than torchsel writes."""
+        listed, key = self._list(scope, canonical(name)), canonical(name)
+        return key in self.own_lists(scope) and (key == ANCHOR_GROUP or _is_generated(key, listed))
+
     def is_own_set(self, members: object) -> bool:
         """Whether a conflict set is between groups, or extras, of torchsel's own alone."""
         return (
@@ -250,9 +255,10 @@ def _tag_in(item: Mapping[str, Any]) -> str:
 
 
 def _is_generated(name: str, listed: object) -> bool:
-    """Whether a list holds bare names alone, or in a group of a generated name also one exact torch."""
+    """Whether a list holds bare names (markers apart) alone, or by its name also one exact torch."""
     exact = name.startswith("torch-") or known_backend(name.replace("-", ".")) is not None
     return isinstance(listed, list) and all(
-        isinstance(item, str) and (is_normalized_name(item) or (exact and item.startswith("torch==")))
+        isinstance(item, str)
+        and (is_normalized_name(item.partition(";")[0].strip()) or (exact and item.startswith("torch==")))
         for item in listed
     )

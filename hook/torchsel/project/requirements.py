@@ -194,10 +194,10 @@ def _listed(file: TomlFile) -> Iterator[tuple[str, object]]:
     project = file.table("project")
     yield "project.dependencies", project.get("dependencies")
     for extra, items in file.table("project", "optional-dependencies").items():
-        if canonical(extra) not in file.present.own_lists("extra"):
+        if not file.present.is_generated("extra", extra):
             yield f"project.optional-dependencies.{extra}", items
     for group, items in file.table("dependency-groups").items():
-        if canonical(group) not in file.present.own_lists("group"):
+        if not file.present.is_generated("group", group):
             yield f"dependency-groups.{group}", items
     yield "tool.uv.dev-dependencies", file.table("tool", "uv").get("dev-dependencies")
 

@@ -93,6 +93,8 @@ def _problem(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> str:
     names = ", ".join(device.names for device in devices)
     if vendor == "nvidia" and (jetson := jetson_fault(case.host)):
         return f"{names}: {jetson}"
+    if not builds and case.catalog.is_narrowed:
+        return f"this project offers no {FAMILY_NAMES[vendor]} build for {where(case.host)} ({names})"
     if not builds:
         return f"PyTorch has no {FAMILY_NAMES[vendor]} builds for {where(case.host)} ({names})"
     if vendor == "nvidia" and case.host.nvidia_driver is None:
@@ -128,7 +130,7 @@ def _no_kernels(devices: Devices, builds: Sequence[JudgedBuild], case: Case) -> 
 
 def _last_on_macos(chosen: JudgedBuild, case: Case) -> str:
     newest = case.releases.allowed[0]
-    if chosen.torch in (newest, *case.releases.locked) or case.demand.python:
+    if chosen.torch in (newest, *case.releases.locked) or case.demand.python or case.catalog.is_narrowed:
         return ""
     return f"torch {newest} has no wheel for {where(case.host)}; {_last_release(chosen, case)}"
 

@@ -15,15 +15,15 @@ from torchsel.selection.demand import Demand
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.meaning import Meaning, Reader
-from torchsel.strategies.offers import base_ways, offers
+from torchsel.strategies.offers import base_ways, offers, rivals, targets
 from torchsel.strategies.protocol import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Build
     from torchsel.host import Host
-    from torchsel.project.present import Scope
     from torchsel.project.requirements import Locked
     from torchsel.selection.selection import Selection
     from torchsel.strategies.offers import Offer
@@ -69,7 +69,7 @@ class Adopted:
         ways = base_ways(setting.project, setting.folder, setting.call)
         ground = reader.meaning(ways, "project.dependencies")
         return _Chooser(
-            setting=setting, host=host, demand=demand, scope=self.offers[0].place.scope, meanings=meanings
+            setting=setting, host=host, demand=demand, offers=self.offers, meanings=meanings
         ).choose(ground)
 
     def routing(
@@ -119,7 +119,7 @@ class _Chooser:
     setting: Setting
     host: Host
     demand: Demand
-    scope: Scope
+    offers: tuple[Offer, ...]
     meanings: Mapping[str, Meaning]
 
     def choose(self, ground: Meaning) -> Decision:
@@ -134,13 +134,15 @@ class _Chooser:
             troubles = tuple(item.trouble for item in self.meanings.values())
             selection = self._among(self.setting.catalog.all_builds)
             return self._decision(selection, alternatives, notes=troubles)
-        selection = self._select(offered)
-        name = alternatives.name_of(selection.backend.tag)
-        if ground.tag and ground.tag not in offered and (name is None or not selection.usable):
-            other = self._select({ground.tag: ground})
-            if other.usable or name is None:
-                backend = Backend.parse(ground.tag)
-                return self._decision(replace(other, backend=backend), alternatives)
+        among = _among(offered, ground)
+        selection = self._select(among)
+        tag = selection.backend.tag
+        name = None if among.get(tag) is ground else alternatives.name_of(tag)
+        if ground.tag and (name is None or not selection.usable):
+            plain = self._select({ground.tag: ground})
+            if plain.usable or name is None:
+                selection = replace(plain, backend=Backend.parse(ground.tag))
+                return self._decision(self._retold(selection, alternatives, offered), alternatives)
         selection = self._retold(selection, alternatives, offered)
         notes: list[str] = []
         if name is None or not selection.usable:
@@ -173,7 +175,9 @@ class _Chooser:
         if not self.host.accelerators or selection.usable:
             return selection
         every = frozenset[str]().union(*(item.releases for item in offered.values()))
-        other = self._among(build for build in self.setting.catalog.all_builds if build.torch in every)
+        catalog = self.setting.catalog
+        same = self._among(build for build in catalog.all_builds if build.torch in every)
+        other = same if same.accelerators else self._of(catalog)
         if not other.accelerators:
             return replace(selection, reasons=other.reasons, warnings=other.warnings)
         tried = dict.fromkeys(
@@ -188,12 +192,19 @@ class _Chooser:
         return replace(selection, reasons=(reason,), warnings=(warning,))
 
     def _alternatives(self) -> Alternatives:
-        """Every name; of two for one backend the one with an index of its own first, then the plainer."""
+        """Every name; of two for one backend that with an index of its own, the newer torch, the plainer name."""
         names = {name: item.tag or "" for name, item in self.meanings.items()}
-        ranked = sorted(
-            names, key=lambda name: (self.meanings[name].is_default, not _is_plain(name, names[name]))
-        )
-        return Alternatives(scope=self.scope, names={name: names[name] for name in ranked})
+
+        def rank(name: str) -> tuple[object, ...]:
+            meaning = self.meanings[name]
+            newest = tuple(-part for part in meaning.newest)
+            return meaning.is_default, newest, not _is_plain(name, names[name])
+
+        ranked = {name: names[name] for name in sorted(names, key=rank)}
+        setting = self.setting
+        files = targets(setting.project, setting.folder, setting.call)
+        against = {offer.name: rivals(setting.project, files, offer) for offer in self.offers}
+        return Alternatives(scope=self.offers[0].place.scope, names=ranked, rivals=against)
 
     def _select(self, offered: Mapping[str, Meaning]) -> Selection:
         """Select among these builds; that of the CPU is there to fall back on."""
@@ -203,12 +214,15 @@ class _Chooser:
         return self._among(build for build in builds if build.torch in rows.get(build.backend, ()))
 
     def _among(self, builds: Iterable[Build]) -> Selection:
+        return self._of(replace(self.setting.catalog, all_builds=tuple(builds), is_narrowed=True))
+
+    def _of(self, catalog: Catalog) -> Selection:
         return select(
             host=self.host,
             requested=self.setting.request.backend,
             demand=self.demand,
             config=self.setting.config,
-            catalog=replace(self.setting.catalog, all_builds=tuple(builds), is_narrowed=True),
+            catalog=catalog,
         )
 
     def _refuse_what_is_not_offered(self, offered: Mapping[str, Meaning], ground: Meaning) -> None:
@@ -216,6 +230,18 @@ class _Chooser:
         if request.backend not in ("auto", *offered, ground.tag):
             msg = f"{request.source} asks for {request.backend}, which this project does not offer: it has"
             raise ConfigError(f"{msg} {self._alternatives().listed}")
+
+
+def _among(offered: Mapping[str, Meaning], ground: Meaning) -> Mapping[str, Meaning]:
+    """What to choose among: the choices, and what comes without any where it is newer than they are.
+
+    Not where several builds have an index of their own and it has none: those are there to be chosen.
+    """
+    routed = [item for item in offered.values() if not item.is_default]
+    if ground.tag is None or (ground.is_default and len(routed) > 1):
+        return offered
+    same = offered.get(ground.tag)
+    return offered if same and same.newest >= ground.newest else {**offered, ground.tag: ground}
 
 
 def _is_plain(name: str, tag: str) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from torchsel.project.present import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from torchsel.project.present import Scope
     from torchsel.uv.call import UvCall
@@ -26,11 +27,13 @@ _ONLY = ("--only-group", "--only-dev")
 class Alternatives:
     """``names`` maps each group (or extra, as ``scope`` says) to its backend's tag.
 
-    The tag is empty for one that a user wrote and torchsel does not understand.
+    The tag is empty for one that a user wrote and torchsel does not understand. ``rivals`` are the groups
+    and extras that conflict with each, where that is the user's to say; without it all of ``names`` do.
     """
 
     scope: Scope
     names: Mapping[str, str]
+    rivals: Mapping[str, tuple[tuple[Scope, str], ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def name_of(self, tag: str) -> str | None:
         """The name a backend is chosen by, None where it is not offered."""
@@ -64,15 +67,31 @@ class Alternatives:
         A choice among them that the user made on the command line stands; ``--no-group`` for the others then
         only keeps default groups out of its way.
         """
+        rivals = self._rival_flags(chosen, call)
         if self.scope == "extra":
-            return self._extra_flags(chosen, call)
+            return (*self._extra_flags(chosen, call), *rivals)
         if any(option in call.options for option in _ONLY):
             return ()
         refused = self._named(call.values_of("--no-group"))
         wanted = self.taken(chosen, call)
         others = [name for name in self.names if name not in wanted]
         flags = [part for name in others if name not in refused for part in ("--no-group", name)]
-        return (*flags, *(part for name in wanted for part in ("--group", name)))
+        return (*flags, *rivals, *(part for name in wanted for part in ("--group", name)))
+
+    def _rival_flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
+        """What leaves out groups and extras that conflict with what is taken, unless the call names them."""
+        if call.command == "tree" or any(option in call.options for option in _ONLY):
+            return ()
+        taken = self._named(call.values_of(f"--{self.scope}")) or {chosen}
+        rivals = dict.fromkeys(rival for name in taken for rival in self.rivals.get(name or "", ()))
+        return tuple(
+            part
+            for scope, name in rivals
+            if name not in map(canonical, _words(call.values_of(f"--{scope}", f"--no-{scope}")))
+            and (scope == "group" or "--all-extras" in call.options)
+            and (scope == "extra" or scope != self.scope or name not in map(canonical, self.names))
+            for part in (f"--no-{scope}", name)
+        )
 
     def _extra_flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
         if call.command == "tree":  # it has no --extra (uv 0.13.9) and shows them all
@@ -80,10 +99,16 @@ class Alternatives:
         taken = self._named(call.values_of("--extra"))
         refused = self._named(call.values_of("--no-extra"))
         if "--all-extras" in call.options:
+            if self.rivals:
+                return ()
             kept = taken or {chosen}
             return tuple(part for name in self.names if name not in kept for part in ("--no-extra", name))
         return () if taken or chosen is None or chosen in refused else ("--extra", chosen)
 
     def _named(self, words: Iterable[str]) -> set[str | None]:
-        wanted = {canonical(word) for value in words for word in value.replace(",", " ").split()}
+        wanted = set(map(canonical, _words(words)))
         return {name for name in self.names if canonical(name) in wanted}
+
+
+def _words(values: Iterable[str]) -> Iterator[str]:
+    return (word for value in values for word in value.replace(",", " ").split())

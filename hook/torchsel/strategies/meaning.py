@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from torchsel.backend import Backend, backend_of_url, known_backend
+from torchsel.catalog.catalog import release_key
 from torchsel.project import requirements
 from torchsel.project.present import table
 from torchsel.project.requirements import is_version, marker_holds
@@ -38,6 +39,11 @@ class Meaning:
     releases: frozenset[str] = frozenset()
     trouble: str = ""
     is_default: bool = False
+
+    @property
+    def newest(self) -> tuple[int, ...]:
+        """The newest of the releases, as numbers."""
+        return max(map(release_key, self.releases), default=())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from torchsel.project.requirements import parse_requirement
 from torchsel.project.workspace import find_pyproject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from packaging.requirements import Requirement
@@ -118,6 +118,41 @@ def base_ways(project: Project, folder: Path, call: UvCall | None = None) -> tup
         for text in _list(file.table("project").get("dependencies"))
         if (item := parse_requirement(text)) and canonical(item.name) == "torch"
     )
+
+
+def rivals(project: Project, files: Iterable[TomlFile], offer: Offer) -> tuple[tuple[Scope, str], ...]:
+    """The extras and groups that can't be installed with an offer, groups that include one of them too.
+
+    Of the groups only those that ``files`` have uv install unasked.
+    """
+    sets = [members for members in conflict_sets(project) if offer.place in members]
+    against = frozenset[Place]().union(*sets) - {offer.place}
+    extras = sorted((item.scope, item.name) for item in against if item.scope == "extra")
+    groups = dict.fromkeys(
+        (place.scope, place.name)
+        for file in files
+        for place in _default_groups(file)
+        if place != offer.place and _included(file, place, frozenset()) & against
+    )
+    return (*extras, *groups)
+
+
+def _default_groups(file: TomlFile) -> Iterator[Place]:
+    """The groups that uv installs unasked: those of ``tool.uv.default-groups``, else ``dev``."""
+    names = file.present.uv.get("default-groups", ["dev"])
+    listed = file.table(*LISTS["group"]) if names == "all" else _list(names)
+    yield from (Place(package=file.present.package, scope="group", name=_name(name)) for name in listed)
+
+
+def _included(file: TomlFile, place: Place, seen: frozenset[Place]) -> frozenset[Place]:
+    """A group with all that it includes."""
+    if place in seen:
+        return seen
+    found = seen | {place}
+    for item in next((_list(v) for k, v in file.table(*LISTS["group"]).items() if _name(k) == place.name), []):
+        if isinstance(item, dict) and (name := _name(item.get("include-group"))):
+            found |= _included(file, replace(place, name=name), found)
+    return found
 
 
 def _candidates(
