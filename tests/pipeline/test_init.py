@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.support.toolbox import Project
 
 CORPUS = ROOT / "tests" / "cases" / "adopted"
+SHAPES = sorted((ROOT / "tests" / "cases" / "init").iterdir())
 GOLDEN = sorted(CORPUS.glob("*/after-init.toml"))
 HEAD = '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
 FAMILY = ("torch", "torchvision")
@@ -59,6 +60,19 @@ def start(path: Path, strategy: str | None = None, host: str = "h200") -> str:
 @pytest.mark.parametrize("after", GOLDEN, ids=lambda path: path.parent.name)
 def test_the_text(after: Path) -> None:
     assert start(after.with_name("pyproject.toml")) == after.read_text()
+
+
+@pytest.mark.parametrize("case", SHAPES, ids=lambda path: path.name)
+def test_shapes(case: Path) -> None:
+    """Each is refused by its own name, or has this table written."""
+    expected = tomllib.loads((case / "expected.toml").read_text())
+    if sentence := expected.get("refused"):
+        with pytest.raises(ConfigError) as refused:
+            start(case / "pyproject.toml", expected.get("strategy"))
+        assert sentence in str(refused.value)
+    else:
+        after = tomllib.loads(start(case / "pyproject.toml", expected.get("strategy")))
+        assert after["tool"]["torchsel"] == expected["table"]
 
 
 @pytest.mark.parametrize("case", ROUND_TRIPS)

@@ -33,10 +33,11 @@ def run(context: Context) -> Answer:
     verdict = check(strategy)
     for note in verdict.notes:
         draft.warn(note)
-    for reason in verdict.drift:
+    for reason in (*verdict.past, *verdict.drift):
         draft.say(reason)
     if verdict.drift:
         draft.say("run 'torchsel' to bring it in sync")
+    if verdict.drift or verdict.past:
         return draft.answer(code=EXIT_DRIFT)
     draft.detail(f"in sync, routed to {', '.join(verdict.backends)}")
     return _check_hosts(context, strategy)

@@ -26,11 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """``drift`` says what differs, nothing when in sync; ``notes`` name entries that are the user's."""
+    """``drift`` says what differs, nothing when in sync; ``notes`` name entries that are the user's.
+
+    ``past`` names workspace members that route a package themselves, which only the user can mend.
+    """
 
     backends: tuple[str, ...]
     drift: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
 
 
 def check(strategy: Strategy) -> Verdict:
@@ -48,7 +52,9 @@ def check(strategy: Strategy) -> Verdict:
         drift = [f"{where}: torch is not routed yet"]
     drift = [*(f"{where}: {reason}" for reason in strategy.forbidden()), *drift, *leaks_in(strategy)]
     tags = alternatives.tags if alternatives else (routed,) if routed else ()
-    return Verdict(backends=tags, drift=tuple(drift), notes=_notes(strategy, plan))
+    return Verdict(
+        backends=tags, drift=tuple(drift), notes=_notes(strategy, plan), past=plan.changes.past
+    )
 
 
 def _notes(strategy: Strategy, plan: Plan) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torchsel.backend import Backend
+from torchsel.errors import ConfigError
 from torchsel.files.transaction import locked
 from torchsel.pipeline.apply import Mode, Outcome, apply, bring_along
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, read_strategy, strategy_in
@@ -83,6 +84,12 @@ def prepare(wish: Wish, host: Host, environ: Mapping[str, str]) -> Start:
     started = strategy_in(replace(project, root=root), wish.options, environ)
     found = decide(started, host, options=wish.options)
     plan = make_plan(started, found.selection.backend, found.decision.bound)
+    if plan.changes.is_users and started.name != "adopted":
+        why = plan.changes.left_alone[0].removesuffix("; left alone")
+        msg = (
+            f"{project.root.path}: {why}, so that [tool.torchsel] would have no effect (nothing was changed)"
+        )
+        raise ConfigError(msg)
     return Start(project=project, takeover=takeover, inputs=found, plan=plan, after=plan.text)
 
 

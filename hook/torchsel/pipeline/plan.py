@@ -14,6 +14,8 @@ from torchsel.strategies.packages import own_packages
 from torchsel.toml.edit import edit_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torchsel.backend import Backend
     from torchsel.project.workspace import Project
     from torchsel.strategies.protocol import Strategy
@@ -63,8 +65,21 @@ def plan_for(strategy: Strategy, wanted: Routing, *more: Edit) -> Plan:
         used=index_names(members),
         addressed=requirements.addressed(project),
     )
-    found = replace(found, edits=(*found.edits, *more))
+    past = () if found.is_users else tuple(_past(project, wanted))
+    found = replace(found, edits=(*found.edits, *more), past=past)
     return Plan(routing=wanted, changes=found, text=_edited(project, found))
+
+
+def _past(project: Project, wanted: Routing) -> Iterator[str]:
+    """Sources of members for what they require, which uv takes before those of the root."""
+    for file in project.members:
+        required = {item.name for item in requirements.required_in(file)}
+        for name in sorted(required & wanted.sources.keys() & file.present.sources.keys()):
+            where = file.path.relative_to(project.folder).as_posix()
+            yield (
+                f"{where}: tool.uv.sources.{file.present.sources[name].key}: this member routes {name} itself,"
+                " past [tool.torchsel]; take it out there"
+            )
 
 
 def _edited(project: Project, found: Changes) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def tell(outcome: Outcome, console: Speaker, *, dry: bool = False) -> None:
     """Say what was left alone, what to mind, and in one line what was done."""
-    for note in outcome.plan.changes.left_alone:
+    for note in (*outcome.plan.changes.past, *outcome.plan.changes.left_alone):
         console.warn(note)
     if outcome.inputs.strategy.alternatives is None:
         for warning in outcome.warnings:

@@ -17,6 +17,7 @@ from torchsel.host import Host
 from torchsel.project import requirements
 from torchsel.project.present import INDEXES, LISTS, SOURCES, canonical
 from torchsel.project.requirements import environment, marker_holds, required_name
+from torchsel.strategies.kinds import refuse_unknown_kinds
 from torchsel.strategies.meaning import tag_of_url
 from torchsel.strategies.offers import offers
 from torchsel.toml.edits import SetValue
@@ -78,6 +79,7 @@ def take_over(project: Project, strategy: str | None, backend: str | None, catal
     Raises:
         ConfigError: the routing is of a kind that ``[tool.torchsel]`` can't say.
     """
+    refuse_unknown_kinds(project)
     found = _offers(project)
     result = Takeover()
     if found and strategy in (None, "adopted"):

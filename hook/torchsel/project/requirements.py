@@ -65,7 +65,12 @@ def direct_requirements(project: Project) -> list[Required]:
     That is ``project.dependencies``, its extras, the dependency groups (torchsel's own left out) and uv's
     legacy ``dev-dependencies``. A malformed one is left to uv.
     """
-    return [item for file in project.files for item in _parsed(_listed(file))]
+    return [item for file in project.files for item in required_in(file)]
+
+
+def required_in(file: TomlFile) -> list[Required]:
+    """The same of one file."""
+    return list(_parsed(_listed(file)))
 
 
 def bounds(project: Project) -> list[Required]:
@@ -187,6 +192,17 @@ def environment(host: Host, python: str | None) -> dict[str, str]:
         "platform_version": "",
         "extra": "",
     }
+
+
+def admitted(markers: object, hosts: Iterable[Host]) -> tuple[Host, ...]:
+    """Those of ``hosts`` for which a marker of a list such as ``tool.uv.environments`` holds, on any Python."""
+    listed = markers if isinstance(markers, list) else [markers]
+    minors = [f"3.{minor}" for minor in range(8, 17)]
+    return tuple(
+        host
+        for host in hosts
+        if any(marker_holds(str(text), environment(host, minor)) for text in listed for minor in minors)
+    )
 
 
 def _listed(file: TomlFile) -> Iterator[tuple[str, object]]:

@@ -32,12 +32,14 @@ _SCOPES: tuple[Scope, ...] = ("group", "extra")
 class Changes:
     """Edits that bring a file in line, and sentences on entries that are the user's and were left alone.
 
-    ``is_users`` tells that torch itself is routed by the user, so that there is nothing to bring in line.
+    ``is_users`` tells that torch itself is routed by the user, so that there is nothing to bring in line;
+    ``past`` names the workspace members that route a package themselves, past what stands in the root.
     """
 
     edits: tuple[Edit, ...] = ()
     left_alone: tuple[str, ...] = ()
     is_users: bool = False
+    past: tuple[str, ...] = ()
 
 
 def find_changes(
@@ -87,9 +89,6 @@ def _list_edits(
 ) -> Iterator[Edit]:
     """Groups or extras. ``known`` are the packages one of ours can require; another is the user's."""
     wanted, path = routing.lists(scope), LISTS[scope]
-    if wanted and scope == "extra" and "project" not in present.data:
-        msg = "tool.torchsel.strategy: 'extras' needs a [project] table to hold them; use 'groups' here"
-        raise ConfigError(msg)
     lists = present.lists(scope)
     names = {canonical(name): name for name in lists}
     for name, items in wanted.items():

@@ -47,7 +47,7 @@ class Routing:
 class Alternative:
     """One way of several: its group or extra name, backend, index and what the list requires.
 
-    ``bounds`` are version specifiers by package.
+    ``bounds`` are version specifiers by package, ``marker`` is that of the platforms it is for, empty for all.
     """
 
     name: str
@@ -55,11 +55,18 @@ class Alternative:
     url: str
     packages: tuple[str, ...]
     bounds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    marker: str = ""
 
     @property
     def requirements(self) -> tuple[str, ...]:
         """What its group or extra requires."""
-        return tuple(f"{package}{self.bounds.get(package, '')}" for package in self.packages)
+        suffix = f"; {self.marker}" if self.marker else ""
+        return tuple(f"{package}{self.bounds.get(package, '')}{suffix}" for package in self.packages)
+
+    @property
+    def marked(self) -> dict[str, str]:
+        """The marker as a part of a source."""
+        return {"marker": self.marker} if self.marker else {}
 
 
 def to_one(
@@ -104,16 +111,13 @@ def to_several(
     keeps_bounds: bool = False,
     named: Iterable[str] = (),
 ) -> Routing:
-    """Route to one of several backends by the group or extra that is chosen, the same for all machines.
-
-    Nothing has a marker: where torch is a plain dependency too, uv (0.13.9) pins the index before it splits
-    by platform, and a marked triton then has no solution.
-    """
+    """Route to one of several backends by the group or extra that is chosen, the same for all machines."""
     listed = list(alternatives)
     sources: dict[str, list[dict[str, str]]] = {}
     for item in listed:
         for package in item.packages:
-            sources.setdefault(package, []).append({"index": item.backend.index_name, scope: item.name})
+            source = {"index": item.backend.index_name, scope: item.name, **item.marked}
+            sources.setdefault(package, []).append(source)
     lists = {item.name: item.requirements for item in listed}
     return Routing(
         indexes={item.backend.index_name: item.url for item in listed},

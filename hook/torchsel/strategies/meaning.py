@@ -185,7 +185,9 @@ def is_general(url: str) -> bool:
     """Whether an index is uv's default one, PyPI, or a copy of it: its path is ``simple`` and no more."""
     host, _, path = url.partition("://")[2].partition("?")[0].partition("/")
     parts = [part for part in path.split("/") if part not in ("", "web")]
-    return parts in (["simple"], ["pypi", "simple"]) or (host.startswith("pypi.") and parts[-1:] == ["simple"])
+    return parts in (["simple"], ["pypi", "simple"]) or (
+        host.startswith("pypi.") and parts[-1:] == ["simple"]
+    )
 
 
 def _implicit(listed: list[Index]) -> str | None:

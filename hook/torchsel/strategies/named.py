@@ -18,8 +18,16 @@ from torchsel.selection.cover import covering
 from torchsel.selection.demand import parse_specifiers, python_matches
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
-from torchsel.strategies.packages import index_url, named_packages, packages_on, reference_release
+from torchsel.strategies.packages import (
+    as_bounded,
+    index_url,
+    marker_where_lacking,
+    named_packages,
+    packages_on,
+    reference_release,
+)
 from torchsel.strategies.protocol import Decision
+from torchsel.strategies.refusals import refuse_unfit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +92,7 @@ class Named:
             listed = ", ".join(offered.tags)
             msg = f"{request.source} asks for {request.backend}, which is not among this project's: {listed}"
             raise ConfigError(msg)
-        narrowed = self._as_locked()
+        narrowed = as_bounded(setting, offered, self._as_locked())
 
         def among(catalog: Catalog) -> Selection:
             return select(
@@ -114,6 +122,7 @@ class Named:
         ``releases`` are those of torch that alternatives require, by name, while uv.lock comes to them.
         """
         setting, config, offered = self.setting, self.setting.config, self.alternatives
+        refuse_unfit(setting, map(Backend.parse, offered.tags))
         self._refuse_what_never_fits()
         same = self._bound()
         bounds = {name: f"=={release}" for name, release in releases.items()}
@@ -222,6 +231,7 @@ class Named:
             url=index_url(setting, backend),
             packages=packages_on(setting, backend, torch),
             bounds={"torch": bound} if bound else {},
+            marker=marker_where_lacking(setting, backend, torch),
         )
 
     def _defaults(self) -> tuple[str, ...]:

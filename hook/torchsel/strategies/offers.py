@@ -149,7 +149,9 @@ def _included(file: TomlFile, place: Place, seen: frozenset[Place]) -> frozenset
     if place in seen:
         return seen
     found = seen | {place}
-    for item in next((_list(v) for k, v in file.table(*LISTS["group"]).items() if _name(k) == place.name), []):
+    for item in next(
+        (_list(v) for k, v in file.table(*LISTS["group"]).items() if _name(k) == place.name), []
+    ):
         if isinstance(item, dict) and (name := _name(item.get("include-group"))):
             found |= _included(file, replace(place, name=name), found)
     return found

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
 from torchsel.backend import Backend
+from torchsel.host import PLATFORMS
 from torchsel.project import requirements
 from torchsel.project.present import LISTS, canonical
 from torchsel.project.requirements import required_name
+from torchsel.routing.wanted import platform_marker
+from torchsel.selection.demand import parse_specifiers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from torchsel.catalog.catalog import Catalog
+    from torchsel.project.present import Present, Scope
     from torchsel.selection.demand import Demand
+    from torchsel.strategies.alternatives import Alternatives
     from torchsel.strategies.setting import Setting
 
 
@@ -69,6 +75,44 @@ def platforms(backend: Backend, torch: str | None, catalog: Catalog) -> Collecti
         return found
     kin = [build for build in catalog.all_builds if Backend.parse(build.backend).family == backend.family]
     return catalog.platforms_of(kin[0].backend if kin else "cpu", None)
+
+
+def marker_where_lacking(setting: Setting, backend: Backend, torch: str | None) -> str:
+    """Where ``tool.uv.environments`` names a platform that a backend lacks, that of those it has.
+
+    Elsewhere none: where torch is a plain dependency too, uv (0.13.9) pins the index before it splits by
+    platform, and a marked triton then has no solution; there it is the unmarked one that has none.
+    """
+    locked_for = requirements.admitted(list(setting.demand().environments), PLATFORMS)
+    there = platforms(backend, torch, setting.catalog)
+    return platform_marker(there) if any(host.platform not in there for host in locked_for) else ""
+
+
+def as_bounded(setting: Setting, offered: Alternatives, catalog: Catalog) -> Catalog:
+    """The catalog with only the releases that a user's own list for each backend allows."""
+    texts: dict[str, list[str]] = {}
+    for name, tag in offered.names.items():
+        texts.setdefault(tag, []).extend(_users_bounds(setting.present, offered.scope, name))
+    allowed = {tag: parse_specifiers(listed) for tag, listed in texts.items() if listed}
+    if not allowed:
+        return catalog
+    kept = (
+        build
+        for build in catalog.all_builds
+        if build.backend not in allowed or allowed[build.backend].contains(build.torch, prereleases=True)
+    )
+    return replace(catalog, all_builds=tuple(kept))
+
+
+def _users_bounds(present: Present, scope: Scope, name: str) -> Iterator[str]:
+    if present.is_generated(scope, name):
+        return
+    lists = present.lists(scope).items()
+    listed = next((items for key, items in lists if canonical(key) == canonical(name)), None)
+    for item in listed if isinstance(listed, list) else ():
+        requirement = requirements.parse_requirement(item)
+        if requirement and canonical(requirement.name) == "torch" and requirement.specifier:
+            yield str(requirement.specifier)
 
 
 def _users_packages(setting: Setting) -> set[str]:

@@ -69,7 +69,5 @@ class Setting:
             upgrade=upgrade,
             packages=frozenset({*named, *(item.name for item in deciding)}),
             versions=tuple((item.name, item.public) for item in deciding),
-            environments=tuple(
-                map(str, environments if isinstance(environments, list) else [environments])
-            ),
+            environments=tuple(map(str, environments if isinstance(environments, list) else [environments])),
         )

@@ -1,0 +1,58 @@
+"""Projects in which uv could not choose by group or extra: said before anything is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.errors import ConfigError
+from torchsel.host import PLATFORMS
+from torchsel.project.requirements import admitted, bounds
+from torchsel.strategies.packages import named_packages, platforms, reference_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torchsel.backend import Backend
+    from torchsel.strategies.setting import Setting
+
+_PIN = 'or write strategy = "pin" in [tool.torchsel]'
+
+
+def refuse_unfit(setting: Setting, backends: Iterable[Backend]) -> None:
+    """Refuse what has no solution, or one without the chosen build (seen with uv 0.13.9).
+
+    Raises:
+        ConfigError: naming the key and what to write instead.
+    """
+    root, strategy = setting.project.root, setting.config.strategy
+    if "project" not in root.data:
+        msg = (
+            f"{root.path}: tool.torchsel.strategy: {strategy!r} needs a [project] table, as uv reads conflicts"
+            ' of a package alone; write strategy = "pin" in [tool.torchsel]'
+        )
+        raise ConfigError(msg)
+    routed = set(named_packages(setting))
+    for item in bounds(setting.project):
+        if item.place == "tool.uv.override-dependencies" and item.name in routed:
+            msg = (
+                f"{root.path}: {item.place}: {str(item.requirement)!r} replaces every requirement of"
+                f" {item.name}, those of {strategy} too, so that none of them is chosen; move it to"
+                f" tool.uv.constraint-dependencies, {_PIN}"
+            )
+            raise ConfigError(msg)
+    _refuse_required_environments(setting, backends)
+
+
+def _refuse_required_environments(setting: Setting, backends: Iterable[Backend]) -> None:
+    uv = setting.present.uv
+    needed = admitted(uv.get("required-environments"), PLATFORMS) if "required-environments" in uv else ()
+    for backend in backends:
+        torch = reference_release(setting.demand(), backend, setting.catalog)
+        there = platforms(backend, torch, setting.catalog)
+        if lacking := [host.platform for host in needed if host.platform not in there]:
+            msg = (
+                f"{setting.project.root.path}: tool.uv.required-environments: torch has no {backend.tag} wheel"
+                f" for {', '.join(lacking)}, so that uv finds no solution; leave {backend.tag} out of"
+                f" tool.torchsel.backends, {_PIN}"
+            )
+            raise ConfigError(msg)
