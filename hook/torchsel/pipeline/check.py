@@ -52,9 +52,7 @@ def check(strategy: Strategy) -> Verdict:
         drift = [f"{where}: torch is not routed yet"]
     drift = [*(f"{where}: {reason}" for reason in strategy.forbidden()), *drift, *leaks_in(strategy)]
     tags = alternatives.tags if alternatives else (routed,) if routed else ()
-    return Verdict(
-        backends=tags, drift=tuple(drift), notes=_notes(strategy, plan), past=plan.changes.past
-    )
+    return Verdict(backends=tags, drift=tuple(drift), notes=_notes(strategy, plan), past=plan.changes.past)
 
 
 def _notes(strategy: Strategy, plan: Plan) -> tuple[str, ...]:

@@ -76,10 +76,8 @@ def _past(project: Project, wanted: Routing) -> Iterator[str]:
         required = {item.name for item in requirements.required_in(file)}
         for name in sorted(required & wanted.sources.keys() & file.present.sources.keys()):
             where = file.path.relative_to(project.folder).as_posix()
-            yield (
-                f"{where}: tool.uv.sources.{file.present.sources[name].key}: this member routes {name} itself,"
-                " past [tool.torchsel]; take it out there"
-            )
+            key = f"tool.uv.sources.{file.present.sources[name].key}"
+            yield f"{where}: {key}: this member routes {name} itself, past [tool.torchsel]; take it out there"
 
 
 def _edited(project: Project, found: Changes) -> str:

@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from torchsel.errors import TorchselError
+from torchsel.errors import DemandError, TorchselError
 from torchsel.project.present import canonical
 from torchsel.project.toml_file import read_text
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from torchsel.host import Host
     from torchsel.project.toml_file import TomlFile
     from torchsel.project.workspace import Project
+
+
+MOST_SPECIFIERS = 500
+"""Different version specifiers of one package that are read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,8 +89,12 @@ def specifiers(project: Project, name: str, *, host: Host | None, python: str | 
 
     uv's overrides replace every other one. Bounds of extras and groups that contradict the rest (they
     may be meant for different environments) are left out.
+
+    Raises:
+        DemandError: there are too many.
     """
     found = [item for item in [*direct_requirements(project), *bounds(project)] if item.name == name]
+    _refuse_endless(found)
     found = [item for item in found if _applies(item.requirement, host, python)]
     overrides = [item for item in found if item.place == "tool.uv.override-dependencies"]
     everywhere = [item for item in found if _is_unconditional(item.place)]
@@ -94,6 +102,14 @@ def specifiers(project: Project, name: str, *, host: Host | None, python: str | 
     if not overrides and not _compatible(texts):
         texts = [_public_specifier(item) for item in everywhere]
     return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def _refuse_endless(found: Iterable[Required]) -> None:
+    """Judging them together takes time by their square: 500 take a second."""
+    distinct = {str(specifier) for item in found for specifier in item.requirement.specifier}
+    if len(distinct) > MOST_SPECIFIERS:
+        msg = f"{len(distinct)} version specifiers, of which torchsel reads {MOST_SPECIFIERS}: write a range"
+        raise DemandError(msg)
 
 
 def places_of(project: Project, name: str) -> tuple[str, ...]:
@@ -195,7 +211,7 @@ def environment(host: Host, python: str | None) -> dict[str, str]:
 
 
 def admitted(markers: object, hosts: Iterable[Host]) -> tuple[Host, ...]:
-    """Those of ``hosts`` for which a marker of a list such as ``tool.uv.environments`` holds, on any Python."""
+    """The ``hosts`` for which a marker of a list such as ``tool.uv.environments`` holds, on any Python."""
     listed = markers if isinstance(markers, list) else [markers]
     minors = [f"3.{minor}" for minor in range(8, 17)]
     return tuple(

@@ -47,7 +47,7 @@ class Routing:
 class Alternative:
     """One way of several: its group or extra name, backend, index and what the list requires.
 
-    ``bounds`` are version specifiers by package, ``marker`` is that of the platforms it is for, empty for all.
+    ``bounds`` are version specifiers by package, ``marker`` is of the platforms it is for, empty for all.
     """
 
     name: str

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import release_key
+from torchsel.selection.demand import parse_specifiers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,9 @@ def vetoes(tag: str, demand: Demand, catalog: Catalog) -> Iterator[tuple[str, st
     for row in _rows(demand, catalog, "veto"):
         if row.is_beside(tag) and not catalog.has_package(tag, row.package):
             yield row.package, f"{row.package} has no {tag} build, and {row.reason}"
+    for package, cuda in _built_for(demand, catalog):
+        if _is_other_cuda(tag, cuda):
+            yield package, f"{package} comes from an address for CUDA {cuda}"
 
 
 def mismatches(tag: str, demand: Demand, catalog: Catalog) -> Iterator[str]:
@@ -32,6 +36,28 @@ def mismatches(tag: str, demand: Demand, catalog: Catalog) -> Iterator[str]:
         if family != "cpu" and not row.is_beside(tag):
             where = f"{row.package} on uv's default index is built for {row.reason}"
             yield f"{where} and may not work beside torch for {tag}"
+    for package, cuda in demand.built_for:
+        if family in ("rocm", "xpu") or _is_other_cuda(tag, cuda):
+            yield f"{package} comes from an address for CUDA {cuda} and may not work beside torch for {tag}"
+
+
+def _built_for(demand: Demand, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Each package with the CUDA to keep: its own, or its major alone where no torch allowed has that one."""
+    if not demand.built_for:
+        return
+    allowed = parse_specifiers(demand.specifiers)
+    builds = (build for build in catalog.all_builds if allowed.contains(build.torch, prereleases=True))
+    tags = {build.backend for build in builds if Backend.parse(build.backend).family == "cuda"}
+    for package, cuda in demand.built_for:
+        tries = (cuda, cuda.partition(".")[0])
+        kept = next((each for each in tries if any(not _is_other_cuda(tag, each) for tag in tags)), "")
+        if kept:
+            yield package, kept
+
+
+def _is_other_cuda(tag: str, cuda: str) -> bool:
+    backend, wanted = Backend.parse(tag), release_key(cuda)
+    return backend.family == "cuda" and backend.release[: len(wanted)] != wanted
 
 
 def _rows(demand: Demand, catalog: Catalog, rule: CompanionRule) -> Iterator[Companion]:

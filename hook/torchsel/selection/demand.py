@@ -28,7 +28,8 @@ class Demand:
     its interpreter (``3.12``) where known; ``locked`` are the public releases in uv.lock, newest first
     (several where uv forks); ``upgrade`` gives them up. ``packages`` are the names of the
     project's packages, required or locked, ``versions`` the locked public releases of those that decide.
-    ``environments`` are the markers to which ``tool.uv.environments`` limits what uv locks for.
+    ``environments`` are the markers to which ``tool.uv.environments`` limits what uv locks for,
+    ``built_for`` the packages from addresses that name a CUDA, each with that (``12.8``, or ``12`` for any).
     """
 
     specifiers: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Demand:
     packages: frozenset[str] = frozenset()
     versions: tuple[tuple[str, str], ...] = ()
     environments: tuple[str, ...] = ()
+    built_for: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -192,7 +192,7 @@ class _Chooser:
         return replace(selection, reasons=(reason,), warnings=(warning,))
 
     def _alternatives(self) -> Alternatives:
-        """Every name; of two for one backend that with an index of its own, the newer torch, the plainer name."""
+        """Every name; of two for one backend that with its own index, the newer torch, the plainer name."""
         names = {name: item.tag or "" for name, item in self.meanings.items()}
 
         def rank(name: str) -> tuple[object, ...]:

@@ -73,7 +73,7 @@ class Pin:
     def routing(
         self, backend: Backend, bound: str = "", releases: Mapping[str, str] = MappingProxyType({})
     ) -> Routing:
-        """Sources to one index on the platforms that have the build; all where a local version is pinned."""
+        """Sources to one index on the platforms that have the build, or where a local version is pinned."""
         setting = self.setting
         torch = reference_release(setting.demand(), backend, setting.catalog)
         packages = packages_on(setting, backend, torch)

@@ -27,8 +27,8 @@ def refuse_unfit(setting: Setting, backends: Iterable[Backend]) -> None:
     root, strategy = setting.project.root, setting.config.strategy
     if "project" not in root.data:
         msg = (
-            f"{root.path}: tool.torchsel.strategy: {strategy!r} needs a [project] table, as uv reads conflicts"
-            ' of a package alone; write strategy = "pin" in [tool.torchsel]'
+            f"{root.path}: tool.torchsel.strategy: {strategy!r} needs a [project] table, as uv reads"
+            ' conflicts of a package alone; write strategy = "pin" in [tool.torchsel]'
         )
         raise ConfigError(msg)
     routed = set(named_packages(setting))
@@ -50,9 +50,10 @@ def _refuse_required_environments(setting: Setting, backends: Iterable[Backend])
         torch = reference_release(setting.demand(), backend, setting.catalog)
         there = platforms(backend, torch, setting.catalog)
         if lacking := [host.platform for host in needed if host.platform not in there]:
+            where = f"{setting.project.root.path}: tool.uv.required-environments"
             msg = (
-                f"{setting.project.root.path}: tool.uv.required-environments: torch has no {backend.tag} wheel"
-                f" for {', '.join(lacking)}, so that uv finds no solution; leave {backend.tag} out of"
+                f"{where}: torch has no {backend.tag} wheel for"
+                f" {', '.join(lacking)}, so that uv finds no solution; leave {backend.tag} out of"
                 f" tool.torchsel.backends, {_PIN}"
             )
             raise ConfigError(msg)

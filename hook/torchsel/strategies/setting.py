@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torchsel.backend import is_tag
 from torchsel.config.request import Request
 from torchsel.project import requirements
+from torchsel.project.built import built_for
 from torchsel.selection.demand import Demand
 
 if TYPE_CHECKING:
@@ -69,5 +70,6 @@ class Setting:
             upgrade=upgrade,
             packages=frozenset({*named, *(item.name for item in deciding)}),
             versions=tuple((item.name, item.public) for item in deciding),
+            built_for=built_for(self.project, host, python, but=self.catalog.family_packages),
             environments=tuple(map(str, environments if isinstance(environments, list) else [environments])),
         )
