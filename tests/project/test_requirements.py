@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from torchsel.errors import DemandError
 from torchsel.host import Host
 from torchsel.project.requirements import (
     Locked,
@@ -19,6 +21,7 @@ from torchsel.project.requirements import (
     newest_first,
     parse_requirement,
     pinned_local,
+    pinned_marker,
     project_python,
     specifiers,
 )
@@ -175,6 +178,36 @@ def test_nested_too_deeply_is_left_to_uv() -> None:
 )
 def test_pinned_local(items: tuple[str, ...], found: tuple[str, str] | None) -> None:
     assert pinned_local(project(dependencies(*items)), "torch") == found
+
+
+def test_a_pin_is_asked_of_the_machines_its_marker_holds_for() -> None:
+    items = ("torch==2.10.0+cu128; sys_platform == 'linux'", "torch==2.10.0+cpu; sys_platform == 'win32'")
+    pinned = project(dependencies(*items, "torch==2.10.0; sys_platform == 'darwin'"))
+    found = [pinned_local(pinned, "torch", host=host) for host in (LINUX, WINDOWS, MAC)]
+    assert found == [("cu128", "project.dependencies"), ("cpu", "project.dependencies"), None]
+    assert pinned_marker(pinned, "torch", "cu128") == 'sys_platform == "linux"'
+    assert pinned_marker(pinned, "torch", "cu130") is None
+    assert pinned_marker(project(dependencies("torch==2.10.0+cu128")), "torch", "cu128") == ""
+
+
+def test_bounds_of_a_list_that_a_user_wrote_for_an_index_of_torchsels_name() -> None:
+    index = '[[tool.uv.index]]\nname = "pytorch-cu128"\nurl = "https://download.pytorch.org/whl/cu128"\n'
+    text = '[dependency-groups]\n%s\n[tool.uv.sources]\ntorch = { index = "pytorch-cu128", group = "gpu" }\n'
+    users, ours = (
+        project(text % listed + index) for listed in ('gpu = ["torch==2.11.0"]', 'gpu = ["torch"]')
+    )
+    assert specifiers(users, "torch", host=LINUX, python=None) == ("==2.11.0",)
+    assert direct_requirements(ours) == []
+
+
+def test_too_many_specifiers_are_refused_in_time() -> None:
+    many = ",".join(f"!=1.{minor}" for minor in range(10_000))
+    started = time.monotonic()
+    with pytest.raises(DemandError, match="10000 version specifiers, of which torchsel reads 500"):
+        specifiers(project(dependencies(f"torch{many}")), "torch", host=LINUX, python=None)
+    few = ",".join(f"!=1.{minor}" for minor in range(500))
+    assert specifiers(project(dependencies(f"torch{few}")), "torch", host=LINUX, python=None)
+    assert time.monotonic() - started < 3
 
 
 LOCK = """

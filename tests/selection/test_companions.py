@@ -129,3 +129,30 @@ def test_a_bound_names_the_companions_too() -> None:
     assert found.ways_out[0][0].requirements == ("torch<2.15", "torchvision<0.29.2")
     assert CATALOG.bounds_before("2.10.0", {"torchaudio"}) == ("torch<2.10", "torchaudio<2.10.0")
     assert CATALOG.bounds_before("2.0.0", {"torchvision"}) == ("torch<2.0",)
+
+
+@pytest.mark.parametrize(
+    ("built_for", "specifiers", "backend", "torch"),
+    [
+        ((("flash-attn", "12.8"),), (), "cu128", "2.11.0"),
+        ((("flash-attn", "12"),), ("==2.8.0",), "cu129", "2.8.0"),
+        ((("torch-scatter", "13.0"),), (), "cu130", "2.15.0"),
+        ((("vllm", "12.9"), ("flashinfer-jit-cache", "12.8")), ("==2.11.0",), "cu129", "2.11.0"),
+        ((("vllm", "12.9"), ("flash-attn", "13.0")), (), "cu132", "2.15.0"),
+        ((("flash-attn", "11.8"),), ("==2.15.0",), "cu132", "2.15.0"),
+    ],
+)
+def test_the_cuda_that_a_package_is_built_for_is_kept(
+    built_for: tuple[tuple[str, str], ...], specifiers: tuple[str, ...], backend: str, torch: str
+) -> None:
+    found = pick(LINUX, built_for=built_for, specifiers=specifiers)
+    assert (found.backend.tag, found.torch) == (backend, torch)
+    is_kept = all(found.backend.release[0] == int(cuda.partition(".")[0]) for _, cuda in built_for)
+    assert ("comes from an address for CUDA" in " ".join(found.warnings)) != is_kept
+
+
+def test_what_keeps_an_older_cuda_is_said() -> None:
+    found = pick(LINUX, built_for=(("flash-attn", "12.8"),))
+    assert "flash-attn comes from an address for CUDA 12.8" in told(found)
+    beside = pick(linux(RX7900), built_for=(("flash-attn", "12"),))
+    assert "may not work beside torch for rocm" in told(beside)

@@ -216,6 +216,67 @@ def test_other_commands_of_uv(project: MakeProject, index: Index, hosts: dict[st
     assert "others of this project's own extras: cpu" in demo.torchsel("status").out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "chosen", "flags"),
+    [
+        ("sync", "gpu", ("--extra", "gpu")),
+        ("sync", "cpu", ("--extra", "cpu", "--no-group", "checks")),
+        ("sync --group checks", "cpu", ("--extra", "cpu")),
+        ("sync --only-group dev", "cpu", ("--extra", "cpu")),
+        ("sync --all-extras", "gpu", ("--no-extra", "cpu", "--no-extra", "diary")),
+        ("sync --all-extras", "cpu", ("--no-extra", "gpu", "--no-group", "checks")),
+        ("sync --extra cpu", "gpu", ("--no-group", "checks")),
+    ],
+)
+def test_what_conflicts_with_the_choice_is_left_out(
+    arguments: str, chosen: str, flags: tuple[str, ...]
+) -> None:
+    folder = CORPUS / "sets-that-share-an-extra"
+    call = read_uv_call(arguments.split(), folder)
+    alternatives = read_inputs(
+        Options(folder=folder, host=str(host_files()["cpu"])), {}
+    ).decision.alternatives
+    assert alternatives
+    assert alternatives.flags(chosen, call) == flags
+
+
+def test_default_groups_that_conflict_with_the_choice(
+    project: MakeProject, index: Index, hosts: dict[str, Path]
+) -> None:
+    demo = copied("sets-that-share-an-extra", project, index)
+    text = (
+        demo.text()
+        .replace(', "testkit"]', "]")
+        .replace('diary = ["torch==2.8.0"]', 'diary = ["torch==2.8.0"]')
+    )
+    demo.pyproject.write_text(text)
+    demo.uv("lock")
+    for host, version in {"h200": "2.8.0+cu128", "cpu": "2.8.0+cpu"}.items():
+        demo.torchsel("--host", str(hosts[host]), "sync", "--locked")
+        assert demo.installed("torch") == version
+        demo.torchsel("--host", str(hosts[host]), "sync", "--locked", "--all-extras")
+        assert demo.installed("torch") == version
+
+
+@pytest.mark.parametrize(
+    ("case", "host", "sentence"),
+    [
+        (
+            "old-releases-beside-the-newest",
+            "rx7900",
+            "could run rocm6.4 with torch 2.8.0, which this project",
+        ),
+        ("local-versions-alone", "mac", "cpu pins a local version of torch, which no wheel for macOS has"),
+        ("indexes-that-say-little", "gtx1080ti", "odd: its index or source names no backend"),
+    ],
+)
+def test_sentences_are_about_what_the_project_offers(case: str, host: str, sentence: str) -> None:
+    found = read_inputs(Options(folder=CORPUS / case, host=str(host_files()[host])), {})
+    told = "; ".join([*found.decision.notes, *found.selection.warnings])
+    assert sentence in told
+    assert "PyTorch has no" not in told
+
+
 def test_members_of_a_workspace(project: MakeProject, index: Index, hosts: dict[str, Path]) -> None:
     demo = copied("workspace-member", project, index)
     demo.env["TORCHSEL_HOST"] = str(hosts["h200"])

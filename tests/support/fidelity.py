@@ -106,7 +106,7 @@ def _shuffled(random: Random, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _config(random: Random, *, has_project: bool) -> dict[str, Any]:
-    strategy = random.choice(["pin", "pin", "groups", "extras" if has_project else "groups"])
+    strategy = random.choice(["pin", "pin", "groups", "extras"] if has_project else ["pin"])
     config: dict[str, Any] = {} if strategy == "pin" and random.random() < 0.7 else {"strategy": strategy}
     if strategy != "pin":
         listed: list[Any] = [["cpu", "cu126", "cu130"], ["cpu", "xpu"], ["rocm7.2"], NAMES, None, None]

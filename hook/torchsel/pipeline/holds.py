@@ -26,9 +26,11 @@ class Holds:
     """``--upgrade-package`` requirements, torch first; each try is for where the one before has no solution.
 
     The first holds each fork at its own release, the next none past its newest, the last torch alone.
+    ``dated`` are the packages of which uv leaves out what has no upload date, where the project says so.
     """
 
     tries: tuple[tuple[str, ...], ...]
+    dated: tuple[str, ...] = ()
 
     def lock(self, uv: Uv, folder: Path) -> str | None:
         """Run ``uv lock``; what uv said of the last try, None where one worked."""
@@ -37,7 +39,16 @@ class Holds:
             failure = uv.lock(folder, upgrade=held)
             if failure is None:
                 break
+        if failure and self.dated:
+            free = ", ".join(f"{name} = false" for name in self.dated)
+            failure += "\ntool.uv.exclude-newer leaves out what an index gives no upload date for; write"
+            failure += f" exclude-newer-package = {{ {free} }} in [tool.uv]"
         return failure
+
+
+def _dated(found: Inputs, plan: Plan) -> tuple[str, ...]:
+    is_dated = "exclude-newer" in found.setting.present.uv
+    return tuple(sorted(plan.routing.sources)) if is_dated else ()
 
 
 def holds(found: Inputs, plan: Plan, *, upgrade: bool = False) -> Holds:
@@ -47,11 +58,12 @@ def holds(found: Inputs, plan: Plan, *, upgrade: bool = False) -> Holds:
     """
     locked = _locked(found, plan)
     if upgrade:
-        return Holds(tries=(tuple(locked),))
+        return Holds(tries=(tuple(locked),), dated=_dated(found, plan))
     wanted = found.strategy.release(found.decision, found.host)
     urls = found.setting.present.backends
     if wanted is not None and wanted not in routed_releases(locked["torch"], urls):
-        return Holds(tries=((f"torch=={wanted}", *(name for name in locked if name != "torch")),))
+        tries = ((f"torch=={wanted}", *(name for name in locked if name != "torch")),)
+        return Holds(tries=tries, dated=_dated(found, plan))
     return kept(found, plan)
 
 
@@ -61,7 +73,8 @@ def kept(found: Inputs, plan: Plan) -> Holds:
     bounded = [_bound(name, items, urls, plan.routing.marker) for name, items in locked.items()]
     exact = [text for name, items in locked.items() for text in _forks(name, items)]
     free = [bounded[0], *(name for name in locked if name != "torch")]
-    return Holds(tries=tuple(dict.fromkeys(tuple(each) for each in (exact, bounded, free))))
+    tries = tuple(dict.fromkeys(tuple(each) for each in (exact, bounded, free)))
+    return Holds(tries=tries, dated=_dated(found, plan))
 
 
 def routed_releases(items: list[Locked], urls: Collection[str]) -> set[str]:

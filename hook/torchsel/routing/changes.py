@@ -62,7 +62,8 @@ def find_changes(
     sources = split_sources(present, routing, ours=ours, addressed=addressed)
     if "torch" in sources.foreign:
         return Changes(left_alone=sources.notes, is_users=True)
-    known = {*ours, *routing.sources, *present.sources}
+    routed = {name for name, source in present.sources.items() if source.is_only_to(present.own_indexes)}
+    known = {*ours, *routing.sources, *routed}
     edits = [
         *(edit for scope in _SCOPES for edit in _list_edits(present, scope, routing, sources.foreign, known)),
         *_default_edits(present, routing),

@@ -37,22 +37,25 @@ def mismatches(tag: str, demand: Demand, catalog: Catalog) -> Iterator[str]:
             where = f"{row.package} on uv's default index is built for {row.reason}"
             yield f"{where} and may not work beside torch for {tag}"
     for package, cuda in demand.built_for:
-        if family in ("rocm", "xpu") or _is_other_cuda(tag, cuda):
+        if family in ("rocm", "xpu") or _is_other_cuda(tag, cuda.partition(".")[0]):
             yield f"{package} comes from an address for CUDA {cuda} and may not work beside torch for {tag}"
 
 
-def _built_for(demand: Demand, catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """Each package with the CUDA to keep: its own, or its major alone where no torch allowed has that one."""
+def _built_for(demand: Demand, catalog: Catalog) -> tuple[tuple[str, str], ...]:
+    """Each package with the CUDA to keep: its own, or its major where no torch allowed suits all of them.
+
+    None where even the majors differ, or no torch has them.
+    """
     if not demand.built_for:
-        return
+        return ()
     allowed = parse_specifiers(demand.specifiers)
     builds = (build for build in catalog.all_builds if allowed.contains(build.torch, prereleases=True))
     tags = {build.backend for build in builds if Backend.parse(build.backend).family == "cuda"}
-    for package, cuda in demand.built_for:
-        tries = (cuda, cuda.partition(".")[0])
-        kept = next((each for each in tries if any(not _is_other_cuda(tag, each) for tag in tags)), "")
-        if kept:
-            yield package, kept
+    majors = tuple((package, cuda.partition(".")[0]) for package, cuda in demand.built_for)
+    for wanted in (demand.built_for, majors):
+        if any(not any(_is_other_cuda(tag, cuda) for _, cuda in wanted) for tag in tags):
+            return wanted
+    return ()
 
 
 def _is_other_cuda(tag: str, cuda: str) -> bool:

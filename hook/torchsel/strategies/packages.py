@@ -16,7 +16,7 @@ from torchsel.routing.wanted import platform_marker
 from torchsel.selection.demand import parse_specifiers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.project.present import Present, Scope
@@ -83,9 +83,18 @@ def marker_where_lacking(setting: Setting, backend: Backend, torch: str | None) 
     Elsewhere none: where torch is a plain dependency too, uv (0.13.9) pins the index before it splits by
     platform, and a marked triton then has no solution; there it is the unmarked one that has none.
     """
-    locked_for = requirements.admitted(list(setting.demand().environments), PLATFORMS)
     there = platforms(backend, torch, setting.catalog)
-    return platform_marker(there) if any(host.platform not in there for host in locked_for) else ""
+    return platform_marker(there) if lacking(setting.demand().environments, there) else ""
+
+
+def lacking(environments: Iterable[str], there: Collection[str]) -> list[str]:
+    """The markers of a list such as ``tool.uv.environments`` that hold on none of the platforms ``there``."""
+    admitted = {text: requirements.admitted(text, PLATFORMS) for text in environments}
+    return [
+        text
+        for text, hosts in admitted.items()
+        if hosts and not any(host.platform in there for host in hosts)
+    ]
 
 
 def as_bounded(setting: Setting, offered: Alternatives, catalog: Catalog) -> Catalog:

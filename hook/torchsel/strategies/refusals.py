@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
-from torchsel.host import PLATFORMS
-from torchsel.project.requirements import admitted, bounds
-from torchsel.strategies.packages import named_packages, platforms, reference_release
+from torchsel.project.requirements import bounds
+from torchsel.strategies.packages import lacking, named_packages, platforms, reference_release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,16 +43,15 @@ def refuse_unfit(setting: Setting, backends: Iterable[Backend]) -> None:
 
 
 def _refuse_required_environments(setting: Setting, backends: Iterable[Backend]) -> None:
-    uv = setting.present.uv
-    needed = admitted(uv.get("required-environments"), PLATFORMS) if "required-environments" in uv else ()
-    for backend in backends:
+    listed = setting.present.uv.get("required-environments", [])
+    markers = [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
+    for backend in backends if markers else ():
         torch = reference_release(setting.demand(), backend, setting.catalog)
-        there = platforms(backend, torch, setting.catalog)
-        if lacking := [host.platform for host in needed if host.platform not in there]:
+        if missing := lacking(markers, platforms(backend, torch, setting.catalog)):
             where = f"{setting.project.root.path}: tool.uv.required-environments"
             msg = (
                 f"{where}: torch has no {backend.tag} wheel for"
-                f" {', '.join(lacking)}, so that uv finds no solution; leave {backend.tag} out of"
+                f" {missing[0]!r}, so that uv finds no solution; leave {backend.tag} out of"
                 f" tool.torchsel.backends, {_PIN}"
             )
             raise ConfigError(msg)
