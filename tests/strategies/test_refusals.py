@@ -83,7 +83,7 @@ explicit = true
     demo.torchsel("check")
 
 
-@pytest.mark.parametrize("dependency", ["torch", "lightning"])
+@pytest.mark.parametrize("dependency", ["torch", "trainkit"])
 def test_alternatives_are_marked_where_an_environment_has_none(
     dependency: str, project: MakeProject, hosts: dict[str, Path]
 ) -> None:
