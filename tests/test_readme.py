@@ -77,7 +77,7 @@ def test_see_it() -> None:
     done = subprocess.run(
         [sys.executable, *command.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "torch, torchvision → cu126 (NVIDIA GeForce GTX 1080 Ti" in done.stdout + done.stderr
+    assert "torch 2.14.1, torchvision 0.29.1 → cu126 (GTX 1080 Ti" in done.stdout + done.stderr
     assert "torch 2.14.1+cu126" in done.stdout
 
 

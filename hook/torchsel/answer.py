@@ -25,7 +25,7 @@ class Notice(NamedTuple):
 
 
 class Speaker(Protocol):
-    """Whoever is told sentences for people: a `Console`, which says them, or a `Draft`, which keeps them."""
+    """Whoever is told sentences for people, as a `Draft` is."""
 
     def say(self, text: str) -> None:
         """Tell what was done."""
@@ -35,6 +35,9 @@ class Speaker(Protocol):
 
     def detail(self, text: str) -> None:
         """Tell what only ``-v`` asks for."""
+
+    def say_at_once(self, text: str) -> None:
+        """Tell what is about to take time, after all that was told before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,8 +102,9 @@ class Draft:
         self.notices.append(Notice("say", text))
 
     def warn(self, text: str) -> None:
-        """Tell what may be wrong."""
-        self.notices.append(Notice("warn", text))
+        """Tell what may be wrong, once: what is looked at again is no news."""
+        if (notice := Notice("warn", text)) not in self.notices:
+            self.notices.append(notice)
 
     def detail(self, text: str) -> None:
         """Tell what only ``-v`` asks for."""

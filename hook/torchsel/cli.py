@@ -140,6 +140,7 @@ def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     )
     _add_common(parser)
     add_host(parser)
+    parser.add_argument("--hooked", action="store_true", help=argparse.SUPPRESS)  # of the shell functions
     parser.add_argument("--version", action="version", version=f"torchsel {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     named = "".join(argv[_command_at(argv) :][:1])

@@ -100,8 +100,7 @@ def test_a_change_of_machine_keeps_every_release(project: MakeProject, hosts: di
     assert demo.locked("torch") == ["2.8.0", "2.8.0+cu126"]
     assert demo.locked("torchvision") == ["0.23.0", "0.23.0+cu126"]
     assert told.err.splitlines()[-1] == (
-        "torchsel: torch, torchvision → cu126"
-        " (NVIDIA GeForce GTX 1080 Ti, driver 580.65.06) (uv.lock updated)"
+        "torchsel: torch 2.8.0, torchvision 0.23.0 → cu126 (GTX 1080 Ti, driver 580.65.06) (uv.lock updated)"
     )
     demo.uv("lock", "--check")
 
@@ -147,6 +146,19 @@ def test_a_failing_lock_changes_neither_file(project: MakeProject, hosts: dict[s
     assert [path.name for path in demo.root.iterdir() if "torchsel" in path.name] == []
 
 
+def test_what_explains_a_failing_lock_comes_before_it(project: MakeProject, hosts: dict[str, Path]) -> None:
+    text = DIRECT.replace('"torch",', '"torch", "torchvision>=0.29.2",')
+    demo = project(text, env={"TORCHSEL_HOST": str(hosts["h200"])})
+    demo.torchsel("lock")
+    demo.env["TORCHSEL_HOST"] = str(hosts["gtx1080ti"])
+    warning, locking, *errors = demo.torchsel(code=3).err.splitlines()
+    assert warning.startswith("warning: torch 2.15.0 in uv.lock has no build that fits")
+    assert locking == "torchsel: locking for cu126 ..."
+    assert errors[0] == "error: uv lock failed for cu126, so nothing was changed; uv said:"
+    assert errors[1].startswith("error: No solution found")
+    assert not any("Using CPython" in line for line in errors)
+
+
 def test_companions_that_arrive_through_other_packages_are_routed(
     project: MakeProject, hosts: dict[str, Path]
 ) -> None:
@@ -172,7 +184,7 @@ def test_a_hand_edit_is_drift_and_mended(project: MakeProject, hosts: dict[str, 
     routed = demo.text()
     demo.pyproject.write_text(routed.replace("explicit = true", "explicit = false"))
     drift = demo.torchsel("check", code=1)
-    assert "tool.uv.index[0].explicit" in drift.err
+    assert "pyproject.toml: tool.uv.index[0].explicit is false and should be true" in drift.err
     assert "run 'torchsel'" in drift.err
     demo.torchsel("--host", str(hosts["h200"]))
     assert demo.text() == routed
@@ -383,7 +395,7 @@ def test_upgrade_says_what_it_did(project: MakeProject, hosts: dict[str, Path]) 
     demo.uv("lock")
     assert "2.7.1+cu118" in demo.locked("torch")
     told = demo.torchsel("--host", str(hosts["h200"]), "--upgrade")
-    assert told.err.splitlines()[-1].startswith("torchsel: torch → cu130 (")
+    assert told.err.splitlines()[-1].startswith("torchsel: torch 2.15.0 → cu130 (")
     assert "2.10.0+cu130" in demo.locked("torch")
     assert 'index = "pytorch-cu130"' in demo.text()
 
@@ -400,3 +412,29 @@ def test_warnings_are_said_where_nothing_is_written(project: MakeProject, hosts:
     demo.torchsel("--host", str(hosts["gtx1080ti"]), "lock")
     said = demo.torchsel("--host", str(hosts["gtx1080ti"]), "sync", "--locked")
     assert "this machine can't run cu130" in said.err
+
+
+def test_who_types_torchsel_is_told_that_nothing_is_routed(project: MakeProject) -> None:
+    demo = project(f'{HEAD}dependencies = ["numberkit"]\n')
+    told = "torchsel: pyproject.toml has no [tool.torchsel], so this is plain uv; see 'torchsel init'"
+    for words in (("sync",), ("lock",), ("run", "python", "-V"), ("add", "numberkit"), ("uv", "sync")):
+        assert demo.torchsel(*words).err.splitlines()[0] == told
+    assert "torchsel" not in demo.torchsel("--hooked", "uv", "sync").err
+    assert "torchsel" not in demo.torchsel("uv", "--version").err
+
+
+def test_the_result_names_releases(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(DIRECT.replace('"torch"', '"torch", "torchvision"'))
+    first = demo.torchsel("--host", str(hosts["gtx1080ti"]))
+    assert "torchsel: torch 2.14.1, torchvision → cu126 (GTX 1080 Ti, driver 580.65.06)" in first.err
+    demo.uv("lock")
+    moved = demo.torchsel("--host", str(hosts["h200"]))
+    assert "torchsel: torch 2.14.1, torchvision 0.29.1 → cu132 (H200, driver" in moved.err
+
+
+def test_the_result_names_releases_by_group(project: MakeProject, hosts: dict[str, Path]) -> None:
+    table = 'strategy = "groups"\nbackends = ["cpu", "cu126", "cu132"]\n'
+    demo = project(DIRECT.replace('"torch"', '"torch", "torchvision"') + table)
+    demo.torchsel("--host", str(hosts["h200"]), "lock")
+    said = demo.torchsel("--host", str(hosts["h200"]), "-v").err
+    assert "torch 2.15.0, torchvision → cpu, cu126 (torch 2.14.1), cu132, by group" in said

@@ -69,7 +69,7 @@ def test_uv_sync_takes_the_torch_for_this_machine(
     status = "echo code=$status" if shell.name == "fish" else "echo code=$?"
     ran = shell.run(demo, f"{shell.hook}uv sync\n{failing}{status}\n")
     assert demo.installed("torch") == "2.14.1+cu126"
-    assert "torchsel: torch → cu126" in ran.err
+    assert "torchsel: torch 2.14.1 → cu126 (" in ran.err
     assert ran.out.splitlines() == ["['--x', 'a  b', '*']", "code=7"]
 
 
@@ -85,14 +85,14 @@ def test_which_commands_go_through(project: MakeProject, shell: Shell) -> None:
         "run x --help",
     ]
     assert routes(shell, demo, *(f"uv {words}" for words in through)) == [
-        f"torchsel <uv {words}>" for words in through
+        f"torchsel <--hooked uv {words}>" for words in through
     ]
     assert routes(shell, demo, *(f"uv {words}" for words in STRAIGHT)) == [
         f"uv <{words}>" for words in STRAIGHT
     ]
     deep = demo.root / "src" / "deep"
     deep.mkdir(parents=True)
-    assert routes(shell, demo, "uv sync", cwd=deep) == ["torchsel <uv sync>"]
+    assert routes(shell, demo, "uv sync", cwd=deep) == ["torchsel <--hooked uv sync>"]
 
 
 @every_shell
@@ -107,16 +107,16 @@ def test_outside_a_project_it_is_plain_uv(project: MakeProject, tmp_path: Path, 
         assert routes(shell, demo, "uv sync", cwd=folder) == ["uv <sync>"]
     for words in ELSEWHERE:
         line = words.format(demo.root)
-        assert routes(shell, demo, f"uv {line}", cwd=tmp_path) == [f"torchsel <uv {line}>"]
+        assert routes(shell, demo, f"uv {line}", cwd=tmp_path) == [f"torchsel <--hooked uv {line}>"]
     demo.env["UV_PROJECT"] = str(demo.root)
-    assert routes(shell, demo, "uv sync", cwd=tmp_path) == ["torchsel <uv sync>"]
+    assert routes(shell, demo, "uv sync", cwd=tmp_path) == ["torchsel <--hooked uv sync>"]
 
 
 @every_shell
 def test_it_can_be_turned_off(project: MakeProject, shell: Shell) -> None:
     demo = project(PYPROJECT)
     fakes(demo)
-    for value, expected in (("1", "uv <sync>"), ("yes", "uv <sync>"), ("0", "torchsel <uv sync>")):
+    for value, expected in (("1", "uv <sync>"), ("yes", "uv <sync>"), ("0", "torchsel <--hooked uv sync>")):
         demo.env["TORCHSEL_DISABLE"] = value
         assert routes(shell, demo, "uv sync") == [expected]
 
@@ -127,7 +127,7 @@ def test_twice_is_once_and_the_exit_code_stays(project: MakeProject, shell: Shel
     fakes(demo)
     status = "echo $status" if shell.name == "fish" else "echo $?"
     lines = ("uv sync", status, "uv pip", status)
-    assert routes(shell, demo, shell.hook, *lines) == ["torchsel <uv sync>", "6", "uv <pip>", "5"]
+    assert routes(shell, demo, shell.hook, *lines) == ["torchsel <--hooked uv sync>", "6", "uv <pip>", "5"]
 
 
 @pytest.mark.parametrize("shell", SHELLS[:2], ids=lambda shell: shell.name)
@@ -137,7 +137,7 @@ def test_an_alias_of_the_users_keeps_its_meaning(project: MakeProject, shell: Sh
     fakes(demo)
     expand = "shopt -s expand_aliases\n" if shell.name == "bash" else ""
     for alias, expected in (
-        ("uv --offline", "torchsel <uv --offline sync>"),
+        ("uv --offline", "torchsel <--hooked uv --offline sync>"),
         (f"{demo.root.parent}/bin/uv", "uv <sync>"),
     ):
         steps = [f"alias uv='{alias}'\n", shell.hook]
@@ -201,7 +201,7 @@ def test_deciding_starts_no_process(project: MakeProject, tmp_path: Path, shell:
 def test_strange_folders(project: MakeProject, shell: Shell, name: str) -> None:
     demo = project(PYPROJECT, name=name)
     fakes(demo)
-    assert routes(shell, demo, "uv sync") == ["torchsel <uv sync>"]
+    assert routes(shell, demo, "uv sync") == ["torchsel <--hooked uv sync>"]
     assert not list(demo.root.parent.rglob("pwned"))
 
 
@@ -219,7 +219,7 @@ def test_strict_settings(project: MakeProject, tmp_path: Path, shell: Shell, set
     fakes(demo)
     line = f"{settings}\n{shell.hook}uv sync || echo failed\nuv pip || echo failed\n"
     ran = shell.run(demo, line)
-    assert (ran.out, ran.err) == ("torchsel <uv sync>\nfailed\nuv <pip>\nfailed\n", "")
+    assert (ran.out, ran.err) == ("torchsel <--hooked uv sync>\nfailed\nuv <pip>\nfailed\n", "")
     assert shell.run(demo, line, cwd=tmp_path).out.startswith("uv <sync>")
 
 
@@ -292,4 +292,4 @@ def test_powershell_itself(project: MakeProject) -> None:
         "Invoke-Expression (& torchsel hook powershell | Out-String); uv sync; uv pip; exit $LASTEXITCODE"
     )
     ran = demo.run(program, "-NoProfile", "-Command", script, code=5)
-    assert ran.out.splitlines() == ["torchsel <uv sync>", "uv <pip>"]
+    assert ran.out.splitlines() == ["torchsel <--hooked uv sync>", "uv <pip>"]

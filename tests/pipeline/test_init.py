@@ -108,8 +108,8 @@ def test_quick_start(project: MakeProject, hosts: dict[str, Path]) -> None:
 def test_before_torch_is_required(project: MakeProject, hosts: dict[str, Path]) -> None:
     demo = project(HEAD + "dependencies = []\n", env={"TORCHSEL_HOST": str(hosts["cpu"])})
     told = demo.torchsel("init")
-    assert "'uv add torch' adds it" in told.err
-    demo.uv("add", "torch")
+    assert "'torchsel add torch' adds it" in told.err
+    demo.torchsel("add", "torch")
     assert demo.installed("torch") == "2.15.0+cpu"
 
 

@@ -227,7 +227,7 @@ def test_without_the_table(project: MakeProject) -> None:
     found = record(demo)
     assert (found["in_sync"], found["routed"]) == (False, None)
     assert found["warnings"] == [
-        "pyproject.toml has no [tool.torchsel]; add it (it may be empty) to route torch"
+        "pyproject.toml has no [tool.torchsel], so torch is not routed; run 'torchsel init'"
     ]
 
 

@@ -31,6 +31,14 @@ def test_every_kind_has_a_sentence_of_what_a_remedy_holds() -> None:
         ),
         (Remedy(kind="backends", value="cu126"), "add 'cu126' to tool.torchsel.backends"),
         (
+            Remedy(kind="backends", value="cu126", line='backends = ["cpu", "cu126"]'),
+            'add \'cu126\' to tool.torchsel.backends (backends = ["cpu", "cu126"])',
+        ),
+        (
+            Remedy(kind="companion", value="x", torch="1", backend="cpu", commands=("do x", "do y")),
+            "do without x (for 1 with cpu): do x && do y",
+        ),
+        (
             Remedy(kind="install-driver", value="580", torch="2.15.0", backend="cu132"),
             "install NVIDIA's driver, >= 580 for 2.15.0 with cu132; if this is a container, start it with the"
             " GPU passed in",

@@ -34,19 +34,23 @@ class Index:
     PEP 658 metadata, root-level wheels on every backend's page, HTTP 403 for what is absent.
     ``default_index`` is as uv's own: no local versions, HTTP 404 for what is absent.
 
-    ``extra`` adds wheels by folder (a backend, ``""`` for the root, ``"pypi"``). With ``credentials`` (user,
-    password) everything else is answered with 401. ``requests`` is every request line's method and path.
+    ``extra`` adds wheels by folder (a backend, ``""`` for the root, ``"pypi"``); ``without`` takes some away,
+    by folder the beginnings of file names. With ``credentials`` (user, password) everything else
+    is answered with 401. ``requests`` is every request line's method and path.
     """
 
     def __init__(
         self,
         *,
         extra: Mapping[str, Iterable[Wheel]] | None = None,
+        without: Mapping[str, tuple[str, ...]] | None = None,
         credentials: tuple[str, str] | None = None,
     ) -> None:
         folders = wheels_by_folder()
         for folder, wheels in (extra or {}).items():
             folders.setdefault(folder, []).extend(wheels)
+        for folder, beginnings in (without or {}).items():
+            folders[folder] = [w for w in folders[folder] if not w.filename.startswith(beginnings)]
         self.requests: list[str] = []
         self._expected = credentials and _basic(*credentials)
         self._credentials = credentials

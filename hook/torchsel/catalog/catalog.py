@@ -107,8 +107,24 @@ class Catalog:
         if row and before:
             pairs = (("torchvision", row.torchvision, before.torchvision),
                      ("torchaudio", row.torchaudio, before.torchaudio))  # fmt: skip
-            bounds += [f"{name}<{new}" for name, new, old in pairs if name in packages and new != old]
+            bounds += [f"{name}<{new}" for name, new, old in pairs if name in packages and new and new != old]
         return tuple(bounds)
+
+    def bounds_from(self, torch: str, packages: Collection[str]) -> tuple[str, ...]:
+        """Requirements that admit a release of torch and none after it: ``torch>=2.14.1,<2.15``.
+
+        Those of torchvision and torchaudio, where ``packages`` has them, admit what came with it.
+        """
+        following, row = self.release_after(torch), self.release(torch)
+        ends = dict(_bound(text) for text in self.bounds_before(following, packages)) if following else {}
+        came = {"torch": torch} | (
+            {"torchvision": row.torchvision, "torchaudio": row.torchaudio} if row else {}
+        )
+        return tuple(
+            f"{name}>={first}{f',<{ends[name]}' if name in ends else ''}"
+            for name, first in came.items()
+            if first and name in ("torch", *packages)
+        )
 
     def release(self, torch: str) -> Release | None:
         """The release row that holds for ``torch``."""
@@ -220,6 +236,13 @@ class Catalog:
         """The gfx targets that are graphics inside a processor."""
         return frozenset(row.target for row in self.gpus if row.vendor == "amd" and row.integrated == "yes")
 
+    def without(self, builds: Collection[tuple[str, str]]) -> Catalog:
+        """This catalog without builds, each a release and a backend, on whatever platform."""
+        if not builds:
+            return self
+        kept = (row for row in self.all_builds if (row.torch, row.backend) not in builds)
+        return replace(self, all_builds=tuple(kept))
+
     def with_builds(self, rows: Iterable[Build]) -> Catalog:
         """This catalog with ``rows`` added, each in place of one for the same torch, backend and platform."""
         added = tuple(rows)
@@ -245,6 +268,11 @@ def load_catalog() -> Catalog:
         companions=read_table("companions", Companion),
         gpus=read_table("gpus", Gpu),
     )
+
+
+def _bound(text: str) -> tuple[str, str]:
+    name, _, release = text.partition("<")
+    return name, release
 
 
 def _preference(build: Build) -> tuple[object, ...]:

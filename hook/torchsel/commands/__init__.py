@@ -78,6 +78,8 @@ TABLE = (
     Row("sync", "uv", "apply, then uv sync with all that follows", "uv", ("sync",)),
     Row("lock", "uv", "apply, then uv lock with all that follows", "uv", ("lock",)),
     Row("run", "uv", "apply, then uv run with all that follows", "uv", ("run",)),
+    Row("add", "uv", "apply, then uv add with all that follows", "uv", ("add",)),
+    Row("remove", "uv", "apply, then uv remove with all that follows", "uv", ("remove",)),
 )  # fmt: skip
 """Every command, in the order of the help. A new one is a module and a row."""
 

@@ -46,7 +46,7 @@ def _apply(context: Context) -> Answer:
         lock=not arguments.no_lock,
         upgrade=arguments.upgrade,
     )
-    outcome = apply(surveyed(context), mode, context.environ, say=draft.say_at_once)
+    outcome = apply(surveyed(context), mode, context.environ, speaker=draft)
     if arguments.diff:
         draft.print(report.diff(outcome))
     report.tell(outcome, draft, dry=not mode.write)

@@ -30,6 +30,7 @@ class Arguments(argparse.Namespace):
     quiet: bool = False
     verbose: bool = False
     no_cache: bool = False
+    hooked: bool = False
     color: ColorChoice = "auto"
     json: bool = False
     shell: Shell = "bash"

@@ -49,7 +49,7 @@ def run(context: Context) -> Answer:
     if arguments.dry_run:
         start = init.prepare(wish, host, environ)
     else:
-        start = init.write(wish, host, environ, say=draft.say_at_once)
+        start = init.write(wish, host, environ, speaker=draft)
     draft.print(report.diff(start.outcome))
     for note in start.takeover.notes:
         draft.say(note)

@@ -15,7 +15,13 @@ def options(context: Context) -> Options:
     """What the survey takes of the command line."""
     given = context.arguments
     host = next(iter(given.all_hosts), None)
-    return Options(folder=given.folder, backend=given.backend, host=host, upgrade=given.upgrade)
+    return Options(
+        folder=given.folder,
+        backend=given.backend,
+        host=host,
+        upgrade=given.upgrade,
+        anew=given.no_cache,
+    )
 
 
 def surveyed(context: Context) -> Inputs:

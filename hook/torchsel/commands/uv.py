@@ -14,6 +14,7 @@ from torchsel.errors import ConfigError, TorchselError
 from torchsel.pipeline import prepare, report
 from torchsel.pipeline.apply import Mode, Outcome, apply
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, strategy_in
+from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.script import environment_python, plan_for_run
 from torchsel.project.environment import has_place
 from torchsel.project.toml_file import read_text
@@ -53,7 +54,11 @@ def run(context: Context) -> Answer:
 
 def _run(context: Context) -> Answer:
     wrapper = Wrapper(
-        call=context.call, options=options(context), draft=context.draft, environ=context.environ
+        call=context.call,
+        options=options(context),
+        draft=context.draft,
+        environ=context.environ,
+        is_hooked=context.arguments.hooked,
     )
     is_disabled = context.environ.get("TORCHSEL_DISABLE", "") not in _NOT_DISABLED
     if is_disabled:
@@ -66,12 +71,13 @@ def _run(context: Context) -> Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wrapper:
-    """One wrapped call of uv."""
+    """One wrapped call of uv; ``is_hooked`` where somebody typed uv, and a shell function torchsel."""
 
     call: UvCall
     options: Options
     draft: Draft
     environ: Mapping[str, str]
+    is_hooked: bool = False
 
     def answer(self) -> Answer:
         """Do what has to come before uv; the answer is to become it, or its exit code.
@@ -90,6 +96,9 @@ class Wrapper:
         if strategy.name == "adopted":
             return self._adopted(strategy, options, uv)
         if not project.is_configured:
+            if not self.is_hooked:
+                name = project.root.path.name
+                self.draft.say(f"{name} has no [tool.torchsel], so this is plain uv; see 'torchsel init'")
             return self._become(uv, self.call.arguments)
         found, is_sure = self._before(project, uv)
         uv = self._placed(found, uv)
@@ -99,6 +108,8 @@ class Wrapper:
             return self._become(uv, self.call.arguments, is_sure=is_sure)
         self.draft.flush()
         code = uv.run(self.call.arguments)
+        if code > 0 and self._locks_instead(found, uv):
+            code = uv.run(self.call.arguments)
         if code == 0:
             self._apply(write=True)
         return self.draft.answer(code=code)
@@ -185,10 +196,15 @@ class Wrapper:
         if self.call.command not in SYNCS_AFTER or not self.call.syncs:
             return self._become(uv, self.call.arguments, is_sure=is_sure)
         self.draft.flush()
+        is_ours = found.strategy.name != "adopted"
+        if is_ours and self.call.brings:
+            self._route(ahead=True)
         code = uv.run(self.call.with_flags("--no-sync"))
         if code:
+            if is_ours and self.call.brings:
+                self._route(ahead=False)
             return self.draft.answer(code=code)
-        if found.strategy.name != "adopted":
+        if is_ours:
             self._apply(write=True)
         exact = () if self.call.command == "remove" else ("--inexact",)
         return self._become(uv, ["sync", *self._passed_on(), *exact, *flags], is_sure=False)
@@ -227,7 +243,7 @@ class Wrapper:
 
         Also whether that is all: a lock that could not be made has to be tried again the next time.
         """
-        outcome = self._apply(write=not self.call.keeps_lock)
+        outcome = self._apply(write=not self.call.keeps_lock, anew=self.options.anew)
         if self.call.keeps_lock:
             if not outcome.inputs.decision.alternatives:
                 report.warn(outcome.inputs, self.draft)
@@ -238,16 +254,35 @@ class Wrapper:
         if not will_lock:
             return outcome.inputs, True
         self.draft.flush()
-        if uv.lock(project.folder):
+        if uv.lock(project.folder) and not self._locks_instead(outcome.inputs, uv):
             return outcome.inputs, False
         return self._apply(write=True).inputs, True
 
-    def _apply(self, *, write: bool) -> Outcome:
-        options = replace(self.options, folder=self.call.folder)
+    def _locks_instead(self, found: Inputs, uv: Uv) -> bool:
+        """Whether uv, which failed, locks with another build, as the index lacks the one that was chosen."""
+        if not (builds := learn(found, uv, self.environ)):
+            return False
+        self._apply(write=True)
+        self.draft.flush()
+        if uv.lock(found.project.folder) is None:
+            return True
+        unlearn(found, builds, self.environ)
+        self._apply(write=True)
+        return False
+
+    def _route(self, *, ahead: bool) -> None:
+        """Route what ``uv add`` is about to bring, or take that back; uv itself brings the lock along."""
+        call = self.call if ahead else None
+        options = replace(self.options, folder=self.call.folder, call=call, anew=False)
+        mode = Mode(lock=False)
+        apply(read_inputs(options, self.environ), mode, self.environ, speaker=self.draft)
+
+    def _apply(self, *, write: bool, anew: bool = False) -> Outcome:
+        options = replace(self.options, folder=self.call.folder, anew=anew)
         found = read_inputs(options, self.environ)
         for finding in found.findings:
             self.draft.detail(report.finding(finding))
-        outcome = apply(found, Mode(write=write), self.environ, say=self.draft.say_at_once)
+        outcome = apply(found, Mode(write=write), self.environ, speaker=self.draft)
         if write:
             report.tell(outcome, self.draft)
         return outcome

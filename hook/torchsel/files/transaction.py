@@ -59,6 +59,10 @@ def is_repair_due(target: Path, environ: Mapping[str, str]) -> bool:
     return record.exists() or any(temporary_of(path).exists() for path in (record, *_files(target)))
 
 
+class LockError(MachineError):
+    """uv said why it could not lock; both files are as before."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
     """What failed, and the end of the sentence: what uv said."""
@@ -113,7 +117,7 @@ class Workplace:
         """
         lock_path = self.target.parent / "uv.lock"
         change = Change(before=before[0], planned=after, lock_before=before[1])
-        uv = self._uv()
+        uv = self.uv()
         if not holds(lock_path, change.lock_before.encode()):
             raise ChangedError(lock_path)
         journal = Journal(self.target, self.state)
@@ -127,7 +131,8 @@ class Workplace:
         if failure is None:
             journal.end()
         elif _take_back(journal, change):
-            raise MachineError(f"{failure.what}, so nothing was changed{failure.said}")
+            kind = LockError if failure.said else MachineError
+            raise kind(f"{failure.what}, so nothing was changed{failure.said}")
         else:
             left = f"{self.target}: was edited meanwhile and stays as it is now; uv.lock is not made for it"
             raise MachineError(f"{failure.what}{failure.said}\n{left}; run torchsel again")
@@ -141,7 +146,12 @@ class Workplace:
         what = f"uv lock failed {goal}".rstrip()
         return Failure(what=what, said=f"; uv said:\n{said}") if said else None
 
-    def _uv(self) -> Uv:
+    def uv(self) -> Uv:
+        """The uv to lock with.
+
+        Raises:
+            MachineError: there is none.
+        """
         program = find_uv(self.environ, outside=self.target.parent)
         return Uv(program=program, environ=self.environ, descriptor=self.held.descriptor)
 
@@ -149,7 +159,7 @@ class Workplace:
         """Whether uv finds uv.lock to be what pyproject.toml asks for."""
         try:
             self.stops.check()
-            return self._uv().lock(self.target.parent, only_check=True) is None
+            return self.uv().lock(self.target.parent, only_check=True) is None
         except MachineError:
             return False
 

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.files.replace import ChangedError
-from torchsel.files.transaction import Workplace, is_repair_due, locked
+from torchsel.files.transaction import LockError, Workplace, is_repair_due, locked
 from torchsel.pipeline.holds import holds, routed_releases
 from torchsel.pipeline.inputs import Inputs, again
+from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.plan import Plan, make_plan, plan_for
 from torchsel.project import requirements
 from torchsel.project.workspace import load_project
 from torchsel.routing.wanted import Routing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from torchsel.answer import Speaker
 
 ROUNDS = 5
 """A new lock can name further packages to route (torchvision through another package), and another program
@@ -52,10 +54,11 @@ class Mode:
     upgrade: bool = False
 
 
-def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, say: Callable[[str], None]) -> Outcome:
+def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, speaker: Speaker) -> Outcome:
     """Bring the routing in sync with the selection, and uv.lock with it.
 
-    ``say`` is told of steps that take time.
+    ``speaker`` is told of steps that take time and, before them, of what to mind: a lock that fails is
+    explained by it.
 
     Raises:
         ConfigError: the file can't be edited as needed.
@@ -63,8 +66,9 @@ def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, say: Callab
     """
     before = inputs.project.root.text
     plan = make_plan(inputs.strategy, inputs.selection.backend, inputs.decision.bound)
-    warnings = inputs.selection.warnings
-    outcome = Outcome(inputs=inputs, plan=plan, before=before, after=plan.text, warnings=warnings)
+    outcome = Outcome(
+        inputs=inputs, plan=plan, before=before, after=plan.text, warnings=warnings(inputs, plan)
+    )
     if not mode.write:
         return outcome
     target = inputs.project.root.path
@@ -72,15 +76,15 @@ def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, say: Callab
         return outcome
     with locked(target, environ) as place:
         if not mode.upgrade and load_project(inputs.project.folder) == inputs.project:
-            return _write(inputs, mode, place, say, plan)
-        return _write(again(inputs, environ, upgrade=mode.upgrade), mode, place, say)
+            return _write(inputs, mode, place, speaker, plan)
+        return _write(again(inputs, environ, upgrade=mode.upgrade), mode, place, speaker)
 
 
 def _write(
     inputs: Inputs,
     mode: Mode,
     place: Workplace,
-    say: Callable[[str], None],
+    speaker: Speaker,
     planned: Plan | None = None,
 ) -> Outcome:
     """With the project locked: write until nothing is left to change; ``planned`` is the first round's."""
@@ -93,7 +97,7 @@ def _write(
             break
         tries -= 1
         try:
-            relocked = _write_once(inputs, plan, mode, place, say) or relocked
+            relocked = _write_best(inputs, plan, mode, place, speaker) or relocked
         except ChangedError:
             if not tries:
                 raise
@@ -105,8 +109,24 @@ def _write(
         before=texts[0],
         after=texts[1],
         relocked=relocked,
-        warnings=first.selection.warnings,
+        warnings=warnings(first, plan),
     )
+
+
+def _write_best(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, speaker: Speaker) -> bool:
+    """As `_write_once`; where the index lacks the build that was chosen, with the best one that it has."""
+    try:
+        return _write_once(inputs, plan, mode, place, speaker)
+    except LockError as failure:
+        if not (builds := learn(inputs, place.uv(), place.environ)):
+            raise
+        other = again(inputs, place.environ, upgrade=mode.upgrade)
+        plan = make_plan(other.strategy, other.selection.backend, other.decision.bound)
+        try:
+            return _write_once(other, plan, mode, place, speaker)
+        except LockError:
+            unlearn(other, builds, place.environ)
+            raise failure from None
 
 
 def lock_is_due(inputs: Inputs, plan: Plan, mode: Mode) -> bool:
@@ -128,14 +148,23 @@ def lock_is_due(inputs: Inputs, plan: Plan, mode: Mode) -> bool:
     return wanted not in routed_releases(entries, inputs.setting.present.backends)
 
 
-def _write_once(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, say: Callable[[str], None]) -> bool:
+def warnings(inputs: Inputs, plan: Plan) -> tuple[str, ...]:
+    """What to mind: entries that are left alone and, where one machine decides for the file, its selection's.
+
+    Of groups and extras each call of uv takes its own, which is told then.
+    """
+    chosen = () if inputs.strategy.alternatives else inputs.selection.warnings
+    return (*plan.changes.past, *plan.changes.left_alone, *chosen)
+
+
+def _write_once(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, speaker: Speaker) -> bool:
     """Write what is planned; returns whether uv.lock came along."""
     project = inputs.project
     if project.lock is None or not mode.lock:
         place.write(project.root.text, plan.text)
         return False
     texts = (project.root.text, project.lock.text)
-    bring_along(inputs, plan, place, say, before=texts, upgrade=mode.upgrade)
+    bring_along(inputs, plan, place, speaker, before=texts, upgrade=mode.upgrade)
     return True
 
 
@@ -143,7 +172,7 @@ def bring_along(
     inputs: Inputs,
     plan: Plan,
     place: Workplace,
-    say: Callable[[str], None],
+    speaker: Speaker,
     *,
     before: tuple[str, str],
     upgrade: bool = False,
@@ -160,9 +189,11 @@ def bring_along(
     strategy, folder = inputs.strategy, inputs.project.folder
     goal = f"for {', '.join(strategy.alternatives.tags) if strategy.alternatives else inputs.decision.tag}"
     first = strategy.first_releases() if not upgrade else {}
+    for warning in warnings(inputs, plan):
+        speaker.warn(warning)
     for sentence in _moves(inputs, first):
-        say(sentence)
-    say(f"locking {goal} ...")
+        speaker.say(sentence)
+    speaker.say_at_once(f"locking {goal} ...")
     if not first:
         held = holds(inputs, plan, upgrade=upgrade)
         place.write_and_lock(before, plan.text, lambda uv: held.lock(uv, folder), goal=goal)

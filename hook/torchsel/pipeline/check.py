@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
 
 from torchsel.backend import Backend
 from torchsel.config.keys import Config
@@ -12,9 +14,11 @@ from torchsel.pipeline.plan import make_plan
 from torchsel.project.requirements import locked_here
 from torchsel.selection.demand import Demand
 from torchsel.selection.select import select
-from torchsel.toml.edits import Delete, Prune, dotted
+from torchsel.toml.edits import Append, Delete, Prune, apply_to_data, dotted, value_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from torchsel.host import Host
     from torchsel.pipeline.inputs import Inputs
     from torchsel.pipeline.plan import Plan
@@ -47,7 +51,7 @@ def check(strategy: Strategy) -> Verdict:
     routed = strategy.setting.present.routed()
     where = project.root.path.name
     plan = make_plan(strategy, Backend.parse(routed or "cpu"), strategy.setting.present.bound)
-    drift = [f"{where}: {_describe(edit)}" for edit in plan.changes.edits]
+    drift = [f"{where}: {text}" for text in _differences(plan.changes.edits, dict(project.root.data))]
     if drift and not strategy.is_routed:
         drift = [f"{where}: torch is not routed yet"]
     drift = [*(f"{where}: {reason}" for reason in strategy.forbidden()), *drift, *leaks_in(strategy)]
@@ -151,7 +155,25 @@ def _why(selection: Selection) -> str:
     return "; ".join(selection.warnings or selection.reasons)
 
 
-def _describe(edit: Edit) -> str:
-    return (
-        f"{dotted(edit.path)} {'is stale' if isinstance(edit, Delete | Prune) else 'is missing or differs'}"
-    )
+def _differences(edits: Iterable[Edit], data: dict[str, Any]) -> Iterator[str]:
+    """A sentence for each edit, which is of the document as those before left it."""
+    for edit in edits:
+        if not isinstance(edit, Prune) or value_at(data, edit.path) in ({}, []):
+            yield _describe(edit, data)
+        data = apply_to_data(data, [edit])
+
+
+def _describe(edit: Edit, data: Mapping[str, Any]) -> str:
+    """What is there and what should be."""
+    there, place = value_at(data, edit.path), dotted(edit.path)
+    if isinstance(edit, Delete | Prune):
+        return f"{place} is there and should not be"
+    if isinstance(edit, Append):
+        return f"{place} lacks {_shown(edit.value)}"
+    should = f"should be {_shown(edit.value)}"
+    return f"{place} is missing and {should}" if there is None else f"{place} is {_shown(there)} and {should}"
+
+
+def _shown(value: object) -> str:
+    """A value in a sentence; a long one in its beginning."""
+    return shorten(json.dumps(value, ensure_ascii=False, default=str), 100, placeholder=" ...")

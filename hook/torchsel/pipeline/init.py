@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
-from torchsel.files.transaction import locked
-from torchsel.pipeline.apply import Mode, Outcome, apply, bring_along
+from torchsel.files.transaction import LockError, locked
+from torchsel.pipeline.apply import Mode, Outcome, apply, bring_along, warnings
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, read_strategy, strategy_in
+from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.pipeline.takeover import Takeover, take_over
 from torchsel.project.requirements import project_python
@@ -20,8 +21,10 @@ from torchsel.selection.select import select
 from torchsel.toml.edit import edit_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from torchsel.answer import Speaker
+    from torchsel.files.transaction import Workplace
     from torchsel.host import Host
     from torchsel.project.workspace import Project
     from torchsel.strategies.setting import Setting
@@ -29,13 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Start:
-    """What init would write: ``after`` is the text with table and routing; ``inputs`` are of that table."""
+    """What init would write: ``after`` is the text with table and routing; ``inputs`` are of that table.
+
+    ``written`` are the inputs afterwards, None where nothing was written.
+    """
 
     project: Project
     takeover: Takeover
     inputs: Inputs
     plan: Plan
     after: str
+    written: Inputs | None = None
 
     @property
     def before(self) -> str:
@@ -51,11 +58,11 @@ class Start:
     def outcome(self) -> Outcome:
         """The same as what ``apply`` does."""
         return Outcome(
-            inputs=self.inputs,
+            inputs=self.written or self.inputs,
             plan=self.plan,
             before=self.before,
             after=self.after,
-            warnings=self.inputs.selection.warnings,
+            warnings=warnings(self.inputs, self.plan),
         )
 
 
@@ -123,7 +130,7 @@ def _provide_for(hosts: tuple[Host, ...], table: dict[str, Any], setting: Settin
     table["backends"] = sorted(taken, key=lambda tag: (taken[tag].family, taken[tag].release))
 
 
-def write(wish: Wish, host: Host, environ: Mapping[str, str], *, say: Callable[[str], None]) -> Start:
+def write(wish: Wish, host: Host, environ: Mapping[str, str], *, speaker: Speaker) -> Start:
     """Write table and routing, and bring uv.lock along, as one change.
 
     Raises:
@@ -132,10 +139,25 @@ def write(wish: Wish, host: Host, environ: Mapping[str, str], *, say: Callable[[
     """
     with locked(load_project(wish.options.folder).root.path, environ) as place:
         start = prepare(wish, host, environ)
-        lock = start.project.lock
-        if lock is None or not wish.lock or not start.changes_lock:
-            place.write(start.before, start.after)
-        else:
-            bring_along(start.inputs, start.plan, place, say, before=(start.before, lock.text))
-    applied = apply(read_inputs(wish.options, environ), Mode(lock=wish.lock), environ, say=say)
-    return replace(start, after=applied.after)
+        wish = replace(wish, options=replace(wish.options, anew=False))
+        try:
+            _write(start, wish, place, speaker)
+        except LockError as failure:
+            if not (builds := learn(start.inputs, place.uv(), environ)):
+                raise
+            start = prepare(wish, host, environ)
+            try:
+                _write(start, wish, place, speaker)
+            except LockError:
+                unlearn(start.inputs, builds, environ)
+                raise failure from None
+    applied = apply(read_inputs(wish.options, environ), Mode(lock=wish.lock), environ, speaker=speaker)
+    return replace(start, after=applied.after, written=applied.inputs)
+
+
+def _write(start: Start, wish: Wish, place: Workplace, speaker: Speaker) -> None:
+    lock = start.project.lock
+    if lock is None or not wish.lock or not start.changes_lock:
+        place.write(start.before, start.after)
+        return
+    bring_along(start.inputs, start.plan, place, speaker, before=(start.before, lock.text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from torchsel.config.keys import Config, parse_config
 from torchsel.config.request import resolve_host, resolve_request
 from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError, DemandError
+from torchsel.files.missing import Memory
 from torchsel.project import requirements
 from torchsel.project.environment import VARIABLE, Environment, Site, environment_for
 from torchsel.project.workspace import load_project
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.config.request import Request
+    from torchsel.files.missing import Missing
     from torchsel.host import Host
     from torchsel.probes.findings import Finding
     from torchsel.project.workspace import Project
@@ -38,7 +41,8 @@ if TYPE_CHECKING:
 class Options:
     """What the command line says about where to look and what to want.
 
-    ``only_looks`` is for a picture of what is wrong: then ``fallback = "error"`` stops nothing.
+    ``only_looks`` is for a picture of what is wrong: then ``fallback = "error"`` stops nothing. ``anew``
+    forgets what was found out before.
     """
 
     folder: Path
@@ -47,6 +51,7 @@ class Options:
     upgrade: bool = False
     call: UvCall | None = None
     only_looks: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,11 +141,13 @@ def strategy_in(project: Project, options: Options, environ: Mapping[str, str]) 
         config = replace(config, fallback="cpu")
     uv_table = project.root.table("tool", "uv")
     wish = resolve_request(option=options.backend, environ=environ, config=config, uv_table=uv_table)
+    missing = _found_missing(project, config, options, environ)
     setting = Setting(
         project=project,
         config=config,
         request=wish,
-        catalog=load_catalog().with_builds(config.catalog),
+        catalog=load_catalog().without({item.build for item in missing}).with_builds(config.catalog),
+        missing=missing,
         folder=options.folder,
         call=options.call,
         is_builder=is_builder(wish, options.host, environ),
@@ -163,7 +170,7 @@ def decide(strategy: Strategy, host: Host, findings: tuple[Finding, ...] = (), *
         places = ", ".join(requirements.places_of(project, "torch")) or "torch"
         msg = f"{project.root.path}: {places}: {error}"
         raise DemandError(msg) from None
-    return Inputs(
+    found = Inputs(
         options=options,
         strategy=strategy,
         host=host,
@@ -171,6 +178,7 @@ def decide(strategy: Strategy, host: Host, findings: tuple[Finding, ...] = (), *
         python=python,
         decision=decision,
     )
+    return _told_of_missing(found)
 
 
 def again(found: Inputs, environ: Mapping[str, str], *, upgrade: bool = False) -> Inputs:
@@ -180,7 +188,7 @@ def again(found: Inputs, environ: Mapping[str, str], *, upgrade: bool = False) -
         ConfigError: a file, key or variable is wrong.
         MachineError: a file can't be read.
     """
-    options = replace(found.options, upgrade=upgrade)
+    options = replace(found.options, upgrade=upgrade, anew=False)
     strategy = strategy_in(load_project(found.project.folder), options, environ)
     return decide(strategy, found.host, found.findings, options=options)
 
@@ -189,6 +197,48 @@ def with_warning(found: Inputs, warning: str) -> Inputs:
     """The same inputs with one more warning, the first."""
     selection = replace(found.selection, warnings=(warning, *found.selection.warnings))
     return replace(found, decision=replace(found.decision, selection=selection))
+
+
+def memory_of(setting: Setting, environ: Mapping[str, str]) -> Memory:
+    """What is remembered of the project's indexes."""
+    return _memory(setting.project, setting.config, environ)
+
+
+def _memory(project: Project, config: Config, environ: Mapping[str, str]) -> Memory:
+    return Memory(base=f"{config.index_url} {config.channel}", environ=environ, project=project.folder)
+
+
+def _found_missing(
+    project: Project, config: Config, options: Options, environ: Mapping[str, str]
+) -> tuple[Missing, ...]:
+    """Under pin: what is committed for all machines can't depend on what one of them found out."""
+    if not project.is_configured or config.strategy != "pin":
+        return ()
+    memory = _memory(project, config, environ)
+    if options.anew:
+        memory.forget()
+    return memory.read()
+
+
+def _told_of_missing(found: Inputs) -> Inputs:
+    """With a warning where the choice would be a build that the index was found not to have."""
+    setting, missing = found.setting, {item.build: item for item in found.setting.missing}
+    if not missing:
+        return found
+    catalog = load_catalog().with_builds(setting.config.catalog)
+    whole = strategy_of(replace(setting, catalog=catalog, missing=()))
+    best = whole.decide(found.host, found.python, upgrade=found.options.upgrade).selection
+    lacking = missing.get((best.torch or "", best.backend.tag))
+    if lacking is None:
+        return found
+    index = f"{setting.config.index_url}/{lacking.backend}"
+    day = time.strftime("%Y-%m-%d", time.gmtime(lacking.seen))
+    instead = f"{found.selection.backend.tag} with torch {found.selection.torch} is taken"
+    return with_warning(
+        found,
+        f"{index} has no torch {lacking.torch}, which torchsel's catalog promises (asked on {day}):"
+        f" {instead}; 'torchsel --no-cache' asks again",
+    )
 
 
 def read_config(project: Project, environ: Mapping[str, str]) -> Config:

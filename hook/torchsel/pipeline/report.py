@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from torchsel.console import redacted
+from torchsel.project import requirements
+from torchsel.selection.devices import short_name
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
     from torchsel.answer import Speaker
     from torchsel.pipeline.apply import Outcome
     from torchsel.pipeline.inputs import Inputs
     from torchsel.probes.findings import Finding
     from torchsel.selection.select import Selection
+    from torchsel.strategies.alternatives import Alternatives
 
 
 def tell(outcome: Outcome, console: Speaker, *, dry: bool = False) -> None:
     """Say what was left alone, what to mind, and in one line what was done."""
-    for note in (*outcome.plan.changes.past, *outcome.plan.changes.left_alone):
-        console.warn(note)
-    if outcome.inputs.strategy.alternatives is None:
-        for warning in outcome.warnings:
-            console.warn(warning)
+    for warning in outcome.warnings:
+        console.warn(warning)
     if outcome.changed:
         console.say(change(outcome, dry=dry))
     else:
@@ -48,11 +51,42 @@ def change(outcome: Outcome, *, dry: bool) -> str:
 
 
 def route(outcome: Outcome) -> str:
-    """``torch, torchvision → cu126 (GTX 1080 Ti, driver 580.65.06)``."""
-    packages, alternatives = ", ".join(outcome.plan.routing.packages), outcome.inputs.strategy.alternatives
+    """``torch 2.14.1, torchvision 0.29.1 → cu126 (GTX 1080 Ti, driver 580.65.06)``."""
+    found, packages = outcome.inputs, outcome.plan.routing.packages
+    alternatives, selection = found.strategy.alternatives, found.selection
     if alternatives:
-        return f"{packages} → {', '.join(alternatives.tags)}, by {alternatives.scope}"
-    return f"{packages} → {outcome.inputs.decision.tag} ({reason(outcome.inputs)})"
+        return _route_by_name(found, packages, alternatives)
+    known = {"torch": selection.torch or ""} | _locked_releases(found, packages, selection.backend.tag)
+    return f"{_named(packages, known)} → {selection.backend.tag} ({reason(found)})"
+
+
+def _route_by_name(found: Inputs, packages: Collection[str], alternatives: Alternatives) -> str:
+    """The releases that most backends have in front, another torch behind the backend that has it."""
+    each = {tag: _locked_releases(found, packages, tag) for tag in alternatives.tags}
+    known: dict[str, str] = {}
+    for name in packages:
+        releases = Counter(filter(None, (locked.get(name) for locked in each.values())))
+        if len(releases) == 1 or (name == "torch" and releases):
+            known[name] = releases.most_common(1)[0][0]
+    usual = known.get("torch")
+    tags = [
+        tag if locked.get("torch", usual) == usual else f"{tag} (torch {locked['torch']})"
+        for tag, locked in each.items()
+    ]
+    return f"{_named(packages, known)} → {', '.join(tags)}, by {alternatives.scope}"
+
+
+def _named(packages: Iterable[str], releases: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {releases.get(name, '')}".rstrip() for name in packages)
+
+
+def _locked_releases(found: Inputs, packages: Collection[str], tag: str) -> dict[str, str]:
+    """The public releases that uv.lock has from the index of a backend, for this machine where it forks."""
+    urls = found.setting.present.backends
+    entries = requirements.locked_packages(found.project.lock, packages)
+    routed = [item for item in entries if urls.get(item.registry or "") == tag]
+    here = requirements.locked_here(routed, found.host, found.python)
+    return {item.name: item.public for item in reversed(here)}
 
 
 def reason(found: Inputs) -> str:
@@ -68,7 +102,7 @@ def hardware(selection: Selection, driver: str | None) -> str:
         return selection.reasons[0] if selection.reasons else "no GPU"
     names: dict[str, int] = {}
     for item in selection.accelerators:
-        names[item.label] = names.get(item.label, 0) + 1
+        names[short_name(item)] = names.get(short_name(item), 0) + 1
     parts = [f"{count} x {name}" if count > 1 else name for name, count in names.items()]
     if driver and selection.backend.family == "cuda":
         parts.append(f"driver {driver}")

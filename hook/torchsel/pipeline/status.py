@@ -30,7 +30,8 @@ class Status:
     """What stands where: ``routed`` in pyproject.toml, ``locked`` in uv.lock, ``installed`` on this machine.
 
     ``environment`` is this machine's; ``environments`` maps each that is there to its torch. ``verified`` is
-    what ``torchsel verify`` said last, while it holds.
+    what ``torchsel verify`` said last, while it holds. ``commands`` lead out of what the warnings tell, in
+    order to run them.
     """
 
     inputs: Inputs
@@ -43,6 +44,7 @@ class Status:
     installed: str | None
     verified: LastVerdict | None
     warnings: tuple[str, ...]
+    commands: tuple[str, ...] = ()
 
     @property
     def is_adopted(self) -> bool:
@@ -61,11 +63,12 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
     warnings = [*found.selection.warnings, *decision.notes, *notes, environment.note]
     if not is_ours:
         name = found.project.root.path.name
-        warnings.append(f"{name} has no [tool.torchsel]; add it (it may be empty) to route torch")
+        warnings.append(f"{name} has no [tool.torchsel], so torch is not routed; run 'torchsel init'")
     elif not in_sync or (decision.alternatives and not decision.chosen):
         warnings.append(strategy.drift(decision))
-    if is_ours and in_sync and found.project.lock:
-        warnings.append(strategy.lock_drift(decision, found.host, locked))
+    is_locked = is_ours and in_sync and found.project.lock
+    lock_drift = strategy.lock_drift(decision, found.host, locked) if is_locked else ""
+    warnings.append(lock_drift)
     if is_ours:
         warnings += [*leaks_in(strategy), leaks_out(strategy)]
     mixed_up = _venv_warning(found, locked, installed) if is_ours else ""
@@ -87,6 +90,9 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
         installed=installed,
         verified=verified,
         warnings=tuple(dict.fromkeys(text for text in warnings if text)),
+        commands=_commands(
+            found, in_sync=in_sync or not packages, lock_drift=bool(lock_drift), mixed_up=bool(mixed_up)
+        ),
     )
 
 
@@ -115,6 +121,7 @@ def to_json(status: Status) -> str:
             for item in found.selection.candidates
         ],
         "warnings": list(status.warnings),
+        "commands": list(status.commands),
         "host": found.host.to_record(),
         "findings": [report.finding(item) for item in found.findings],
     }
@@ -129,6 +136,21 @@ def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, list[str]]:
         return (), False, [str(error)]
     notes = [f"{note}; remove it to have torchsel route it" for note in plan.changes.left_alone]
     return plan.routing.packages, plan.is_in_sync and found.is_ours, notes
+
+
+def _commands(found: Inputs, *, in_sync: bool, lock_drift: bool, mixed_up: bool) -> tuple[str, ...]:
+    """What to type, in order, so that the best this machine can have is routed, locked and installed.
+
+    What leads out of having no build comes first; it routes and syncs on the way.
+    """
+    is_ours = found.project.is_configured or found.strategy.name == "adopted"
+    if not is_ours:
+        return ("torchsel init", *found.selection.commands)
+    if found.selection.commands:
+        return found.selection.commands
+    by = "torchsel" if found.decision.alternatives else "uv"
+    steps = {"torchsel": not in_sync, f"{by} lock": lock_drift, f"{by} sync": mixed_up and not lock_drift}
+    return tuple(step for step, is_due in steps.items() if is_due)
 
 
 def _kernel_warning(found: Inputs, installed: str | None) -> str:

@@ -94,7 +94,9 @@ def take_over(project: Project, strategy: str | None, backend: str | None, catal
         if strategy not in (None, "pin"):
             result.table["strategy"] = strategy
         if "torch" not in {item.name for item in requirements.direct_requirements(project)}:
-            result.notes.append("the project does not require torch itself; 'uv add torch' adds it, routed")
+            result.notes.append(
+                "the project does not require torch itself; 'torchsel add torch' adds it, routed"
+            )
     if backend:
         result.table["backend"] = backend
     return result

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.config.keys import Config
+    from torchsel.project.added import Added
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +31,7 @@ class Demand:
     project's packages, required or locked, ``versions`` the locked public releases of those that decide.
     ``environments`` are the markers to which ``tool.uv.environments`` limits what uv locks for,
     ``built_for`` the packages from addresses that name a CUDA, each with that (``12.8``, or ``12`` for any).
+    ``direct`` are the project's own requirements of torch and those, as ``uv add`` finds them.
     """
 
     specifiers: tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class Demand:
     versions: tuple[tuple[str, str], ...] = ()
     environments: tuple[str, ...] = ()
     built_for: tuple[tuple[str, str], ...] = ()
+    direct: tuple[Added, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

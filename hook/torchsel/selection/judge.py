@@ -11,6 +11,7 @@ from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, sp
 from torchsel.selection.demand import python_matches
 from torchsel.selection.devices import FAMILY_VENDORS, VENDOR_NAMES
 from torchsel.selection.selection import Remedy
+from torchsel.selection.typed import add_commands, backends_line, remove_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -137,10 +138,13 @@ def _wish_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
         yield Fault(kind="release", text=text, remedy=release_remedy(build, case))
     yield from _python_faults(build, case)
     if config.backends is not None and build.backend not in config.backends:
-        remedy = _remedy("backends", build.backend, build)
+        line = backends_line(config, build.backend)
+        remedy = replace(_remedy("backends", build.backend, build), line=line)
         yield Fault(kind="backends", text="not in tool.torchsel.backends", remedy=remedy)
     for package, text in case.vetoes.get(build.backend, ()):
-        yield Fault(kind="companion", text=text, remedy=_remedy("companion", package, build))
+        without = remove_commands(package, case.demand.direct)
+        remedy = replace(_remedy("companion", package, build), commands=without)
+        yield Fault(kind="companion", text=text, remedy=remedy)
     held = case.catalog.held_back(build.backend, build.torch)
     if held and build.backend not in (config.backends or ()):
         yield Fault(kind="held", text=f"only where nothing else runs: {held}")
@@ -155,9 +159,12 @@ def release_remedy(build: Build, case: Case) -> Remedy:
     following = case.catalog.release_after(build.torch)
     newest_allowed = case.releases.allowed[0]
     if following is None or release_key(build.torch) > release_key(newest_allowed):
-        return _remedy("allow", build.torch, build)
-    bounds = case.catalog.bounds_before(following, case.demand.packages)
-    return replace(_remedy("require", bounds[0].removeprefix("torch"), build), requirements=bounds)
+        bounds = case.catalog.bounds_from(build.torch, case.demand.packages)
+        remedy = _remedy("allow", build.torch, build)
+    else:
+        bounds = case.catalog.bounds_before(following, case.demand.packages)
+        remedy = _remedy("require", bounds[0].removeprefix("torch"), build)
+    return replace(remedy, requirements=bounds, commands=add_commands(bounds, case.demand.direct))
 
 
 def _python_faults(build: Build, case: Case) -> Iterator[Fault]:

@@ -154,7 +154,10 @@ def told(remedy: Remedy) -> str:
         text = f"{known}; {passed}"
     else:
         text = REMEDIES[remedy.kind]
-    return text.format(value=remedy.value, torch=remedy.torch, backend=remedy.backend)
+    clause = text.format(value=remedy.value, torch=remedy.torch, backend=remedy.backend)
+    typed = " && ".join(remedy.commands)
+    line = f" ({remedy.line})" if remedy.line else ""
+    return f"{clause}{line}{f': {typed}' if typed else ''}"
 
 
 def told_ways(ways: Iterable[WayOut]) -> str:

@@ -41,7 +41,9 @@ class Remedy:
     ``kind`` says what and ``value`` to what: an NVIDIA driver version (``580``), a release of torch to allow
     or its bound (``<2.15``), a backend's tag, a CUDA release, Python releases, a gfx target; empty where
     the kind says all. ``torch`` and ``backend`` are the build's that runs then, empty where it is no one.
-    ``requirements`` are what the project has to require for ``require``, torch's companions included.
+    ``requirements`` are what the project has to require for ``require`` and ``allow``, torch's companions
+    included; ``commands`` do it all when typed, in their order, and are empty where that can't be typed.
+    ``line`` is what has to stand in ``[tool.torchsel]``.
     """
 
     kind: RemedyKind
@@ -49,6 +51,8 @@ class Remedy:
     torch: str = ""
     backend: str = ""
     requirements: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    line: str = ""
 
 
 WayOut = tuple[Remedy, ...]
@@ -86,6 +90,12 @@ class Selection:
     usable: bool = True
     bound: str = ""
     ways_out: tuple[WayOut, ...] = ()
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What to type for the first way out that can be typed as a whole, in order to run it."""
+        typed = (way for way in self.ways_out if all(remedy.commands for remedy in way))
+        return tuple(command for remedy in next(typed, ()) for command in remedy.commands)
 
     @property
     def family(self) -> Family:

@@ -137,6 +137,6 @@ def _last_on_macos(chosen: JudgedBuild, case: Case) -> str:
 
 def _last_release(last: JudgedBuild, case: Case) -> str:
     remedy = release_remedy(last.build, case)
-    return (
-        told(remedy) if remedy.kind == "allow" else f"{last.torch} is the last: require torch{remedy.value}"
-    )
+    typed = "".join(f": {text}" for text in [" && ".join(remedy.commands)] if text)
+    kept = f"{last.torch} is the last: require torch{remedy.value}{typed}"
+    return told(remedy) if remedy.kind == "allow" else kept

@@ -11,7 +11,7 @@ from torchsel.backend import Backend
 from torchsel.host import PLATFORMS
 from torchsel.project import requirements
 from torchsel.project.present import LISTS, canonical
-from torchsel.project.requirements import required_name
+from torchsel.project.requirements import parse_requirement, required_name
 from torchsel.routing.wanted import platform_marker
 from torchsel.selection.demand import parse_specifiers
 
@@ -35,6 +35,7 @@ def named_packages(setting: Setting) -> list[str]:
         direct = requirements.direct_requirements(project)
         locked = requirements.locked_packages(project.lock, routable)
         named = {*(item.name for item in direct), *(item.name for item in locked), *_users_packages(setting)}
+        named |= _added_now(setting)
         named &= routable
     return ["torch", *sorted(named - {"torch", *config.exclude})]
 
@@ -122,6 +123,13 @@ def _users_bounds(present: Present, scope: Scope, name: str) -> Iterator[str]:
         requirement = requirements.parse_requirement(item)
         if requirement and canonical(requirement.name) == "torch" and requirement.specifier:
             yield str(requirement.specifier)
+
+
+def _added_now(setting: Setting) -> set[str]:
+    """What ``uv add`` is to add: it writes down the release it finds, which is to be of the routed index."""
+    words = setting.call.brings if setting.call else ()
+    found = [item for word in words if (item := parse_requirement(word))]
+    return {canonical(item.name) for item in found if not item.url}
 
 
 def _users_packages(setting: Setting) -> set[str]:

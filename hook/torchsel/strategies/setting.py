@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torchsel.backend import is_tag
 from torchsel.config.request import Request
 from torchsel.project import requirements
+from torchsel.project.added import added
 from torchsel.project.built import built_for
 from torchsel.selection.demand import Demand
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.config.keys import Config
+    from torchsel.files.missing import Missing
     from torchsel.host import Host
     from torchsel.project.present import Present
     from torchsel.project.workspace import Project
@@ -27,7 +29,8 @@ class Setting:
     """A project with its configuration and what is asked for.
 
     ``folder`` is where uv is called, with the options of ``call``. ``is_builder`` tells that this is a CI job
-    for which nobody named a backend or a host.
+    for which nobody named a backend or a host. ``missing`` are builds left out of ``catalog``, as the index
+    was found not to have them.
     """
 
     project: Project
@@ -37,6 +40,7 @@ class Setting:
     folder: Path
     call: UvCall | None = None
     is_builder: bool = False
+    missing: tuple[Missing, ...] = ()
 
     @property
     def present(self) -> Present:
@@ -72,4 +76,5 @@ class Setting:
             versions=tuple((item.name, item.public) for item in deciding),
             built_for=built_for(self.project, host, python, but=self.catalog.family_packages),
             environments=tuple(map(str, environments if isinstance(environments, list) else [environments])),
+            direct=added(self.project, {"torch", *self.catalog.deciding_packages}),
         )

@@ -121,5 +121,6 @@ def value_at(data: Any, path: Path) -> Any:
     """The value at ``path``, None where there is none."""
     found = data
     for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
+        is_there = key < len(found) if isinstance(found, list) and isinstance(key, int) else False
+        found = found.get(key) if isinstance(found, dict) else found[key] if is_there else None
     return found

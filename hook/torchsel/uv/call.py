@@ -106,6 +106,13 @@ class UvCall:
         has_value = any(word[:1] != "-" for word in self.arguments[self.position :])
         return has_value and "--output-format" not in self.options
 
+    @property
+    def brings(self) -> tuple[str, ...]:
+        """The words of a ``uv add`` that is to change the project: requirements, and values of options."""
+        if self.command != "add" or self.keeps_lock:
+            return ()
+        return tuple(word for word in self.arguments[self.position :] if word[:1] != "-")
+
     def values_of(self, *names: str) -> tuple[str, ...]:
         """Every value given to an option of these names."""
         return tuple(value for name, value in self.values if name in names)

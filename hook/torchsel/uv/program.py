@@ -7,12 +7,14 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchsel.errors import MachineError
+from torchsel.uv.said import cause
 from torchsel.uv.signals import Stops, interrupts_by_default
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 LOCK_LIMIT = 1800.0
 """Seconds after which a ``uv lock`` is given up; resolving a large project over a slow line takes minutes."""
+
+ASKING_LIMIT = 60.0
+"""Seconds for one question to an index."""
 
 LAST_WAIT = 3.0
 """Seconds that a uv which was told to end has for it."""
@@ -69,7 +74,34 @@ class Uv:
             raise self._not_started(error) from None
         if done.returncode == 0:
             return None
-        return done.stderr.strip() or f"nothing; it ended with exit code {done.returncode}"
+        return cause(done.stderr) or f"nothing; it ended with exit code {done.returncode}"
+
+    def finds(self, requirement: str, *, index: str) -> bool:
+        """Whether an index (``name=url``) has what is required, for any platform; asked past uv's cache.
+
+        False too where it can't be asked: who wants to know asks for something else as well.
+
+        Raises:
+            MachineError: uv could not be started.
+        """
+        others = {"UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS"}
+        settings = ("--quiet", "--universal", "--no-deps", "--no-config", "--refresh")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "requirements.in"
+            file.write_text(f"{requirement}\n", encoding="utf-8")
+            try:
+                done = _finished(
+                    [str(self.program), "pip", "compile", *settings, "--default-index", index, str(file)],
+                    limit=ASKING_LIMIT,
+                    cwd=folder,
+                    env={name: value for name, value in self.environ.items() if name not in others},
+                    stdout=subprocess.DEVNULL,
+                )
+            except subprocess.TimeoutExpired:
+                return False
+            except OSError as error:
+                raise self._not_started(error) from None
+        return done.returncode == 0
 
     def version(self) -> tuple[int, ...]:
         """Release of uv, ``(0, 13, 9)``; empty where it does not say.
@@ -102,7 +134,7 @@ class Uv:
         except OSError as error:
             raise self._not_started(error) from None
         if done.returncode:
-            msg = f"uv {arguments[0]} failed; uv said:\n{done.stderr.strip()}"
+            msg = f"uv {arguments[0]} failed; uv said:\n{cause(done.stderr)}"
             raise MachineError(msg)
         return done.stdout
 

@@ -35,7 +35,7 @@ function uv {
     if ! __torchsel_wanted "$@"; then
         command uv "$@"
     elif command -v torchsel >/dev/null; then
-        command torchsel uv "$@"
+        command torchsel --hooked uv "$@"
     else
         printf '%s\n' "torchsel: not on PATH any more; this is plain uv" >&2
         command uv "$@"

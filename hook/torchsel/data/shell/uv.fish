@@ -40,7 +40,7 @@ else
         if not __torchsel_wanted $argv
             command uv $argv
         else if command -q torchsel
-            command torchsel uv $argv
+            command torchsel --hooked uv $argv
         else
             echo "torchsel: not on PATH any more; this is plain uv" >&2
             command uv $argv

@@ -36,7 +36,7 @@ else {
         if (__torchsel_wanted $words) {
             if (Get-Command -Name torchsel -CommandType Application -ErrorAction SilentlyContinue) {
                 $name = 'torchsel'
-                $words = @('uv') + $words
+                $words = @('--hooked', 'uv') + $words
             }
             else {
                 [Console]::Error.WriteLine('torchsel: not on PATH any more; this is plain uv')

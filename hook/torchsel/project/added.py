@@ -1,0 +1,78 @@
+"""Where ``uv add`` finds a requirement of the project's own, so that it can write another bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torchsel.project import requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from torchsel.project.requirements import Required
+    from torchsel.project.toml_file import TomlFile
+    from torchsel.project.workspace import Project
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Added:
+    """One requirement: ``options`` of ``uv add`` lead to its list.
+
+    ``package`` is the normalised name, ``name`` has extras (``torch[opt-einsum]``), ``marker`` is empty
+    where it holds everywhere.
+    """
+
+    package: str
+    name: str
+    marker: str = ""
+    options: tuple[str, ...] = ()
+
+    def bound(self, specifier: str) -> str:
+        """The requirement with another specifier, ``torch<2.15 ; sys_platform == 'linux'``."""
+        return f"{self.name}{specifier}{f' ; {self.marker}' if self.marker else ''}"
+
+
+def added(project: Project, names: Collection[str]) -> tuple[Added, ...]:
+    """What the project and its members require of ``names``.
+
+    Packages are left out that come by address, and those whose bound is a constraint or an override of uv's,
+    which no command changes.
+    """
+    fixed = {item.name for item in (*requirements.bounds(project), *requirements.direct_requirements(project))
+             if item.requirement.url or item.place.startswith("tool.uv.")}  # fmt: skip
+    return tuple(
+        _added(item, file, project)
+        for file in project.files
+        for item in requirements.required_in(file)
+        if item.name in names and item.name not in fixed
+    )
+
+
+def _added(item: Required, file: TomlFile, project: Project) -> Added:
+    wanted = item.requirement
+    extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
+    script = file.path.name if file.path.suffix != ".toml" else ""
+    member = str(file.table("project").get("name", ""))
+    whose = ("--script", script) if script else () if file is project.root else ("--package", member)
+    return Added(
+        package=item.name,
+        name=f"{wanted.name}{extras}",
+        marker=_in_single_quotes(str(wanted.marker or "")),
+        options=(*whose, *_list_options(item.place)),
+    )
+
+
+def _list_options(place: str) -> tuple[str, ...]:
+    for beginning, option in (
+        ("project.optional-dependencies.", "--optional"),
+        ("dependency-groups.", "--group"),
+    ):
+        if place.startswith(beginning):
+            return option, place.removeprefix(beginning)
+    return ()
+
+
+def _in_single_quotes(marker: str) -> str:
+    """As shells have no need to escape it."""
+    return marker if "'" in marker else marker.replace('"', "'")
