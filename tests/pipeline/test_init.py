@@ -300,3 +300,15 @@ def copied(case: str, project: MakeProject, index: Index) -> Project:
 def releases(demo: Project) -> list[tuple[str, str]]:
     """Public releases of torch and its companions in uv.lock."""
     return sorted({(name, version.partition("+")[0]) for name in FAMILY for version in demo.locked(name)})
+
+
+def test_a_lock_that_forks_by_python_keeps_each_release(project: MakeProject, hosts: dict[str, Path]) -> None:
+    old, new = "torch<2.14; python_version < '3.13'", "torch<2.15; python_version >= '3.13'"
+    demo = project(f'{HEAD}dependencies = ["{old}", "{new}"]\n')
+    demo.uv("lock")
+    before = releases(demo)
+    assert before == [("torch", "2.13.0"), ("torch", "2.14.1")]
+    demo.torchsel("--host", str(hosts["gtx1080ti"]), "init")
+    assert releases(demo) == before
+    demo.uv("lock", "--check")
+    demo.torchsel("check")
