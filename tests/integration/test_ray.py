@@ -38,6 +38,7 @@ dependencies = ["torch"]
 strategy = "groups"
 default-backend = "none"
 backends = ["cpu", "cu126", "cu132"]
+environment = ".venv-{backend}"
 """
 DRIVER = """\
 import ray

@@ -26,13 +26,13 @@ NODES = (
         name="n1",
         gres="gpu:v100:4",
         feature="v100",
-        environ={"TORCHSEL_HOST": "gpu=V100*4,driver=580.65.06", "UV_PROJECT_ENVIRONMENT": ".venv-n1"},
+        environ={"TORCHSEL_HOST": "gpu=V100*4,driver=580.65.06"},
     ),
     Node(
         name="n2",
         gres="gpu:h100:2",
         feature="h100",
-        environ={"TORCHSEL_HOST": "gpu=H100*2,driver=580.65.06", "UV_PROJECT_ENVIRONMENT": ".venv-n2"},
+        environ={"TORCHSEL_HOST": "gpu=H100*2,driver=580.65.06"},
     ),
 )
 TORCHSEL = (sys.executable, "-m", "torchsel")
@@ -47,6 +47,7 @@ dependencies = ["torch"]
 strategy = "groups"
 default-backend = "none"
 backends = ["cpu", "cu126", "cu132"]
+environment = ".venv-{backend}"
 """
 SHOW = "import os, torch; print(os.environ['SLURMD_NODENAME'], torch.__version__)"
 
@@ -71,6 +72,7 @@ def test_each_node_of_a_step_gets_its_build_from_one_lock(slurm: Cluster, projec
     )
     assert sorted(ran.splitlines()) == ["n1 2.14.1+cu126", "n2 2.15.0+cu132"]
     assert (demo.text(), (demo.root / "uv.lock").read_bytes()) == committed
+    assert {path.name for path in demo.root.glob(".venv*")} == {".venv-cu126", ".venv-cu132"}
 
 
 def test_what_sinfo_prints_is_an_inventory(slurm: Cluster, tmp_path: Path) -> None:
