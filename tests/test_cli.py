@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.toolbox import ROOT
 from torchsel import cli
-from torchsel.commands import TABLE, Row
+from torchsel.commands import GROUPS, TABLE, Row
 from torchsel.console import Console
 from torchsel.errors import ConfigError, MachineError
 
@@ -34,8 +34,8 @@ def test_options_with_a_value_are_known() -> None:
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_a_row_has_its_module_and_its_help(row: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    assert (ROOT / "hook/torchsel/commands" / f"{row.module}.py").is_file()
-    if row.group == "uv":
+    assert (ROOT / "hook/torchsel/commands" / f"{row.module.replace('.', '/')}.py").is_file()
+    if row.kind == "uv":
         assert cli.parse_arguments([row.name, "--help"]).uv_arguments[-1] == "--help"
         return
     with pytest.raises(SystemExit):
@@ -100,3 +100,41 @@ def test_disabled_it_is_plain_uv(project: MakeProject, value: str, is_plain: boo
     assert ended.code == (0 if is_plain else 2)
     assert (demo.root / "uv.lock").exists() is is_plain
     assert ("tool.torchsel.nonsense" in ended.err) is not is_plain
+
+
+def test_the_help_groups_commands_and_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.parse_arguments(["--help"])
+    assert stop.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 80
+    headings = [line.removesuffix(":") for line in lines if line.endswith(":") and line[0] != " "]
+    assert headings == [*GROUPS, "options", "examples"]
+    for group, following in zip(GROUPS, headings[1:], strict=False):
+        block = lines[lines.index(f"{group}:") + 1 : lines.index(f"{following}:") - 1]
+        assert [line.split()[0] for line in block] == [row.name for row in TABLE if row.group == group]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stauts"], "there is no command 'stauts'; did you mean 'torchsel status'?"),
+        (["-q", "Verfy"], "there is no command 'Verfy'; did you mean 'torchsel verify'?"),
+        (["export", "--frozen"], "'export' is a command of uv's: torchsel uv export"),
+        (["pip", "install"], "'pip' is a command of uv's: torchsel uv pip"),
+        (["install", "torch"], "there is no command 'install'; use 'torchsel add NAME'"),
+        (["upgrade"], "there is no command 'upgrade'; use 'torchsel apply --upgrade'"),
+        (["xyzzy"], "there is no command 'xyzzy'; see 'torchsel --help'"),
+    ],
+)
+def test_a_mistyped_command(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.parse_arguments(words)
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_is_offered_for_other_words_is_understood() -> None:
+    for form in cli._OTHER_WORDS.values():
+        assert cli.parse_arguments(form.split()[1:]).command

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.pages import guide
 from tests.support.toolbox import ROOT
 
 if TYPE_CHECKING:
@@ -190,5 +191,4 @@ def test_python_takes_nothing_from_the_current_folder(
 def test_what_python_itself_takes_from_there_is_said(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "torchsel.py").write_text('print("hostile")\n', encoding="utf-8")
     assert folder.run(f"cd {tmp_path}; {sys.executable} -m torchsel").stdout == "hostile\n"
-    security = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Security\n")[2]
-    assert "python -P -m torchsel" in security.partition("\n## ")[0]
+    assert "python -P -m torchsel" in guide("security")

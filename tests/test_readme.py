@@ -1,53 +1,38 @@
-"""The README: its commands are run, its tables are the code's, its messages are real."""
+"""The README: its commands are run, its pictures and answers are real, and it is read in a minute."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts import bootstrap
+from scripts import bootstrap, guides
 from scripts.pictures import draw as pictures
-from tests.support.toolbox import CASES, ROOT, SYSTEM_CERTIFICATES
-from torchsel.cli import build_parser, parse_arguments
-from torchsel.config.keys import KEYS, parse_config
+from tests.support.pages import TOPICS, blocks_in, console, readme, section
+from tests.support.stage import ENGINES, PROJECT, TABLE, Scene, is_here, set_stage
+from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES
+from torchsel.cli import parse_arguments
+from torchsel.config.keys import parse_config
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject
     from tests.support.toolbox import Project
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PROJECT = (
-    '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\ndependencies = ["torch"]\n\n'
-)
-TABLE = f"{PROJECT}[tool.torchsel]\n"
+README = readme()
+IDENTITY = "-c user.name=Test -c user.email=test@example.org"
+SECTIONS = ["One machine", "A team", "A cluster", "Verify", "Undo", "For developers"]
+"""Those with commands, below the first screen."""
 
 
-def section(heading: str) -> str:
-    """The text below a second-level heading."""
-    _, found, text = README.partition(f"\n## {heading}\n")
-    assert found, f"README.md has no section {heading!r}"
-    return text.partition("\n## ")[0]
-
-
-def console(heading: str) -> list[str]:
-    """The commands of a section, in order."""
-    blocks = re.findall(r"```console\n(.*?)```", section(heading), re.DOTALL)
-    return [line for block in blocks for line in block.splitlines()]
-
-
-def column(table: str, at: int) -> list[str]:
-    rows = [re.split(r"(?<!\\) \| ", row.strip("| ")) for row in table.splitlines() if row.startswith("| ")]
-    return [row[at] for row in rows[1:]]
+def first_screen() -> str:
+    return README.partition("\n## ")[0]
 
 
 def shell(project: Project, *commands: str) -> str:
@@ -58,212 +43,213 @@ def shell(project: Project, *commands: str) -> str:
     return out
 
 
-NOT_HERE = {"python3 scripts/test.py": "it is what runs this test"}
-"""Commands that no test here runs, and why."""
-
-
-def test_every_console_command_is_run_by_a_test() -> None:
-    sections = [name for name in re.findall(r"^## (.*)$", README, re.MULTILINE) if console(name)]
-    assert sections == ["See it, test it", "Install", *STARTS, "Where you work"]
-    assert all(command in README for command in NOT_HERE)
-    assert console("Where you work") == ["validate-pyproject pyproject.toml"], "in test_integration_tools.py"
-
-
-def test_see_it() -> None:
-    command, rest = console("See it, test it")
-    assert rest in NOT_HERE
-    if bootstrap._stamp() != bootstrap._wanted():
-        pytest.skip("the environment in .work is not the one for this pyproject.toml; run scripts/test.py")
-    done = subprocess.run(
-        [sys.executable, *command.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert "torch 2.14.1, torchvision 0.29.1 → cu126 (GTX 1080 Ti" in done.stdout + done.stderr
-    assert "torch 2.14.1+cu126" in done.stdout
-
-
-def test_install(tmp_path: Path) -> None:
-    [command] = console("Install")
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheel and source distribution."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "uv", "build", "-q", "--out-dir", str(folder), str(ROOT)]
     # with this process' environment: an index of packages may be known only there
-    env = (
-        os.environ
-        | SYSTEM_CERTIFICATES
-        | {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    subprocess.run(build, env=os.environ | SYSTEM_CERTIFICATES, check=True, capture_output=True)
+    return folder
+
+
+def test_it_is_read_in_a_minute() -> None:
+    assert len(README.splitlines()) <= 220
+    assert len(README.split()) <= 1700
+    assert len(first_screen().splitlines()) <= 50
+
+
+def test_every_command_is_run_by_a_test() -> None:
+    assert [
+        name for name in re.findall(r"^## (.*)$", README, re.MULTILINE) if console(section(README, name))
+    ] == (SECTIONS)
+    assert len(console(README)) == len(console(first_screen())) + sum(
+        len(console(section(README, name))) for name in SECTIONS
     )
+
+
+def test_trying_it_without_installing(tmp_path: Path, hosts: dict[str, Path]) -> None:
+    """``uvx`` of this clone prints in an empty folder what the README shows, and leaves it empty."""
+    command = console(first_screen())[0]
+    assert command == "uvx torchsel status"
+    [from_clone] = re.findall(r"From a clone, `(uvx --from \. .*?)`", README)
+    assert from_clone == command.replace("uvx", "uvx --from .")
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    env = os.environ | SYSTEM_CERTIFICATES | {"TORCHSEL_HOST": str(hosts["gtx1080ti"])}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-    subprocess.run(["bash", "-c", command], cwd=ROOT, env=env, check=True, capture_output=True)
-    shown = subprocess.run(
-        [tmp_path / "bin" / "torchsel", "completion", "bash"],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "_shtab_torchsel" in shown.stdout
-    for words, part in (("schema", '"same-torch"'), ("hook fish", "function uv"), ("--version", "torchsel ")):
-        command = f"{tmp_path / 'bin' / 'torchsel'} {words}"
-        assert part in subprocess.run(command.split(), capture_output=True, text=True, check=True).stdout
+
+    def printed(line: str, cwd: Path) -> str:
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=cwd, env=env, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    [shown] = blocks_in(first_screen(), "text")
+    assert printed(from_clone.replace("--from .", f"--from {ROOT}"), folder) == shown
+    assert list(folder.iterdir()) == []
+    assert "\nbackend  cu126, torch 2.14.1\n" in printed(from_clone, ROOT)
+
+
+def test_adopting_it(project: MakeProject, hosts: dict[str, Path]) -> None:
+    _, install, *adopt = console(first_screen())
+    assert install == "uv tool install torchsel", "test_installing runs it from a clone"
+    demo = project("", env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
+    demo.pyproject.unlink()
+    shell(demo, "uv init", *adopt)
+    assert demo.installed("torch") == "2.14.1+cu126"
+    *_, last = blocks_in(first_screen(), "text")[0].partition("in a new one:\n")
+    assert last.split("\n")[:-1] == [f"         {command}" for command in ("uv init", *adopt)]
+
+
+def test_installing(tmp_path: Path) -> None:
+    [command] = re.findall(r"from a clone, `(uv tool install [^`]*)`", README)
+    places = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    env = os.environ | SYSTEM_CERTIFICATES | places
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    # with completion, which is the same command with an extra
+    line = command.replace(" .", ' ".[completion]"')
+    subprocess.run(["bash", "-c", line], cwd=ROOT, env=env, check=True, capture_output=True)
+    for words, part in (
+        ("completion bash", "_shtab_torchsel"),
+        ("schema", '"same-torch"'),
+        ("hook fish", "function uv"),
+        ("help slurm", "# Slurm"),
+        ("--version", "torchsel "),
+    ):
+        started = [str(tmp_path / "bin" / "torchsel"), *words.split()]
+        assert part in subprocess.run(started, capture_output=True, text=True, check=True).stdout
 
 
 def test_one_machine(project: MakeProject, hosts: dict[str, Path]) -> None:
-    """From an empty folder to the right torch, with the README's commands alone."""
-    *start, _, route, sync, both, run, add = console(STARTS[0])
-    assert start == ["uv init", "uv add torch", "torchsel init", "uv sync"]
-    demo = project("", env={"TORCHSEL_HOST": str(hosts["h200"])})
-    demo.pyproject.unlink()
-    shell(demo, *start)
-    assert demo.installed("torch") == "2.15.0+cu132"
-    assert shell(demo, "uv run python -c 'import torch; print(torch.__version__)'").strip() == "2.15.0+cu132"
+    sync, run, script = console(section(README, "One machine"))
+    demo = project(PROJECT, env={"TORCHSEL_HOST": str(hosts["h200"])})
+    (demo.root / "script.py").write_text(
+        '# /// script\n# dependencies = ["torch"]\n# ///\nimport torch\nprint(torch.__version__)\n'
+    )
+    shell(demo, "torchsel init", "uv sync")
+    assert shell(demo, "uv run python -c 'import torch; print(torch.__version__)'") == "2.15.0+cu132\n"
     demo.torchsel("check")
     demo.env["TORCHSEL_HOST"] = str(hosts["b580"])
-    shell(demo, route, sync)
+    shell(demo, sync)
     assert demo.installed("torch") == "2.15.0+xpu"
     demo.env["TORCHSEL_HOST"] = str(hosts["cpu"])
-    shell(demo, both)
     assert shell(demo, run).strip() == demo.installed("torch") == "2.15.0+cpu"
-    shell(demo, add)
-    assert (demo.installed("torchvision") or "").endswith("+cpu")
-
-
-def test_one_machine_with_an_old_card(project: MakeProject, hosts: dict[str, Path]) -> None:
-    uv_init, uv_add, init, sync, give_way, *_ = console(STARTS[0])
-    demo = project("", env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
-    demo.pyproject.unlink()
-    shell(demo, uv_init, uv_add)
-    told = demo.run("bash", "-c", init).err
-    assert "the last is 2.14.1 with cu126: require torch<2.15" in told
-    shell(demo, sync, give_way)
-    assert demo.installed("torch") == "2.14.1+cu126"
+    assert shell(demo, script) == "2.15.0+cpu\n"
 
 
 def test_a_team(project: MakeProject, hosts: dict[str, Path]) -> None:
-    [table] = re.findall(r"```toml\n(.*?)```", section(STARTS[1]), re.DOTALL)
-    *lock, add, sync, check, check_words, kubectl, sinfo = console(STARTS[1])
+    [table] = blocks_in(section(README, "A team"), "toml")
+    *lock, add, sync, detect, check = console(section(README, "A team"))
     demo = project(PROJECT + table, env={"TORCHSEL_HOST": str(hosts["h200"])})
     (demo.root / ".gitignore").write_text(".venv/\n")
-    (demo.root / "hosts").mkdir()
-    for name in ("gtx1080ti", "rx7900", "cpu"):
-        shutil.copy(hosts[name], demo.root / "hosts")
-    shell(demo, "git init -q", *lock, add, "git add .gitignore hosts", f"git {IDENTITY} commit -q -m team")
+    shell(demo, "git init -q", *lock, add, "git add .gitignore", f"git {IDENTITY} commit -q -m team")
     for host, local in {"gtx1080ti": "cu126", "rx7900": "rocm7.2", "cpu": "cpu", "h200": "cu130"}.items():
         demo.env["TORCHSEL_HOST"] = str(hosts[host])
         shell(demo, sync)
         assert (demo.installed("torch") or "").endswith(f"+{local}")
         assert shell(demo, "git status --porcelain") == ""
+    shell(demo, detect)
+    assert [line[:4] for line in shell(demo, check).splitlines()] == ["ok  "] * 2
+
+
+def test_a_cluster(project: MakeProject, hosts: dict[str, Path]) -> None:
+    commands = console(section(README, "A cluster"))
+    assert len(commands) == 4
+    assert {command.split()[0] for command in commands} - {"torchsel", "uv"} <= ENGINES.keys()
+    demo = project(PROJECT, env={"TORCHSEL_HOST": str(hosts["h200"])})
+    set_stage(demo, Scene(ready=("rm -r hosts",)))
+    assert shell(demo, *commands) == "2.14.1+cu126\n"
+    [check] = re.findall(r"`(torchsel check --host [^`]*)`", section(README, "A cluster"))
     assert [line[:4] for line in shell(demo, check).splitlines()] == ["ok  "] * 3
-    assert [line[:4] for line in shell(demo, check_words).splitlines()] == ["ok  "] * 4
-    for command, case in ((kubectl, "kubernetes-nvidia"), (sinfo, "slurm")):
-        stand_in(demo, command.split()[0], CASES / "inventories" / f"{case}.in")
-        shell(demo, command)
-    assert {"v100x4-driver570.json", "cpu.json"} <= {path.name for path in (demo.root / "hosts").iterdir()}
 
 
-def stand_in(demo: Project, name: str, prints: Path) -> None:
-    """A program of this name that prints a file, whatever its arguments."""
-    folder = demo.root.parent / "bin"
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text(f"#!/bin/sh\nexec cat {prints}\n", encoding="utf-8")
-    (folder / name).chmod(0o755)
-    demo.env["PATH"] = f"{folder}:{demo.env['PATH'].removeprefix(f'{folder}:')}"
+def test_verify_and_undo(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(TABLE, env={"TORCHSEL_HOST": str(hosts["cpu"])})
+    shell(demo, "torchsel sync", *console(section(README, "Verify")))
+    [undo] = console(section(README, "Undo"))
+    if is_here(undo):
+        shell(demo, f"{undo} --dry-run", undo)
+        assert demo.text() == PROJECT
 
 
-STARTS = ["Quick start: one machine", "Quick start: a team"]
-IDENTITY = "-c user.name=Test -c user.email=test@example.org"
-
-
-def test_the_configuration_reference_is_the_codes() -> None:
-    rows = []
-    for name, key in KEYS.items():
-        default = list(key.default) if isinstance(key.default, tuple) else key.default
-        shown = "none" if default is None else f"`{json.dumps(default)}`"
-        rows.append(f"| `{name}` | {shown} | {key.doc} |")
-    _, _, rest = README.partition("<!-- keys: start -->\n")
-    assert rest.partition("<!-- keys: end -->")[0].splitlines()[2:] == rows
-
-
-def test_every_command_and_common_option_is_in_the_table() -> None:
-    [choices] = [
-        item.choices for item in build_parser()._actions if isinstance(item, argparse._SubParsersAction)
-    ]
-    listed = re.findall(r"`(?:torchsel )?([a-z]+)\b", " ".join(column(section("Commands"), 0)))
-    assert set(listed) - {"torchsel"} == set(choices)
-    assert all(f"`{option}" in section("Commands") for option in ("--project", "--no-cache", "-q", "-v"))
-
-
-def test_every_variable_is_explained() -> None:
-    source = "".join(
-        path.read_text(encoding="utf-8")
-        for path in (ROOT / "hook").rglob("*")
-        if path.suffix in (".py", ".bash")
+def test_the_commands_for_developers() -> None:
+    see_it, test_it = console(section(README, "For developers"))
+    assert test_it == "python3 scripts/test.py", "it is what runs this test"
+    if bootstrap._stamp() != bootstrap._wanted():
+        pytest.skip("the environment in .work is not the one for this pyproject.toml; run scripts/test.py")
+    done = subprocess.run(
+        [sys.executable, *see_it.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    used = set(re.findall(r"\bTORCHSEL_[A-Z_]+[A-Z]\b", source))
-    assert used == set(re.findall(r"^\| `(TORCHSEL_[A-Z_]+)`", README, re.MULTILINE))
+    assert "cu126" in done.stdout + done.stderr
+    assert "torch 2.14.1+cu126" in done.stdout
 
 
-def test_toml_examples_are_legal() -> None:
-    for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL):
-        table = tomllib.loads(block).get("tool", {}).get("torchsel")
-        if table is not None:
-            parse_config(table, where="README.md")
+def test_toml_is_legal() -> None:
+    for block in blocks_in(README, "toml"):
+        parse_config(tomllib.loads(block)["tool"]["torchsel"], where="README.md")
 
 
-def test_links_lead_somewhere() -> None:
-    anchors = {
-        re.sub(r"[^a-z0-9 -]", "", name.lower()).replace(" ", "-")
-        for name in re.findall(r"^##+ (.*)$", README, re.MULTILINE)
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        if target.startswith("#"):
-            assert target[1:] in anchors
-        elif not target.startswith("https://"):
-            assert (ROOT / target).is_file()
+@pytest.mark.parametrize("page", ["README.md", "scripts/bench/README.md", "scripts/catalog/README.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            assert ((ROOT / page).parent / target).is_file()
+
+
+def test_every_guide_is_linked() -> None:
+    linked = set(re.findall(r"\(hook/torchsel/data/guide/([a-z-]+)\.md\)", section(README, "Guides")))
+    assert linked == set(TOPICS)
+
+
+def test_figures_are_those_of_the_tables() -> None:
+    compared = (ROOT / "scripts/catalog/README.md").read_text(encoding="utf-8")
+    [(total, right)] = re.findall(
+        r"Of (\d+) kinds of machine.*?tries the best index first for (\d+)", compared
+    )
+    assert f"Of {total} kinds of machine, uv's own `auto` tries the best index first for {right} " in README
+    bench = (ROOT / "scripts/bench/README.md").read_text(encoding="utf-8")
+    ratios = re.findall(r"\| torchsel, beside Python itself \|[^|]*\| ([\d.]+) x bare Python", bench)
+    assert len(ratios) == 2
+    assert all(float(ratio) < 1.25 for ratio in ratios), "about as long as a bare Python interpreter"
 
 
 def test_the_pictures_are_what_torchsel_prints() -> None:
+    drawn = re.findall(r"\(scripts/pictures/(\w+)\.svg\)", README)
+    assert drawn == ["status", "before", "after"]
     for name, lines in pictures.record().items():
-        drawn = (ROOT / "scripts" / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
-        assert drawn == pictures.draw(pictures.SESSIONS[name][0], lines), "run scripts/pictures/draw.py"
+        there = (ROOT / "scripts" / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
+        assert there == pictures.draw(pictures.SESSIONS[name][0], lines), "run scripts/pictures/draw.py"
 
 
 def test_examples_in_help_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse_arguments(["--help"])
     examples = re.findall(r"^  (torchsel.*?)(?:  .*)?$", capsys.readouterr().out, re.MULTILINE)
-    assert len(examples) >= 6
+    assert len(examples) >= 5
     for example in examples:
         assert parse_arguments(example.partition(" > ")[0].split()[1:]).command
 
 
-NONE = f'{TABLE}strategy = "groups"\ndefault-backend = "none"\n'
-CARD = "torchsel -q --backend cu126"
-MESSAGES = {
-    "no [tool.torchsel]": ("torchsel", 2, PROJECT),
-    "torch is not routed yet": ("torchsel check", 1, TABLE),
-    "tool.uv.index.0.explicit": (
-        f"{CARD}; sed -i s/explicit/other/ pyproject.toml; torchsel check",
-        1,
-        TABLE,
-    ),
-    "unknown key": ("torchsel", 2, f'{TABLE}strateg = "pin"\n'),
-    "has no build that fits": ("uv lock && torchsel", 0, TABLE),
-    "which is not what is routed": (f"{CARD}; uv lock; torchsel --backend cpu sync --locked", 0, TABLE),
-    "CI without a usable GPU": (f"{CARD}; CI=true TORCHSEL_HOST= CUDA_VISIBLE_DEVICES=-1 torchsel", 0, TABLE),
-    "are incompatible with the conflicts": ("torchsel; uv sync", 2, NONE),
-    "is not defined in the project": ("UV_NO_GROUP=torch-cpu uv sync", 2, PROJECT),
-    "no such file": ("TORCHSEL_HOST=/nowhere.json torchsel", 2, TABLE),
-    "uv was not found on PATH": ('it="$(command -v torchsel)"; PATH=/nowhere "$it" sync', 3, TABLE),
-}
-"""Each row of the troubleshooting table: a command that says so, its exit code and the project."""
+def test_the_made_parts() -> None:
+    assert guides.made()[ROOT / "README.md"] == README, "run scripts/guides.py"
 
 
-@pytest.mark.parametrize("beginning", MESSAGES)
-def test_messages_are_real(project: MakeProject, hosts: dict[str, Path], beginning: str) -> None:
-    rows = [row for row in column(section("Troubleshooting"), 0) if beginning in row]
-    assert len(rows) == 1
-    message = rows[0].removesuffix(" (uv)").strip("`")
-    command, code, text = MESSAGES[beginning]
-    demo = project(text, env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
-    assert message in demo.run("bash", "-c", command, code=code).err
-
-
-def test_no_message_is_left_out() -> None:
-    assert len(column(section("Troubleshooting"), 0)) == len(MESSAGES)
+def test_what_a_package_index_shows(dist: Path) -> None:
+    """No picture and no link into the repository, which would be broken; licence and guides within."""
+    [wheel], [source] = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        [metadata] = [archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA")]
+    head, _, text = metadata.partition("\n\n")
+    assert "License-File: hook/LICENSE" in head
+    assert "License-Expression: MIT" in head
+    assert any(name.endswith("licenses/hook/LICENSE") for name in names)
+    assert {f"torchsel/data/guide/{topic}.md" for topic in TOPICS} <= set(names)
+    assert "![" not in text
+    assert all(target.startswith("https://") for target in re.findall(r"\]\(([^)]+)\)", text))
+    assert "`torchsel help strategy`" in text
+    assert "torchsel status on a GTX 1080 Ti" in text, "a picture is told in words"
+    listed = subprocess.run(["tar", "tzf", source], capture_output=True, text=True, check=True).stdout
+    assert "/hook/LICENSE\n" in listed
+    assert "/README.md\n" in listed

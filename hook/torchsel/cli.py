@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchsel import __version__
 from torchsel.answer import Draft, tell
-from torchsel.commands import ROWS, TABLE
+from torchsel.commands import GROUPS, ROWS, TABLE
 from torchsel.commands.context import Arguments, Context, add_host, add_writing
 from torchsel.console import Console, silence
 from torchsel.errors import EXIT_BUG, EXIT_CONFIG, EXIT_INTERRUPTED, EXIT_MACHINE, TorchselError
 from torchsel.records.replay import restore_signals
+from torchsel.uv.call import PROJECT_COMMANDS
 from torchsel.uv.program import Uv
 
 if TYPE_CHECKING:
@@ -25,15 +27,37 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  torchsel                      route torch for this machine, and lock
-  torchsel status               what was found, and why this backend
+  torchsel status               what this machine takes, and why
   torchsel sync --locked        the same as: torchsel uv sync --locked
   torchsel --backend cu126 run train.py
-  torchsel check                for CI and pre-commit: no hardware, no network, writes nothing
+  torchsel check --host "gpu=V100*4,driver=570.124" hosts/*.json
   torchsel detect --json > hosts/a100.json
-  torchsel --host hosts/a100.json backend
   eval "$(torchsel hook bash)"  in ~/.bashrc: plain uv takes the right torch
 """
+
+_UVS = PROJECT_COMMANDS | {
+    "auth",
+    "cache",
+    "format",
+    "pip",
+    "publish",
+    "python",
+    "self",
+    "tool",
+    "venv",
+    "workspace",
+}
+"""uv's commands (0.13.9)."""
+
+_OTHER_WORDS = {
+    "install": "torchsel add NAME",
+    "uninstall": "torchsel remove NAME",
+    "update": "torchsel apply --upgrade",
+    "upgrade": "torchsel apply --upgrade",
+    "doctor": "torchsel status",
+    "info": "torchsel status",
+}
+"""What other programs call it, and the form here."""
 
 _TAKES_VALUE = frozenset({"--project", "--backend", "--host", "--color", "--script"})
 """torchsel's own options, before the command, that have a value."""
@@ -83,7 +107,7 @@ def _run(context: Context) -> int:
 
 def _memo(context: Context) -> Memo | None:
     """How things are before the command looks at them, where its answer may be kept."""
-    if ROWS[context.arguments.command].group == "text":
+    if ROWS[context.arguments.command].kind == "text":
         return None
     from torchsel.records import keep  # noqa: PLC0415 - a shell that starts does not wait for it
 
@@ -133,7 +157,8 @@ def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     """
     parser = _Parser(
         prog="torchsel",
-        description="The right PyTorch build for this machine in uv projects.",
+        usage="torchsel [OPTIONS] [COMMAND ...]",
+        description=_description(),
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
@@ -142,10 +167,16 @@ def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     add_host(parser)
     parser.add_argument("--hooked", action="store_true", help=argparse.SUPPRESS)  # of the shell functions
     parser.add_argument("--version", action="version", version=f"torchsel {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    named = "".join(argv[_command_at(argv) :][:1])
+    named = _named(argv)
+    commands = parser.add_subparsers(
+        dest="command",
+        metavar="COMMAND",
+        parser_class=_Parser,
+        prog="torchsel",
+        help=None if named == "completion" else argparse.SUPPRESS,  # the description lists them by group
+    )
     for row in TABLE:
-        if row.group == "uv":
+        if row.kind == "uv":
             commands.add_parser(row.name, add_help=False, help=row.summary)
             continue
         command = commands.add_parser(
@@ -177,13 +208,17 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="say what the probes found")
     parser.add_argument("--no-cache", action="store_true", help="look at everything anew")
-    parser.add_argument("--color", choices=("auto", "always", "never"), help="colours (default: auto)")
+    parser.add_argument(
+        "--color", metavar="WHEN", choices=("auto", "always", "never"), help="colours: auto, always or never"
+    )
 
 
 def _read(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Arguments:
-    at = _command_at(argv)
-    row = ROWS.get("".join(argv[at : at + 1]))
-    uvs = row if row and row.group == "uv" else None
+    at, named = _command_at(argv), _named(argv)
+    row = ROWS.get(named)
+    if named and row is None:
+        parser.error(_unknown(named))
+    uvs = row if row and row.kind == "uv" else None
     arguments = parser.parse_args(argv[:at] if uvs else argv, namespace=Arguments())
     if uvs:
         arguments.command, arguments.uv_arguments = "uv", (*uvs.words, *argv[at + 1 :])
@@ -198,6 +233,30 @@ def _command_at(argv: Sequence[str]) -> int:
     while at < len(argv) and argv[at].startswith("-"):
         at += 2 if argv[at] in _TAKES_VALUE else 1
     return at
+
+
+def _named(argv: Sequence[str]) -> str:
+    """The command's name as it stands there, empty where there is none."""
+    return "".join(argv[_command_at(argv) :][:1])
+
+
+def _unknown(word: str) -> str:
+    """The sentence for a word that is no command: the form that is meant, else the nearest name."""
+    if word in _UVS:
+        return f"{word!r} is a command of uv's: torchsel uv {word}"
+    if word in _OTHER_WORDS:
+        return f"there is no command {word!r}; use '{_OTHER_WORDS[word]}'"
+    near = get_close_matches(word.lower(), ROWS, n=1, cutoff=0.5)
+    return f"there is no command {word!r}" + (f"; did you mean 'torchsel {near[0]}'?" if near else "")
+
+
+def _description() -> str:
+    """What torchsel is, and the commands by group."""
+    lines = ["The right PyTorch build for this machine in uv projects."]
+    for group in GROUPS:
+        lines += ["", f"{group}:"]
+        lines += [f"  {row.name:<11} {row.summary}" for row in TABLE if row.group == group]
+    return "\n".join(lines)
 
 
 def _refuse_idle_options(parser: argparse.ArgumentParser, arguments: Arguments) -> None:

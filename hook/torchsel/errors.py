@@ -29,6 +29,10 @@ class ConfigError(TorchselError):
         self.problems = problems
 
 
+class NoProjectError(ConfigError):
+    """There is no pyproject.toml where one is looked for."""
+
+
 class DemandError(ConfigError):
     """What the project requires of torch is malformed, or met by no release."""
 

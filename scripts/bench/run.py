@@ -3,7 +3,7 @@
     python3 scripts/bench/run.py                 every figure; takes about ten minutes
     python3 scripts/bench/run.py --quick         fewer rounds, a minute or two
     python3 scripts/bench/run.py --only no-op    one part: no-op, shell, change, lock, others
-    python3 scripts/bench/run.py --write         put table and picture into README.md and scripts/pictures
+    python3 scripts/bench/run.py --write         put the table beside this, and the picture with the others
 
 Commands run in turn, one of each a round, so that whatever else the machine does befalls them alike; a time
 is the median of the rounds, a ratio the median of the ratios within a round. Projects are synced from a
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from scripts.bench.timing import Row
 
 PICTURE = ROOT / "scripts" / "pictures" / "bench.svg"
-README = ROOT / "README.md"
+README = ROOT / "scripts" / "bench" / "README.md"
 START, END = "<!-- bench: start -->", "<!-- bench: end -->"
 PARTS = ("no-op", "shell", "change", "lock", "others")
 
@@ -81,7 +81,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be repeated")
-    parser.add_argument("--write", action="store_true", help="renew the README's table and picture")
+    parser.add_argument("--write", action="store_true", help="renew the table and the picture")
     return parser.parse_args(argv)
 
 

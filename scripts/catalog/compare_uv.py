@@ -1,9 +1,9 @@
 """Where uv's ``--torch-backend=auto`` and torchsel choose differently, and why, over the whole catalog.
 
-    python3 scripts/catalog/compare_uv.py                  counts, and the table that README.md has
+    python3 scripts/catalog/compare_uv.py                  counts, and the table of scripts/catalog/README.md
     python3 scripts/catalog/compare_uv.py --all            every machine with a difference, one line each
-    python3 scripts/catalog/compare_uv.py --write          put the table into README.md
-    python3 scripts/catalog/compare_uv.py --check          exit 1 where README.md has another table
+    python3 scripts/catalog/compare_uv.py --write          put the table into scripts/catalog/README.md
+    python3 scripts/catalog/compare_uv.py --check          exit 1 where it has another table
 
 A machine is a compute capability, an NVIDIA driver that supports it and a platform, or a gfx target. uv is
 asked for real, offline: the indexes it would try, in its order, are in its log. Intel GPUs are left out: uv
@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from scripts.bootstrap import ROOT, enter_environment
 
-README = ROOT / "README.md"
+README = ROOT / "scripts" / "catalog" / "README.md"
 START, END = "<!-- compare_uv: start -->", "<!-- compare_uv: end -->"
 
 
@@ -56,7 +56,10 @@ def _readme(table: str, *, write: bool) -> int:
     if write:
         README.write_text(wanted, encoding="utf-8")
     elif text != wanted:
-        print("README.md has another table; run scripts/catalog/compare_uv.py --write", file=sys.stderr)
+        print(
+            "scripts/catalog/README.md has another table; run scripts/catalog/compare_uv.py --write",
+            file=sys.stderr,
+        )
         return 1
     return 0
 
@@ -70,7 +73,7 @@ def spliced(text: str, table: str) -> str:
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
     if not start or not end:
-        msg = f"README.md needs the lines {START} and {END}"
+        msg = f"scripts/catalog/README.md needs the lines {START} and {END}"
         raise ValueError(msg)
     return f"{before}{START}\n\n{table}\n\n{END}{after}"
 
@@ -79,8 +82,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--all", action="store_true", help="every machine with a difference")
-    what.add_argument("--write", action="store_true", help="put the table into README.md")
-    what.add_argument("--check", action="store_true", help="is the table in README.md current?")
+    what.add_argument("--write", action="store_true", help="put the table into scripts/catalog/README.md")
+    what.add_argument("--check", action="store_true", help="is the table there current?")
     return parser.parse_args(argv)
 
 

@@ -39,6 +39,7 @@ SESSIONS = {
     "before": ("The build that uv takes by itself has no code for this GPU",
                ["uv sync", SHOW, "torchsel status"]),
     "after": ("The build that torchsel has uv take", ["torchsel", "uv sync", SHOW, "torchsel check -v"]),
+    "status": ("One machine, in sync", ["torchsel status"]),
 }  # fmt: skip
 """Title and commands of each picture, one after the other on the same project."""
 

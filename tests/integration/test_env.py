@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.exploring import explored
 from tests.support.shells import SHELLS, Shell
 from tests.support.toolbox import OLDEST_UV
-from torchsel.commands.env import export
+from torchsel.commands.shell.env import export
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -139,7 +139,7 @@ def test_check_fails_on_drift_and_says_what_to_do(
     demo.pyproject.write_text(routed.replace("explicit = true", "explicit = false"))
     committed(demo, runner)
     failed = runner.run(demo, "run", "--all-files", code=1)
-    assert "tool.uv.index.0.explicit" in failed.out
+    assert "tool.uv.index[0].explicit" in failed.out
     assert "run 'torchsel' to bring it in sync" in failed.out
     assert demo.run("git", "status", "--porcelain").out == "", "a check writes nothing"
 
@@ -182,5 +182,35 @@ def test_a_checkout_routes_for_this_machine(
     demo.env["TORCHSEL_HOST"] = str(hosts["gtx1080ti"])
     demo.run("git", "checkout", "-q", "colleague", code=1)  # git hands on that the hook edited files
     assert demo.run("git", "branch", "--show-current").out.strip() == "colleague"
-    demo.uv("sync", "--locked")
+    assert "pytorch-cu126" in demo.text()
+    assert demo.run("git", "status", "--porcelain").out == " M pyproject.toml\n", "uv.lock is not touched"
+    demo.torchsel("sync")
     assert demo.installed("torch") == "2.14.1+cu126"
+
+
+def test_a_checkout_runs_no_code_of_the_branch(
+    project: MakeProject, hosts: dict[str, Path], runner: Runner
+) -> None:
+    demo = project(PYPROJECT)
+    demo.torchsel("--host", str(hosts["h200"]))
+    demo.uv("lock")
+    committed(demo, runner)
+    demo.run("git", "branch", "ordinary")
+    hostile = 'from pathlib import Path\nPath("../it-ran").touch()\nraise SystemExit(1)\n'
+    (demo.root / "backend.py").write_text(hostile)
+    build = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    text = demo.text().replace('version = "0.1.0"', 'dynamic = ["version"]')
+    demo.pyproject.write_text(f"{text}\n{build}")
+    demo.run("git", "checkout", "-q", "-b", "hostile")
+    demo.run("git", "add", ".")
+    demo.run("git", "commit", "-q", "-m", "hostile")
+    demo.run("git", "checkout", "-q", "ordinary")
+    runner.run(demo, "install", "--hook-type", "post-checkout")
+    demo.env["TORCHSEL_HOST"] = str(hosts["gtx1080ti"])
+    said = demo.run("git", "checkout", "-q", "hostile", code=1)
+    assert "run 'torchsel sync' to bring it along" in said.out + said.err
+    assert "pytorch-cu126" in demo.text()
+    ran = demo.root.parent / "it-ran"
+    assert not ran.exists()
+    demo.torchsel(code=None)
+    assert ran.exists(), "which is what locking does"

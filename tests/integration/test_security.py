@@ -23,7 +23,7 @@ from tests.support.exploring import explored
 from tests.support.index import Index
 from tests.support.toolbox import ROOT, World, uv_binary
 from tests.support.wheels import Wheel
-from torchsel.commands.env import export
+from torchsel.commands.shell.env import export
 from torchsel.config.values import check_index_url
 from torchsel.console import presentable, redacted
 from torchsel.errors import MachineError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from tests.support.shells import SHELLS, Shell
-from torchsel.commands.hook import hook
+from torchsel.commands.shell.hook import hook
 from torchsel.uv.call import HOOKED_COMMANDS
 
 if TYPE_CHECKING:

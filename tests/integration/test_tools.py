@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.support.toolbox import ROOT
+from tests.support.pages import blocks_in, guide, recipe, section
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,21 +36,6 @@ dev = ["numberkit"]
 
 [tool.torchsel]
 """
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def section(heading: str) -> str:
-    """The README's section of that name, without those below it."""
-    _, found, text = README.partition(f"### {heading}\n")
-    assert found, f"README.md has no section {heading!r}"
-    return re.split(r"\n##+ ", text)[0]
-
-
-def recipe(heading: str, language: str) -> str:
-    """The code block in that language of the README's section."""
-    _, found, block = section(heading).partition(f"```{language}\n")
-    assert found, f"{heading!r} in README.md has no {language} block"
-    return block.partition("```")[0]
 
 
 @pytest.fixture
@@ -79,7 +64,7 @@ def stand_in(project: Project, *names: str) -> None:
 
 
 def test_make(old_card: Project) -> None:
-    (old_card.root / "Makefile").write_text(recipe("Make", "make"))
+    (old_card.root / "Makefile").write_text(recipe("tasks", "Make", "make"))
     built = own(old_card, "make", "sync")
     assert "→ cu126 (" in built.err
     assert old_card.installed("torch") == "2.14.1+cu126"
@@ -93,21 +78,21 @@ def test_make(old_card: Project) -> None:
 
 
 def test_just(old_card: Project) -> None:
-    (old_card.root / "justfile").write_text(recipe("just", "just"))
+    (old_card.root / "justfile").write_text(recipe("tasks", "just", "just"))
     own(old_card, "just", "sync")
     assert old_card.installed("torch") == "2.14.1+cu126"
     assert own(old_card, "just", "which").out == "this machine takes cu126\n"
 
 
 def test_nox(old_card: Project) -> None:
-    (old_card.root / "noxfile.py").write_text(recipe("nox", "python"))
+    (old_card.root / "noxfile.py").write_text(recipe("tasks", "nox", "python"))
     ran = own(old_card, "nox", "-s", "tests")
     assert "2.14.1+cu126" in ran.out + ran.err
     assert list((old_card.root / ".nox").rglob("torch-2.14.1+cu126.dist-info"))
 
 
 def test_tox_uv(old_card: Project) -> None:
-    (old_card.root / "tox.toml").write_text(recipe("tox", "toml"))
+    (old_card.root / "tox.toml").write_text(recipe("tasks", "tox", "toml"))
     old_card.torchsel()
     old_card.uv("lock")
     ran = own(old_card, "tox", "-e", "tests")
@@ -140,20 +125,26 @@ def steps_in_docker(text: str) -> list[tuple[str, dict[str, str]]]:
 
 
 @pytest.mark.parametrize(
-    ("heading", "language", "read", "torch"),
+    ("topic", "heading", "language", "read", "torch"),
     [
-        ("GitHub Actions", "yaml", steps_on_github, "2.15.0+cpu"),
-        ("GitLab CI", "yaml", steps_on_gitlab, "2.15.0+cpu"),
-        ("Docker", "dockerfile", steps_in_docker, "2.15.0+cu130"),
+        ("ci", "GitHub Actions", "yaml", steps_on_github, "2.15.0+cpu"),
+        ("ci", "GitLab CI", "yaml", steps_on_gitlab, "2.15.0+cpu"),
+        ("images", "Docker", "dockerfile", steps_in_docker, "2.15.0+cu130"),
     ],
 )
 def test_the_steps_of_builders(
-    project: MakeProject, hosts: dict[str, Path], heading: str, language: str, read: Reader, torch: str
+    project: MakeProject,
+    hosts: dict[str, Path],
+    topic: str,
+    heading: str,
+    language: str,
+    read: Reader,
+    torch: str,
 ) -> None:
     demo = project(PYPROJECT, env={"CI": "true"})
     demo.torchsel("--host", str(hosts["h200"]))
     demo.uv("lock")
-    steps = [(run, env) for run, env in read(recipe(heading, language)) if " install " not in run]
+    steps = [(run, env) for run, env in read(recipe(topic, heading, language)) if " install " not in run]
     assert len(steps) >= 2
     for run, env in steps:
         clean = dict(demo.env)
@@ -166,9 +157,7 @@ def test_the_steps_of_builders(
 
 
 def test_vs_code(old_card: Project) -> None:
-    tasks, profile = (
-        json.loads(text) for text in re.findall(r"```json\n(.*?)```", section("VS Code"), re.DOTALL)
-    )
+    tasks, profile = map(json.loads, blocks_in(section(guide("tasks"), "VS Code"), "json"))
     task = tasks["tasks"][0]
     old_card.run(task["command"], *task["args"])
     assert old_card.installed("torch") == "2.14.1+cu126"
@@ -180,4 +169,4 @@ def test_vs_code(old_card: Project) -> None:
 
 
 def test_mise_could_read_its_recipe() -> None:
-    assert tomllib.loads(recipe("mise", "toml")) == {"tasks": {"sync": {"run": "torchsel sync"}}}
+    assert tomllib.loads(recipe("tasks", "mise", "toml")) == {"tasks": {"sync": {"run": "torchsel sync"}}}

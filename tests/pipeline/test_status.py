@@ -227,7 +227,7 @@ def test_without_the_table(project: MakeProject) -> None:
     found = record(demo)
     assert (found["in_sync"], found["routed"]) == (False, None)
     assert found["warnings"] == [
-        "pyproject.toml has no [tool.torchsel], so torch is not routed; run 'torchsel init'"
+        "pyproject.toml has no [tool.torchsel]; run 'torchsel init' to have torch routed"
     ]
 
 
@@ -271,3 +271,55 @@ def test_equal_accelerators_are_counted() -> None:
     card = Accelerator(vendor="nvidia", name="Tesla P40", compute_capability="6.1")
     lines = host_lines(Host(system="linux", machine="x86_64", accelerators=(card, card)))
     assert lines == ["Linux x86_64", "2x NVIDIA Tesla P40 (compute capability 6.1)"]
+
+
+def alone(project: MakeProject) -> Project:
+    """A folder without a project, here or above."""
+    demo = project("")
+    demo.pyproject.unlink()
+    return demo
+
+
+@pytest.mark.parametrize("host", host_files())
+def test_without_a_project_it_says_what_the_machine_would_take(project: MakeProject, host: str) -> None:
+    demo, within = alone(project), project(PIN.replace('"torch", "torchvision"', '"torch"'), name="within")
+    shown, expected = page(demo, host), page(within, host)
+    assert shown.partition("\nproject  ")[0] == expected.partition("\nproject  ")[0]
+    adopt = shown.partition("\nproject  ")[2].splitlines()[1:4]
+    assert [line.strip() for line in adopt] == ["uv init", "torchsel init", "torchsel add torch"]
+    found = record(demo, host)
+    assert found["project"] is None
+    assert (found["routed"], found["locked"], found["installed"]) == (None, None, None)
+    assert found["backend"] == record(within, host)["backend"]
+    told = demo.torchsel_inprocess("--host", str(HOSTS / f"{host}.json"), "backend")
+    assert (told.code, told.out) == (0, f"{found['backend']}\n")
+    assert list(demo.root.iterdir()) == []
+
+
+def test_without_a_project_the_three_lines_work(project: MakeProject) -> None:
+    demo = alone(project)
+    demo.env["TORCHSEL_HOST"] = str(HOSTS / "gtx1080ti.json")
+    for line in page(demo).partition("\nproject  ")[2].splitlines()[1:4]:
+        demo.run("bash", "-c", line)
+    assert demo.installed("torch") == "2.14.1+cu126"
+
+
+def test_without_a_project_one_build_for_several_machines(project: MakeProject) -> None:
+    told = alone(project).torchsel_inprocess("backend", "--host", "sm_61,driver=580", "sm_75,driver=580")
+    assert (told.code, told.out) == (0, "cu126\n")
+
+
+def test_without_a_project_nothing_is_kept(project: MakeProject) -> None:
+    demo = alone(project)
+    assert demo.torchsel("--host", "cpu", "backend").out == "cpu\n"
+    demo.env["TORCHSEL_HOST"] = "cpu"
+    assert demo.torchsel("backend").out == "cpu\n"
+    demo.pyproject.write_text(f'{PIN}backend = "cu126"\n')
+    assert demo.torchsel("backend").out == "cu126\n"
+
+
+@pytest.mark.parametrize("command", ["status", "backend"])
+def test_a_folder_that_is_not_there_is_an_error(project: MakeProject, command: str) -> None:
+    told = project(PIN).torchsel_inprocess("--project", "nowhere", command)
+    assert (told.code, told.out) == (2, "")
+    assert "no such folder" in told.err

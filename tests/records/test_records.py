@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from torchsel.commands.context import Context
-    from torchsel.pipeline.inputs import Inputs
+    from torchsel.pipeline.inputs import Inputs, Options
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no answers from the record on Windows")
 
@@ -393,8 +393,8 @@ def test_what_is_exchanged_meanwhile_is_not_kept(place: Place, monkeypatch: pyte
     pyproject.symlink_to("current/pyproject.toml")
     current.symlink_to("old")
 
-    def exchanging(context: Context) -> Inputs:
-        found = survey.surveyed(context)
+    def exchanging(context: Context, given: Options) -> Inputs:
+        found = survey.surveyed(context, given)
         current.unlink()
         current.symlink_to("new")
         return found

@@ -86,7 +86,7 @@ def test_what_no_index_explains_is_told() -> None:
 
 
 def test_the_readme_has_the_table(found: list[comparison.Comparison]) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "scripts/catalog/README.md").read_text(encoding="utf-8")
     assert compare_uv.spliced(text, comparison.markdown(found)) == text, (
         "run scripts/catalog/compare_uv.py --write"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast, get_args
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from torchsel.answer import Answer
     from torchsel.commands.context import Context
 
-Group = Literal["routing", "looking", "text", "uv"]
+Group = Literal["start", "every day", "look", "teams and clusters", "shells"]
+GROUPS: tuple[Group, ...] = get_args(Group)
+"""The headings of the help, in its order."""
+
+Kind = Literal["own", "text", "uv"]
 
 
 class Command(Protocol):
@@ -29,9 +33,9 @@ class Command(Protocol):
 
 
 class Row(NamedTuple):
-    """A command: ``module`` is below this package, ``summary`` its line in the help.
+    """A command: ``module`` is below this package, ``group`` and ``summary`` its place and line in the help.
 
-    What follows a command of the group ``uv`` is uv's; ``words`` stand before it. ``text`` is the same in
+    What follows a command of the kind ``uv`` is uv's; ``words`` stand before it. ``text`` is the same in
     every project and on every machine.
     """
 
@@ -39,6 +43,7 @@ class Row(NamedTuple):
     group: Group
     summary: str
     module: str
+    kind: Kind = "own"
     words: tuple[str, ...] = ()
 
     def load(self) -> Command:
@@ -51,35 +56,26 @@ class Row(NamedTuple):
 
 
 TABLE = (
-    Row(
-        "apply",
-        "routing",
-        "bring the routing (and uv.lock) in sync with this machine; the default",
-        "apply",
-    ),
-    Row("init", "routing", "write [tool.torchsel], taking over routing that is there, and route", "init"),
-    Row("deinit", "routing", "take out the routing and [tool.torchsel], uv.lock in step", "deinit"),
-    Row(
-        "check",
-        "looking",
-        "is the routing what [tool.torchsel] generates? no hardware, no network, no writing",
-        "check",
-    ),
-    Row("backend", "looking", "print the selected backend, nothing else", "backend"),
-    Row("status", "looking", "machine, request, candidates, routing and what is wrong", "status"),
-    Row("verify", "looking", "does the installed torch really work on this machine?", "verify"),
-    Row("hosts", "looking", "print the different machines of a cluster's inventory", "hosts"),
-    Row("detect", "looking", "print the host", "detect"),
-    Row("env", "looking", "print the export lines by which plain uv takes this machine's group", "env"),
-    Row("hook", "text", "print a shell function 'uv' that goes through torchsel, to be evaluated", "hook"),
-    Row("completion", "text", "print the completion of torchsel's own command line", "completion"),
-    Row("schema", "text", "print the JSON Schema of [tool.torchsel], for editors", "schema"),
-    Row("uv", "uv", "apply, then uv with all that follows", "uv"),
-    Row("sync", "uv", "apply, then uv sync with all that follows", "uv", ("sync",)),
-    Row("lock", "uv", "apply, then uv lock with all that follows", "uv", ("lock",)),
-    Row("run", "uv", "apply, then uv run with all that follows", "uv", ("run",)),
-    Row("add", "uv", "apply, then uv add with all that follows", "uv", ("add",)),
-    Row("remove", "uv", "apply, then uv remove with all that follows", "uv", ("remove",)),
+    Row("init", "start", "write [tool.torchsel], and route torch for this machine", "init"),
+    Row("deinit", "start", "take out the routing and [tool.torchsel], uv.lock in step", "deinit"),
+    Row("help", "start", "the guides: 'torchsel help' lists them", "help", "text"),
+    Row("apply", "every day", "bring routing and uv.lock in sync with this machine; the default", "apply"),
+    Row("sync", "every day", "apply, then uv sync with all that follows", "uv", "uv", ("sync",)),
+    Row("lock", "every day", "apply, then uv lock with all that follows", "uv", "uv", ("lock",)),
+    Row("run", "every day", "apply, then uv run with all that follows", "uv", "uv", ("run",)),
+    Row("add", "every day", "apply, then uv add with all that follows", "uv", "uv", ("add",)),
+    Row("remove", "every day", "apply, then uv remove with all that follows", "uv", "uv", ("remove",)),
+    Row("uv", "every day", "apply, then uv with all that follows", "uv", "uv"),
+    Row("status", "look", "this machine, what it takes and why, and what is wrong", "status"),
+    Row("verify", "look", "does the installed torch really work on this machine?", "verify"),
+    Row("backend", "look", "print the selected backend, nothing else", "backend"),
+    Row("detect", "look", "print the machine; --json is what --host takes", "detect"),
+    Row("check", "teams and clusters", "for CI: is it in sync? does the lock serve a host?", "check"),
+    Row("hosts", "teams and clusters", "print the different machines of a cluster's inventory", "hosts"),
+    Row("env", "shells", "print the lines by which plain uv takes this machine's group", "shell.env"),
+    Row("hook", "shells", "print a shell function 'uv' that goes through torchsel", "shell.hook", "text"),
+    Row("completion", "shells", "print the completion of torchsel's commands", "shell.completion", "text"),
+    Row("schema", "shells", "print the JSON Schema of [tool.torchsel], for editors", "schema", "text"),
 )  # fmt: skip
 """Every command, in the order of the help. A new one is a module and a row."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,8 @@ def _apply(context: Context) -> Answer:
     if arguments.diff:
         draft.print(report.diff(outcome))
     report.tell(outcome, draft, dry=not mode.write)
+    if outcome.changed and mode.write and not mode.lock and outcome.inputs.project.lock:
+        draft.say("uv.lock is as it was; run 'torchsel sync' to bring it along")
     has_acted = any(kind == "say" for kind, _ in draft.notices)
     return draft.answer(repeat=None if has_acted else Repeat())
 
@@ -69,7 +72,8 @@ def _apply_script(context: Context) -> Answer:
         would = "would route " if dry else ""
         tag, why = plan.inputs.selection.backend.tag, report.reason(plan.inputs)
         draft.say(f"{would}{', '.join(plan.packages)} → {tag} in {path.name} ({why})")
-        draft.say(f"where it ran before, refresh its environment: uv sync --script {path.name} -P torch")
+        again = f"uv sync --script {shlex.quote(str(path))} -P torch"
+        draft.say(f"if it ran before, its environment has the old torch; renew it: {again}")
     return draft.answer()
 
 

@@ -45,6 +45,7 @@ class Arguments(argparse.Namespace):
     source: str = "-"
     driver: str | None = None
     output: str | None = None
+    topic: str | None = None
     uv_arguments: Sequence[str] = ()
 
     @property
@@ -91,9 +92,7 @@ class Context:
 
 def add_host(parser: ArgumentParser) -> None:
     """The option of commands that look at the machine."""
-    parser.add_argument(
-        "--host", metavar="HOST", help="a recorded host, or words such as 'gpu=V100*4,driver=570.124'"
-    )
+    parser.add_argument("--host", metavar="HOST", help="a recorded host, or words: 'gpu=V100*4,driver=570'")
 
 
 def add_hosts(parser: ArgumentParser) -> None:

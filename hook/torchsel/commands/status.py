@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.commands.context import add_host
-from torchsel.commands.survey import options, surveyed
+from torchsel.commands.survey import options_anywhere, surveyed
 from torchsel.console import visible_in_json
 from torchsel.errors import MachineError
 from torchsel.pipeline import status, status_page
@@ -28,11 +28,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(context: Context) -> Answer:
     """Print the page, or the same as JSON."""
-    draft, console = context.draft, context.console
+    draft, console, given = context.draft, context.console, options_anywhere(context)
     try:
-        found = surveyed(context)
+        found = surveyed(context, given)
     except MachineError as error:
-        looked = read_inputs(replace(options(context), only_looks=True), context.environ)
+        looked = read_inputs(replace(given, only_looks=True), context.environ)
         found = with_warning(looked, str(error))
     picture = status.take(found, context.environ)
     if context.arguments.json:

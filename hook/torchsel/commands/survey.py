@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from torchsel.errors import NoProjectError
 from torchsel.pipeline import report
 from torchsel.pipeline.inputs import Inputs, Options, read_inputs
+from torchsel.project.workspace import find_pyproject
 
 if TYPE_CHECKING:
     from torchsel.commands.context import Context
@@ -24,14 +27,24 @@ def options(context: Context) -> Options:
     )
 
 
-def surveyed(context: Context) -> Inputs:
+def options_anywhere(context: Context) -> Options:
+    """The same; in a folder without a project they ask what the machine would take in one."""
+    found = options(context)
+    try:
+        find_pyproject(found.folder)
+    except NoProjectError:
+        return replace(found, without_project=True)
+    return found
+
+
+def surveyed(context: Context, given: Options | None = None) -> Inputs:
     """Project, machine and selection; ``-v`` tells what the probes found.
 
     Raises:
         ConfigError: a file, key, variable or option is wrong.
         MachineError: a file can't be read, or no build is usable with ``fallback = "error"``.
     """
-    found = read_inputs(options(context), context.environ)
+    found = read_inputs(given or options(context), context.environ)
     for finding in found.findings:
         context.draft.detail(report.finding(finding))
     return found

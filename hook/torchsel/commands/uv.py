@@ -150,8 +150,8 @@ class Wrapper:
         refused = sorted(_NOT_FOR_SCRIPTS.intersection(self.call.options))
         if refused:
             self.draft.warn(
-                f"{refused[0]} can't be combined with the choice for a script;"
-                f" 'torchsel apply --script {path.name}' writes it into the script instead"
+                f"with {refused[0]} torchsel can't choose a torch for {path.name}, and uv takes its own;"
+                f" 'torchsel apply --script {path}' writes the choice into the script"
             )
             return None
         report.warn(plan.inputs, self.draft)
@@ -226,8 +226,7 @@ class Wrapper:
         report.warn(found, self.draft)
         report.tell_notes(found, self.draft)
         if decision.chosen is None:
-            listed = ", ".join(decision.alternatives.tags)
-            self.draft.warn(f"this machine needs {decision.tag}, which is not among {listed}")
+            self.draft.warn(found.strategy.drift(decision))
         scope = decision.alternatives.scope
         self.draft.detail(f"{scope} {decision.chosen}: {decision.tag} ({report.reason(found)})")
         choice = choose(found.setting, decision, self.call, environ=self.environ, uv=uv)

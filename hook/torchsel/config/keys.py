@@ -238,4 +238,4 @@ KEYS: Mapping[str, Key] = MappingProxyType(
         ),
     }
 )
-"""Every legal key; the schema and the README's reference are made from this list."""
+"""Every legal key; the schema and the guide's reference are made from this list."""

@@ -16,7 +16,7 @@ from torchsel.errors import ConfigError, DemandError
 from torchsel.files.missing import Memory
 from torchsel.project import requirements
 from torchsel.project.environment import VARIABLE, Environment, Site, environment_for
-from torchsel.project.workspace import load_project
+from torchsel.project.workspace import load_project, no_project
 from torchsel.strategies.pin import is_builder
 from torchsel.strategies.setting import Setting
 from torchsel.strategies.table import strategy_of
@@ -42,7 +42,8 @@ class Options:
     """What the command line says about where to look and what to want.
 
     ``only_looks`` is for a picture of what is wrong: then ``fallback = "error"`` stops nothing. ``anew``
-    forgets what was found out before.
+    forgets what was found out before. ``without_project`` asks what the machine would take in any project;
+    none is looked for.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class Options:
     call: UvCall | None = None
     only_looks: bool = False
     anew: bool = False
+    without_project: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,7 +133,8 @@ def read_strategy(options: Options, environ: Mapping[str, str]) -> Strategy:
         ConfigError: a file, key, variable or option is wrong.
         MachineError: a file can't be read.
     """
-    return strategy_in(load_project(options.folder), options, environ)
+    project = no_project(options.folder) if options.without_project else load_project(options.folder)
+    return strategy_in(project, options, environ)
 
 
 def strategy_in(project: Project, options: Options, environ: Mapping[str, str]) -> Strategy:

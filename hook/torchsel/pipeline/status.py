@@ -61,10 +61,10 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
     environment = found.environment(environ)
     installed = installed_version(environment.folder, "torch")
     warnings = [*found.selection.warnings, *decision.notes, *notes, environment.note]
-    if not is_ours:
+    if not is_ours and found.project.is_there:
         name = found.project.root.path.name
-        warnings.append(f"{name} has no [tool.torchsel], so torch is not routed; run 'torchsel init'")
-    elif not in_sync or (decision.alternatives and not decision.chosen):
+        warnings.append(f"{name} has no [tool.torchsel]; run 'torchsel init' to have torch routed")
+    if is_ours and (not in_sync or (decision.alternatives and not decision.chosen)):
         warnings.append(strategy.drift(decision))
     is_locked = is_ours and in_sync and found.project.lock
     lock_drift = strategy.lock_drift(decision, found.host, locked) if is_locked else ""
@@ -100,7 +100,7 @@ def to_json(status: Status) -> str:
     """The status for programs; the documented fields and more."""
     found = status.inputs
     record: dict[str, Any] = {
-        "project": str(found.project.folder),
+        "project": str(found.project.folder) if found.project.is_there else None,
         "strategy": found.strategy.name,
         "choice": found.decision.chosen,
         "requested": found.request.backend,

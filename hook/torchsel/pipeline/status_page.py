@@ -24,6 +24,9 @@ WIDTH = 80
 MOST_ROWS = 12
 """Candidates listed one by one; more are put together by verdict."""
 
+ADOPT = ["none here; to have torch routed in a new one:", "uv init", "torchsel init", "torchsel add torch"]
+"""What stands on the page where there is no project."""
+
 _LABEL = 9
 """Columns of the words at the left."""
 
@@ -32,7 +35,6 @@ def to_text(status: Status, paint: Paint) -> str:
     """The page for people."""
     found = status.inputs
     good = "good" if found.selection.usable else "warning"
-    state = "good" if status.in_sync and status.routed else "warning"
     lines = [
         *_section("machine", host_lines(found.host), paint),
         *_section("request", [f"{found.request.backend} ({_origin(found)})"], paint),
@@ -40,14 +42,21 @@ def to_text(status: Status, paint: Paint) -> str:
         "",
         *_candidate_lines(found, paint),
         "",
-        *_section("project", [str(found.project.folder)], paint),
-        *_section("routing", list(_routing_lines(status)), paint, state),
-        *_section("uv.lock", [_locked_line(status)], paint),
-        *_section(*_environment(status), paint),
+        *(_project_lines(status, paint) if found.project.is_there else _section("project", ADOPT, paint)),
     ]
     if status.warnings:
         lines += ["", *(line for text in status.warnings for line in _warning_lines(text, paint))]
     return "\n".join(lines)
+
+
+def _project_lines(status: Status, paint: Paint) -> list[str]:
+    state = "good" if status.in_sync and status.routed else "warning"
+    return [
+        *_section("project", [str(status.inputs.project.folder)], paint),
+        *_section("routing", list(_routing_lines(status)), paint, state),
+        *_section("uv.lock", [_locked_line(status)], paint),
+        *_section(*_environment(status), paint),
+    ]
 
 
 def host_lines(host: Host) -> list[str]:

@@ -9,7 +9,7 @@ from fnmatch import translate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torchsel.errors import ConfigError, MachineError
+from torchsel.errors import ConfigError, MachineError, NoProjectError
 from torchsel.project.folders import FolderTree
 from torchsel.project.toml_file import TomlFile, read_toml
 
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
-    """A project: ``root`` is the workspace root's pyproject.toml, ``members`` those of its other members."""
+    """A project: ``root`` is the workspace root's pyproject.toml, ``members`` those of its other members.
+
+    ``is_there`` is False for what `no_project` makes.
+    """
 
     root: TomlFile
     members: tuple[TomlFile, ...] = ()
     lock: TomlFile | None = None
+    is_there: bool = True
 
     @property
     def folder(self) -> Path:
@@ -44,6 +48,11 @@ class Project:
     def is_managed(self) -> bool:
         """Whether uv manages the project (``tool.uv.managed``)."""
         return self.root.table("tool", "uv").get("managed") is not False
+
+
+def no_project(folder: Path) -> Project:
+    """What stands for a project where there is none: no requirement, no table, no lock."""
+    return Project(root=TomlFile(path=folder / "pyproject.toml", text="", data={}), is_there=False)
 
 
 def load_project(start: Path) -> Project:
@@ -90,7 +99,7 @@ def find_pyproject(start: Path) -> Path:
     """The nearest pyproject.toml in ``start`` or above.
 
     Raises:
-        ConfigError: there is none.
+        NoProjectError: there is none.
         MachineError: the current folder has been deleted.
     """
     start_there = start if start.is_absolute() else current_folder() / start
@@ -103,7 +112,7 @@ def find_pyproject(start: Path) -> Path:
         if path.is_file():
             return path
     msg = f"no pyproject.toml in {folder} or any folder above; make one with 'uv init', or give --project DIR"
-    raise ConfigError(msg)
+    raise NoProjectError(msg)
 
 
 def _workspace_root(member: TomlFile) -> TomlFile | None:

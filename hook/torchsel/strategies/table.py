@@ -27,7 +27,7 @@ TABLE: Mapping[str, Callable[[Setting], Strategy]] = MappingProxyType(
 
 def strategy_of(setting: Setting) -> Strategy:
     """The configured strategy; without a table the project's own extras or groups, where it has any."""
-    if not setting.project.is_configured:
+    if setting.project.is_there and not setting.project.is_configured:
         adopted = Adopted(setting=setting)
         if adopted.offers:
             return adopted

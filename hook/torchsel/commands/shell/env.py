@@ -70,7 +70,7 @@ def run(context: Context) -> Answer:
 
 def advise(found: Inputs, folder: Path, environ: Mapping[str, str]) -> Advice:
     """What plain uv in ``folder`` has to be told so that it takes this machine's group."""
-    alternatives, tag = found.decision.alternatives, found.decision.tag
+    alternatives = found.decision.alternatives
     if alternatives is None or alternatives.scope != "group" or not found.project.is_configured:
         return Advice(why_not=_unneeded(found))
     if found.config.default_backend != "none":
@@ -82,8 +82,7 @@ def advise(found: Inputs, folder: Path, environ: Mapping[str, str]) -> Advice:
         return Advice(why_not=_MEMBER)
     mine = found.decision.chosen
     if mine is None:
-        offered = ", ".join(alternatives.tags)
-        return Advice(why_not=f"this machine needs {tag}, which is not among {offered}")
+        return Advice(why_not=found.strategy.drift(found.decision))
     refusal = refuse(alternatives, (mine,), found.project, environ)
     dropped = ", ".join(refusal.dropped)
     notices = [f"{VARIABLE}: {dropped} left out, no group of this project"] if dropped else []

@@ -1,0 +1,62 @@
+"""``torchsel help [TOPIC]``: the guides that come with torchsel."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torchsel.commands import ROWS
+from torchsel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+    from torchsel.answer import Answer
+    from torchsel.commands.context import Context
+
+FOLDER = Path(__file__).parents[1] / "data" / "guide"
+"""A Markdown file each: a title, one line that says what it is about, and the text."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The guide's name."""
+    parser.add_argument("topic", nargs="?", metavar="TOPIC", help="a guide; without one they are listed")
+
+
+def run(context: Context) -> Answer:
+    """Print the list, or one guide."""
+    topic = context.arguments.topic
+    context.draft.print(page(topic.lower().removesuffix(".md")) if topic else listing())
+    return context.draft.answer()
+
+
+def topics() -> list[str]:
+    """The guides' names, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.md"))
+
+
+def listing() -> str:
+    """A line each."""
+    names = topics()
+    width = max(map(len, names))
+    lines = [f"  {name:{width}}  {page(name).splitlines()[2]}" for name in names]
+    return "\n".join(["torchsel help TOPIC prints a guide:", "", *lines, ""])
+
+
+def page(topic: str) -> str:
+    """The text of a guide.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    names = topics()
+    if topic in names:
+        return (FOLDER / f"{topic}.md").read_text(encoding="utf-8")
+    if topic in ROWS:
+        msg = f"{topic!r} is a command: torchsel {topic} --help"
+        raise ConfigError(msg)
+    near = get_close_matches(topic, names, n=1, cutoff=0.5)
+    offer = f"; did you mean 'torchsel help {near[0]}'?" if near else "; 'torchsel help' lists them"
+    msg = f"there is no guide {topic!r}{offer}"
+    raise ConfigError(msg)
