@@ -24,7 +24,7 @@ from tests.support.pages import (
     recipe,
     section,
 )
-from tests.support.stage import PROJECT, TABLE, Scene, is_here, set_stage
+from tests.support.stage import PROJECT, TABLE, Scene, set_stage
 from tests.support.toolbox import ROOT
 from torchsel.cli import build_parser
 from torchsel.commands import ROWS
@@ -42,16 +42,22 @@ backends = ["cpu", "cu126", "cu130"]
 default-backend = "none"
 """
 LOCKED = ("torchsel", "uv lock")
+ENVIRONMENT = blocks_in(guide("slurm"), "toml")[0].splitlines()[1]
 SCENES = {
     "bots": Scene(pyproject=GROUPS, ready=LOCKED),
     "catalog": Scene(ready=("torchsel sync",)),
     "ci": Scene(pyproject=GROUPS, ready=LOCKED),
-    "clusters": Scene(pyproject=GROUPS),
+    "clusters": Scene(pyproject=PROJECT + blocks_in(guide("clusters"), "toml")[0]),
     "dask": Scene(pyproject=GROUPS, ready=LOCKED),
     "kubernetes": Scene(pyproject=PROJECT, ready=("rm -r hosts",)),
     "scripts": Scene(files={"train.py": blocks_in(guide("scripts"), "python")[0]}),
     "slurm": Scene(
-        pyproject=PROJECT, ready=("rm -r hosts",), before={"srun torchsel verify": "torchsel sync"}
+        pyproject=PROJECT,
+        ready=("rm -r hosts",),
+        before={
+            "uv lock": f"sed -i 's/^.tool.torchsel.$/&\\n{ENVIRONMENT}/' pyproject.toml",
+            "srun torchsel verify": "torchsel sync --locked",
+        },
     ),
     "strategy": Scene(pyproject=PROJECT),
     "troubleshooting": Scene(before={"torchsel verify": "torchsel sync"}),
@@ -100,7 +106,7 @@ def test_its_commands_work_in_their_order(project: MakeProject, hosts: dict[str,
     demo = project(scene.pyproject, env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
     set_stage(demo, scene)
     for command in console(guide(topic)):
-        if command in NOT_RUN or not is_here(command):
+        if command in NOT_RUN:
             continue
         if command in scene.before:
             demo.run("bash", "-c", scene.before[command])
@@ -135,7 +141,7 @@ def test_toml_is_legal(topic: str) -> None:
         table: dict[str, Any] | None = tomllib.loads(block).get("tool", {}).get("torchsel")
         if table is not None:
             known = {key: value for key, value in table.items() if key in KEYS}
-            assert {"environment", "also", "companions"} >= table.keys() - known.keys()
+            assert {"also", "companions"} >= table.keys() - known.keys()
             parse_config(known, where=f"{topic}.md")
 
 
@@ -145,9 +151,8 @@ def test_what_it_names_is_there(topic: str) -> None:
     assert set(re.findall(r"`torchsel help ([a-z-]+)`", text)) <= set(TOPICS)
     for path in re.findall(r"`(scripts/[\w./]+)`", text):
         assert (ROOT / path).is_file()
-    later = {name for name in ("deinit",) if name not in ROWS}
     named = re.findall(r"`torchsel ([a-z][a-z-]*)", re.sub(r"`torchsel\.", "", text))
-    assert set(named) <= ROWS.keys() | later
+    assert set(named) <= ROWS.keys()
 
 
 def test_made_parts_are_the_codes() -> None:
@@ -161,7 +166,7 @@ def test_every_command_and_common_option_is_listed() -> None:
         item.choices for item in build_parser()._actions if isinstance(item, argparse._SubParsersAction)
     ]
     listed = re.findall(r"`(?:torchsel )?([a-z]+)\b", " ".join(column(text, 0)))
-    assert set(listed) - {"torchsel", *(name for name in ("deinit",) if name not in ROWS)} == set(choices)
+    assert set(listed) - {"torchsel"} == set(choices)
     assert all(f"`{option}" in text for option in ("--project", "--no-cache", "-q", "-v"))
 
 
@@ -173,8 +178,7 @@ def test_every_variable_is_explained() -> None:
     )
     used = set(re.findall(r"\bTORCHSEL_[A-Z_]+[A-Z]\b", source))
     listed = set(re.findall(r"^\| `(TORCHSEL_[A-Z_]+)`", guide("configuration"), re.MULTILINE))
-    assert listed - used <= {"TORCHSEL_ENVIRONMENT"}
-    assert used <= listed
+    assert used == listed
 
 
 def test_every_verdict_is_explained() -> None:

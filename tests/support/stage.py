@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.support.toolbox import CASES, HOSTS
-from torchsel.commands import ROWS
-from torchsel.config.keys import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,10 +31,6 @@ ENGINES = {
     "dask": TELLS,
 }
 """Programs that are not here, as shell scripts."""
-
-
-LATER = {"torchsel deinit": "deinit" in ROWS, "torchsel sync --for": "environment" in KEYS}
-"""Beginnings of commands, and whether torchsel has them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,8 +62,3 @@ def set_stage(demo: Project, scene: Scene) -> None:
         (demo.root / name).write_text(text, encoding="utf-8")
     for command in ("git init -q", *scene.ready):
         demo.run("bash", "-c", command)
-
-
-def is_here(command: str) -> bool:
-    """Whether torchsel has what the command asks for."""
-    return all(there for beginning, there in LATER.items() if command.startswith(beginning))
