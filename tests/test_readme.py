@@ -180,7 +180,7 @@ def test_the_commands_for_developers() -> None:
     done = subprocess.run(
         [sys.executable, *see_it.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "cu126" in done.stdout + done.stderr
+    assert "torch 2.14.1, torchvision 0.29.1 → cu126 (GTX 1080 Ti" in done.stdout + done.stderr
     assert "torch 2.14.1+cu126" in done.stdout
 
 
