@@ -100,8 +100,8 @@ SWITCHED = [
 
 @pytest.mark.parametrize(("path", "strategy", "text"), SWITCHED)
 def test_real_files_with_other_strategies(path: Path, strategy: str, text: str) -> None:
-    if strategy == "extras" and "project" not in tomllib.loads(text.removeprefix("\ufeff")):
-        with pytest.raises(ConfigError, match=r"'extras' needs a \[project\] table"):
+    if "project" not in tomllib.loads(text.removeprefix("\ufeff")):
+        with pytest.raises(ConfigError, match=rf"'{strategy}' needs a \[project\] table"):
             check(replace(real(path), text=text))
     else:
         check(replace(real(path), text=text))
