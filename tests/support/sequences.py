@@ -53,7 +53,7 @@ def sequence(random: Random) -> Sequence:
     """A real file, or one written at random, and three to seven steps, the last of them the first again."""
     name, text, is_fresh = _real(random) if random.random() < 0.5 else _generated(random)
     has_project = "project" in tomllib.loads(text.removeprefix("\ufeff"))
-    names = [name for name in SETTINGS if has_project or not name.startswith("extras")]
+    names = [name for name in SETTINGS if has_project or not name.startswith(("extras", "groups"))]
     steps = [
         Step(settings=random.choice(names), machine=random.choice(MACHINES))
         for _ in range(random.randrange(2, 7))
