@@ -74,6 +74,16 @@ def test_each_worker_has_the_build_of_its_node(project: MakeProject) -> None:
     assert builds == ["n1 2.14.1+cu126", "n2 2.15.0+cu132"], ran.err
 
 
+def test_rays_own_hook_takes_uvs_command_line_without_groups(project: MakeProject) -> None:
+    demo = project(PROJECT, env={"TORCHSEL_HOST": HOSTS["n1"], "PYTHONPATH": sysconfig.get_path("purelib")})
+    demo.torchsel("lock")
+    show = "from ray._private.runtime_env.uv_runtime_env_hook import hook; print(hook({})['py_executable'])"
+    command = demo.torchsel("run", "--locked", "python", "-c", show).out.split()
+    assert command[-1] == "python"
+    assert "--locked" in command
+    assert not any("group" in word for word in command)
+
+
 @contextlib.contextmanager
 def nodes(env: Mapping[str, str]) -> Iterator[str]:
     """The address of a cluster with a node for each of `HOSTS`; its sockets need a short folder."""
