@@ -15,14 +15,16 @@ _FOLDER = Path(__file__).parent / "data" / "shell"
 _FILES: dict[Shell, str] = {"bash": "uv.bash", "zsh": "uv.zsh", "fish": "uv.fish", "powershell": "uv.ps1"}
 
 
-def uv_function(shell: Shell, *, commands: Iterable[str], values: Iterable[str]) -> str:
+def uv_function(shell: Shell, *, commands: Iterable[str], values: Iterable[str], flags: Iterable[str]) -> str:
     """The text to evaluate in ``shell``; it holds nothing from the project, the environment or the user.
 
-    ``commands`` are those of uv's that go through torchsel, ``values`` uv's options with a value that may
-    stand before them.
+    ``commands`` are those of uv's that go through torchsel, ``values`` and ``flags`` uv's options, with and
+    without a value, that may stand before them; whatever has another one goes through as well.
     """
     text = (_FOLDER / _FILES[shell]).read_text(encoding="utf-8")
-    return text.replace("@COMMANDS@", _words(shell, commands)).replace("@VALUES@", _words(shell, values))
+    for place, words in (("@COMMANDS@", commands), ("@VALUES@", values), ("@FLAGS@", flags)):
+        text = text.replace(place, _words(shell, words))
+    return text
 
 
 def _words(shell: Shell, words: Iterable[str]) -> str:

@@ -67,14 +67,15 @@ def test_one_lock_serves_every_machine_and_nothing_is_written(
     demo.uv("lock")
     committed = files(demo)
     demo.torchsel("-q", "check")
+    flags = ("--group", "train") if place == "group" else ()
     for host, torch in MACHINES.items():
         demo.env["TORCHSEL_HOST"] = str(hosts[host])
-        demo.torchsel("sync", "--locked")
+        demo.torchsel("sync", "--locked", *flags)
         assert demo.installed("torch") == torch
         assert demo.installed("testkit")
         assert files(demo) == committed
     ran = demo.torchsel(
-        "--host", str(hosts["gtx1080ti"]), "run", "--locked", "--offline", "python", "-c", SHOW
+        "--host", str(hosts["gtx1080ti"]), "run", *flags, "--locked", "--offline", "python", "-c", SHOW
     )
     assert ran.out.strip() == "2.14.1+cu126"
     assert files(demo) == committed

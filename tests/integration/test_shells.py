@@ -30,8 +30,9 @@ dependencies = ["torch"]
 """
 PLAIN = PYPROJECT.partition("\n[tool")[0]
 
-STRAIGHT = ("", "--version", "init", "pip install sync", "version", "tool run sync", "python list",
-            "--cache-dir sync pip", "--color never", "SYNC", "sync/", "venv lock")  # fmt: skip
+STRAIGHT = ("", "--version", "init", "pip install sync", "tool run sync", "python list",
+            "--cache-dir sync pip", "--color never", "SYNC", "sync/", "venv lock", "--color=never pip sync",
+            "--preview-features sync pip", "-q --offline --trusted-host sync tree-")  # fmt: skip
 """uv's command lines that are uv's own inside a project too."""
 
 ELSEWHERE = ("--project {} sync", "sync --project {}", "--directory={} run x", "run --directory {} x")
@@ -83,6 +84,11 @@ def test_which_commands_go_through(project: MakeProject, shell: Shell) -> None:
         "--color never run x",
         "-q --project . lock",
         "run x --help",
+        "version --bump patch",
+        "--preview-features pylock sync",
+        "--color=never --trusted-host=localhost sync",
+        "--not-yet-known value sync",
+        "-qq sync",
     ]
     assert routes(shell, demo, *(f"uv {words}" for words in through)) == [
         f"torchsel <--hooked uv {words}>" for words in through
@@ -108,8 +114,10 @@ def test_outside_a_project_it_is_plain_uv(project: MakeProject, tmp_path: Path, 
     for words in ELSEWHERE:
         line = words.format(demo.root)
         assert routes(shell, demo, f"uv {line}", cwd=tmp_path) == [f"torchsel <--hooked uv {line}>"]
-    demo.env["UV_PROJECT"] = str(demo.root)
-    assert routes(shell, demo, "uv sync", cwd=tmp_path) == ["torchsel <--hooked uv sync>"]
+    for variable in ("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"):
+        demo.env[variable] = str(demo.root)
+        assert routes(shell, demo, "uv sync", cwd=tmp_path) == ["torchsel <--hooked uv sync>"]
+        del demo.env[variable]
 
 
 @every_shell
@@ -221,6 +229,42 @@ def test_strict_settings(project: MakeProject, tmp_path: Path, shell: Shell, set
     ran = shell.run(demo, line)
     assert (ran.out, ran.err) == ("torchsel <--hooked uv sync>\nfailed\nuv <pip>\nfailed\n", "")
     assert shell.run(demo, line, cwd=tmp_path).out.startswith("uv <sync>")
+
+
+@every_shell
+def test_no_folder_keeps_it_busy(project: MakeProject, tmp_path: Path, shell: Shell) -> None:
+    demo = project(PYPROJECT)
+    fakes(demo)
+    gone = tmp_path / "gone" / "deep"
+    gone.mkdir(parents=True)
+    own = {"bash": "PWD=a/b\n", "zsh": "PWD=.\n", "fish": ""}[shell.name]
+    text = hook(cast("ShellName", shell.name))
+    ran = shell.run(demo, f"{text}\n/bin/rm -r '{gone}'\n{own}uv sync\ntrue\n", cwd=gone)
+    assert ran.out in ("torchsel <--hooked uv sync>\n", "uv <sync>\n")
+    assert not own or ran.out.startswith("torchsel"), "it is torchsel's to say what is wrong"
+    lines = tmp_path / "a\nb" / "sub\n"
+    lines.mkdir(parents=True)
+    assert routes(shell, demo, "uv sync", cwd=lines) == ["uv <sync>"]
+    (lines.parent / "pyproject.toml").write_text(PYPROJECT)
+    assert routes(shell, demo, "uv sync", cwd=lines) == ["torchsel <--hooked uv sync>"]
+
+
+def test_a_bash_without_a_folder(project: MakeProject) -> None:
+    demo = project(PYPROJECT)
+    fakes(demo)
+    ran = SHELLS[0].run(demo, f"{SHELLS[0].hook}unset PWD\nset -u\nuv sync || true\n")
+    assert (ran.out, ran.err) == ("torchsel <--hooked uv sync>\n", "")
+
+
+def test_exported_it_works_in_a_child(project: MakeProject, tmp_path: Path) -> None:
+    demo, shell = project(PYPROJECT), SHELLS[0]
+    fakes(demo)
+    child = "bash -c 'set -u; uv sync; uv pip; eval \"$(torchsel hook bash)\"; uv sync; uv pip; true'\n"
+    for names, first in (("uv", "torchsel <--hooked uv pip>"), ("uv __torchsel_wanted", "uv <pip>")):
+        ran = shell.run(demo, f"{shell.hook}export -f {names}\n{child}")
+        assert ran.err == ""
+        through = "torchsel <--hooked uv sync>"
+        assert ran.out.splitlines() == [through, first, through, "uv <pip>"]
 
 
 COMPLETE = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -36,6 +34,13 @@ def read(line: str, **environ: str) -> UvCall:
         ("run -- sync", "run"),
         ("tool run ruff", "tool"),
         ("-- sync", None),
+        ("--preview-features pylock sync", "sync"),
+        ("--trusted-host localhost sync", "sync"),
+        ("--not-yet-known value sync", "sync"),
+        ("--not-yet-known=value sync", "sync"),
+        ("--not-yet-known sync", "sync"),
+        ("-Zx value -qq sync", "sync"),
+        ("-Z sync lock", "sync"),
     ],
 )
 def test_command(line: str, command: str | None) -> None:
@@ -51,7 +56,11 @@ def test_command(line: str, command: str | None) -> None:
         ("run --with rich pytest --frozen", ["--with"]),
         ("run --with=rich --frozen pytest -h", ["--with", "--frozen"]),
         ("run -p 3.12 python -c --frozen", ["-p"]),
-        ("run -p3.12 python --frozen", ["-p3.12"]),
+        ("run -p3.12 python --frozen", ["-p"]),
+        ("run -qp 3.12 python --frozen", ["-q", "-p"]),
+        ("run -qnp3.12 python --frozen", ["-q", "-n", "-p"]),
+        ("run -vv --max-recursion-depth 5 python --frozen", ["-v", "-v", "--max-recursion-depth"]),
+        ("--preview-features pylock -q sync --frozen", ["--preview-features", "-q", "--frozen"]),
         ("run -m pytest --frozen", ["-m"]),
         ("run -m --frozen pytest -x", ["-m", "--frozen"]),
         ("run - --frozen", []),
@@ -102,6 +111,9 @@ def test_folder_from_uvs_variables() -> None:
         "/here/work/mine"
     )
     assert read("sync", UV_PROJECT="").folder == HERE
+    assert read("sync", UV_WORKING_DIRECTORY="work").folder == Path("/here/work")
+    both = read("sync", UV_WORKING_DIRECTORY="later", UV_WORKING_DIR="work")
+    assert both.folder == Path("/here/work"), "as uv 0.13.9 has it"
 
 
 @pytest.mark.parametrize(
@@ -119,8 +131,10 @@ def test_folder_from_uvs_variables() -> None:
         ("run --no-project python", False),
         ("sync --no-sources", False),
         ("lock --script x.py", False),
-        ("run -s x.py", False),
-        ("run --gui-script x.pyw", False),
+        ("sync --script=x.py", False),
+        ("run -s x.py", True),
+        ("run --gui-script x.pyw", True),
+        ("run --no_workspace python", False),
         ("run python -s", True),
         ("sync --no-config", True),
     ],
@@ -160,19 +174,64 @@ def test_flags_that_are_off(value: str) -> None:
     assert (call.is_for_project, call.keeps_lock, call.options) == (True, False, ())
 
 
-def help_of(uv: Path, command: str) -> list[tuple[list[str], bool]]:
-    """Names of each option in ``uv help COMMAND`` and whether it takes a value."""
-    done = subprocess.run([uv, "help", command], capture_output=True, text=True, check=True)
-    lines = re.findall(r"^ +(-.*)$", done.stdout, re.MULTILINE)
-    options = [line for line in lines if re.fullmatch(r"-\S+(, --\S+)?( <\S+>)?", line.replace("...", ""))]
-    return [(re.findall(r"--?[\w-]+", line.partition(" <")[0]), " <" in line) for line in options]
+@pytest.mark.parametrize(
+    ("line", "syncs"),
+    [
+        *((line, True) for line in ("add torch", "remove torch", "version 0.2.0", "version --bump patch")),
+        ("version --color never --bump minor", True),
+        ("version 0.2.0 --output-format json", True),
+        *((f"version {words}", False) for words in ("", "--short", "--output-format json", "--package demo")),
+        *((f"version {words}", False) for words in ("--project .", "--short --color never", "-p 3.12")),
+        *((line, False) for line in ("add --no-sync torch", "version --bump patch --dry-run")),
+    ],
+)
+def test_what_syncs(line: str, syncs: bool) -> None:
+    assert read(line).syncs is syncs
 
 
-def test_every_option_of_uv_run_is_known(uv: Path) -> None:
-    options = help_of(uv, "run")
-    assert len(options) > 60
-    for names, takes_value in options:
-        for name in names:
-            call = read(f"run {name} --next command --other")
-            read_on = ("--next" in call.options, "--other" in call.options)
-            assert read_on == (not takes_value, False), f"{name} (takes a value: {takes_value})"
+@pytest.mark.parametrize(
+    ("line", "without"),
+    [
+        ("add --no-install-project torch", "add torch"),
+        ("-q add torch --no-install-package x", "-q add torch"),
+        ("--no-install-package=x add torch", "add torch"),
+        ("add torch -- --no-install-project", "add torch -- --no-install-project"),
+    ],
+)
+def test_leaving_options_out(line: str, without: str) -> None:
+    call = read(line).without({"--no-install-project", "--no-install-package"})
+    assert call.arguments == tuple(without.split())
+    assert call.arguments[call.position - 1] == "add"
+
+
+@pytest.mark.parametrize(
+    ("line", "script"),
+    [
+        ("run train.py", "/here/train.py"),
+        ("run -qp 3.11 train.py", "/here/train.py"),
+        ("run --max-recursion-depth 5 train.py", "/here/train.py"),
+        ("run -s train", "/here/train"),
+        ("--directory sub run --gui-script train", "/here/sub/train"),
+        ("run -p 3.11", None),
+        ("run -", None),
+        ("run https://example.org/train.py", None),
+        ("run -m train.py", None),
+        ("sync --script train.py", None),
+    ],
+)
+def test_script(line: str, script: str | None) -> None:
+    assert read(line).script == (script and Path(script))
+
+
+@pytest.mark.parametrize(
+    ("line", "unknown"),
+    [
+        ("sync --frozen -qn --group x", ()),
+        ("run train.py --new", ()),
+        ("--new value sync", ("--new",)),
+        ("sync --new=1 -Z", ("--new", "-Z")),
+        ("tree --extra x", ("--extra",)),
+    ],
+)
+def test_what_uvs_grammar_does_not_have(line: str, unknown: tuple[str, ...]) -> None:
+    assert read(line).unknown == unknown

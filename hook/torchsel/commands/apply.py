@@ -41,7 +41,7 @@ def run(context: Context) -> Answer:
 
 def _apply(context: Context) -> Answer:
     arguments, draft = context.arguments, context.draft
-    require_table(load_project(arguments.folder))
+    require_table(load_project(context.start))
     mode = Mode(
         write=not (arguments.dry_run or arguments.diff),
         lock=not arguments.no_lock,

@@ -53,11 +53,6 @@ class Arguments(argparse.Namespace):
         """Every machine named, before the command or behind it."""
         return self.hosts or ([self.host] if self.host else [])
 
-    @property
-    def folder(self) -> Path:
-        """Where to look for the project."""
-        return Path(self.project) if self.project else current_folder()
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
@@ -86,8 +81,9 @@ class Context:
 
     @property
     def start(self) -> Path:
-        """The folder in which the project is looked for."""
-        return self.call.folder if self.is_uvs else self.arguments.folder
+        """The folder in which the project is looked for, as uv does: by its variables too."""
+        given = self.arguments.project
+        return Path(given) if given and not self.is_uvs else self.call.folder
 
 
 def add_host(parser: ArgumentParser) -> None:

@@ -34,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(context: Context) -> Answer:
     """Write the table where there is none."""
     arguments, draft, environ = context.arguments, context.draft, context.environ
-    root = load_project(arguments.folder).root
+    root = load_project(context.start).root
     if "torchsel" in root.table("tool"):
         draft.say(f"{root.path} has [tool.torchsel] already; run 'torchsel' to bring the routing in sync")
         return draft.answer()

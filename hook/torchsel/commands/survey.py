@@ -19,7 +19,7 @@ def options(context: Context) -> Options:
     given = context.arguments
     host = next(iter(given.all_hosts), None)
     return Options(
-        folder=given.folder,
+        folder=context.start,
         backend=given.backend,
         host=host,
         upgrade=given.upgrade,

@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.answer import Program, Repeat
+from torchsel.commands import scripts
 from torchsel.commands.apply import repaired
+from torchsel.commands.insync import Preparation
+from torchsel.commands.scripts import has_metadata
 from torchsel.commands.survey import options
 from torchsel.config.request import resolve_host
-from torchsel.errors import ConfigError, TorchselError
+from torchsel.errors import ConfigError
+from torchsel.files.snapshot import taken_back
 from torchsel.pipeline import prepare, report
-from torchsel.pipeline.apply import Mode, Outcome, apply
-from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, strategy_in
-from torchsel.pipeline.missing import learn, unlearn
-from torchsel.pipeline.script import environment_python, plan_for_run
+from torchsel.pipeline.doubts import doubts
+from torchsel.pipeline.inputs import Inputs, Options, decide, strategy_in
 from torchsel.project.environment import has_place
-from torchsel.project.toml_file import read_text
+from torchsel.project.present import canonical
 from torchsel.project.workspace import Project, find_pyproject, load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
 from torchsel.strategies.choice import choose
-from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall
+from torchsel.strategies.offers import targets
+from torchsel.strategies.packages import named_packages
+from torchsel.strategies.synced import comes_to, default_groups
+from torchsel.strategies.table import oldest_uv
+from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall, read_uv_call
+from torchsel.uv.halves import first_half, second_half
 from torchsel.uv.program import Uv, find_uv
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from torchsel.answer import Answer, Draft
     from torchsel.commands.context import Context
     from torchsel.strategies.protocol import Strategy
 
+    Note = Callable[[], None]
+
 _NOT_DISABLED = ("", "0", "false")
 """Values of the variable with which torchsel is at work; the shell functions take the same."""
-
-_PASSED_ON = ("--project", "--directory", "--package", "--python", "-p", "--cache-dir", "--config-file")
-_NOT_FOR_SCRIPTS = frozenset(
-    {"--with", "-w", "--with-editable", "--with-requirements", "--env-file", "--isolated", "--no-sources"}
-)
-_PASSED_ON_FLAGS = frozenset({"--offline", "--active", "-q", "--quiet", "--no-cache", "-n", "--no-progress"})
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -88,31 +90,37 @@ class Wrapper:
         """
         project = self._project()
         uv = self._uv(project)
-        started = self._script(self.call.script, uv) if self.call.script else None
+        options = replace(self.options, folder=self.call.folder, call=self.call)
+        started = scripts.started(self.call, options, uv, self.draft)
         if started or project is None:
             return started or self._become(uv, self.call.arguments)
-        options = replace(self.options, folder=self.call.folder, call=self.call)
+        if self.call.command not in SYNCS_AFTER or self.call.keeps_lock:
+            return self._for_project(project, options, uv)
+        with taken_back(project) as changed:
+            answer = self._for_project(project, options, uv, changed.note)
+            changed.is_done = answer.code == 0
+        return answer
+
+    def _for_project(self, project: Project, options: Options, uv: Uv, note: Note = lambda: None) -> Answer:
+        """Route, and go on with uv; ``note`` is called whenever files have changed."""
         strategy = strategy_in(project, options, self.environ)
         if strategy.name == "adopted":
-            return self._adopted(strategy, options, uv)
+            return self._adopted(strategy, options, uv, note)
         if not project.is_configured:
             if not self.is_hooked:
                 name = project.root.path.name
                 self.draft.say(f"{name} has no [tool.torchsel], so this is plain uv; see 'torchsel init'")
             return self._become(uv, self.call.arguments)
-        found, is_sure = self._before(project, uv)
+        uv.require(oldest_uv(strategy), f" for {strategy.name}")
+        found, is_sure = self._preparation.before(project, uv)
+        note()
         uv = self._placed(found, uv)
-        if found.decision.alternatives or self.call.command in SYNCS_AFTER:
-            return self._choosing(found, uv, is_sure=is_sure)
+        self._say_doubts(found, is_locked=is_sure)
+        if found.decision.alternatives:
+            return self._choosing(found, uv, note, is_sure=is_sure)
         if self.call.command not in CHANGES_LOCK or self.call.keeps_lock:
             return self._become(uv, self.call.arguments, is_sure=is_sure)
-        self.draft.flush()
-        code = uv.run(self.call.arguments)
-        if code > 0 and self._locks_instead(found, uv):
-            code = uv.run(self.call.arguments)
-        if code == 0:
-            self._apply(write=True)
-        return self.draft.answer(code=code)
+        return self._changing(found, uv, note)
 
     def plain(self) -> Answer:
         """Become uv at once, whatever the project says.
@@ -131,42 +139,16 @@ class Wrapper:
         """How far the call may be repeated.
 
         Not where nothing is looked up for it, and words may be secrets; without a target, which the next
-        call may have; and with a script that has metadata of its own, which depends on far more.
+        call may have; and with a script that has metadata of its own, which depends on far more, or comes
+        from standard input.
         """
         call = self.call
         is_kept = call.command in PROJECT_COMMANDS and (call.command != "run" or call.target)
-        if not is_kept or (call.script and _has_metadata(call.script)):
+        if not is_kept or has_metadata(call.script) or call.target[:1] == ("-",):
             return None
         return Repeat(rest=call.target[1:])
 
-    def _script(self, path: Path, uv: Uv) -> Answer | None:
-        """Run a script that has metadata of its own with this machine's build, without writing to it.
-
-        None where it is plain uv's.
-        """
-        plan = plan_for_run(path, self.options, self.environ) if path.is_file() else None
-        if plan is None:
-            return None
-        refused = sorted(_NOT_FOR_SCRIPTS.intersection(self.call.options))
-        if refused:
-            self.draft.warn(
-                f"with {refused[0]} torchsel can't choose a torch for {path.name}, and uv takes its own;"
-                f" 'torchsel apply --script {path}' writes the choice into the script"
-            )
-            return None
-        report.warn(plan.inputs, self.draft)
-        tag = plan.inputs.selection.backend.tag
-        self.draft.detail(f"{path.name}: {tag} ({report.reason(plan.inputs)})")
-        self.draft.flush()
-        python = environment_python(plan, uv, self._passed_on())
-        if folders := self.call.values_of("--directory"):
-            os.chdir(folders[-1])
-        folder = python.parent
-        search = os.pathsep.join([str(folder), self.environ.get("PATH", "")])
-        inside = {**self.environ, "VIRTUAL_ENV": str(folder.parent), "PATH": search, "UV": str(uv.program)}
-        return self.draft.answer(program=Program(path=python, arguments=self.call.target, environ=inside))
-
-    def _adopted(self, strategy: Strategy, options: Options, uv: Uv) -> Answer:
+    def _adopted(self, strategy: Strategy, options: Options, uv: Uv, note: Note) -> Answer:
         """Choose among the project's own extras or groups, if the command line leaves any."""
         chooses = self.call.command in TAKES_FLAGS | SYNCS_AFTER
         is_open = chooses and strategy.is_open
@@ -174,6 +156,7 @@ class Wrapper:
             strategy = strategy_in(strategy.setting.project, replace(options, call=None), self.environ)
             if not strategy.is_open or not has_place(strategy.setting.config.environment, self.environ):
                 return self._become(uv, self.call.arguments)
+        uv.require(oldest_uv(strategy), " for torch by extra or group")
         host, findings = resolve_host(option=options.host, environ=self.environ)
         found = decide(strategy, host, findings, options=options)
         uv = self._placed(found, uv)
@@ -182,32 +165,67 @@ class Wrapper:
         if found.decision.chosen is None:
             report.tell_notes(found, self.draft)
             return self._become(uv, self.call.arguments)
-        return self._choosing(found, uv)
+        self._say_doubts(found)
+        return self._choosing(found, uv, note)
 
-    def _choosing(self, found: Inputs, uv: Uv, *, is_sure: bool = True) -> Answer:
+    def _say_doubts(self, found: Inputs, *, is_locked: bool = True) -> None:
+        for name in self.call.unknown:
+            self.draft.warn(f"{name}: an option of uv's that is not known here; it is passed on as it stands")
+        for doubt in doubts(found, self.call, self.environ, is_locked=is_locked):
+            self.draft.warn(doubt)
+
+    def _changing(self, found: Inputs, uv: Uv, note: Note) -> Answer:
+        """Run uv's own command, whole; a sync follows only where its lock names more to route."""
+        self.draft.flush()
+        code = uv.run(self.call.arguments)
+        if code > 0 and self._preparation.locks_instead(found, uv):
+            code = uv.run(self.call.arguments)
+        note()
+        if code:
+            return self.draft.answer(code=code)
+        outcome = self._preparation.apply(write=True)
+        note()
+        is_synced = self.call.command in SYNCS_AFTER and self.call.syncs
+        if is_synced and (outcome.changed or outcome.relocked):
+            code = self._synced(uv, outcome.inputs)
+        return self.draft.answer(code=code)
+
+    def _choosing(self, found: Inputs, uv: Uv, note: Note, *, is_sure: bool = True) -> Answer:
         """Run uv with the flags that choose this machine's group or extra.
 
         What changes the project and then syncs is done in two steps, as packages that it brings may have to
         be routed first, and its ``--group`` means another thing.
         """
-        flags, uv = self._chosen(found, uv)
+        self._say_choice(found)
         if self.call.command in TAKES_FLAGS:
+            flags, uv = self._chosen(found, uv, self.call)
             return self._become(uv, self.call.with_flags(*flags), is_sure=is_sure)
         if self.call.command not in SYNCS_AFTER or not self.call.syncs:
             return self._become(uv, self.call.arguments, is_sure=is_sure)
         self.draft.flush()
-        is_ours = found.strategy.name != "adopted"
-        if is_ours and self.call.brings:
-            self._route(ahead=True)
-        code = uv.run(self.call.with_flags("--no-sync"))
-        if code:
-            if is_ours and self.call.brings:
-                self._route(ahead=False)
-            return self.draft.answer(code=code)
-        if is_ours:
-            self._apply(write=True)
-        exact = () if self.call.command == "remove" else ("--inexact",)
-        return self._become(uv, ["sync", *self._passed_on(), *exact, *flags], is_sure=False)
+        code = uv.run(first_half(self.call))
+        note()
+        if code == 0:
+            if found.strategy.name != "adopted":
+                found = self._preparation.apply(write=True).inputs
+                note()
+            code = self._synced(uv, found)
+        return self.draft.answer(code=code)
+
+    def _synced(self, uv: Uv, found: Inputs) -> int:
+        """The second half; an addition installs no default groups, as with uv's own."""
+        start, words = self.call.start or self.call.folder, ["sync", *second_half(self.call)]
+        alternatives = found.decision.alternatives
+        call = read_uv_call(words, start, environ=self.environ)
+        if alternatives and self.call.command == "add":
+            mine = {*map(canonical, alternatives.names), *map(canonical, call.values_of("--group"))}
+            files = targets(found.project, call.folder, call)
+            left = sorted({name for file in files for name in default_groups(file)} - mine)
+            words += [part for name in left for part in ("--no-group", name)]
+            call = read_uv_call(words, start, environ=self.environ)
+        flags, uv = self._chosen(found, uv, call)
+        self.draft.flush()
+        return uv.run([*words, *flags])
 
     def _placed(self, found: Inputs, uv: Uv) -> Uv:
         """As before, at work on the environment of the build that this call takes."""
@@ -218,83 +236,39 @@ class Wrapper:
             self.draft.say(environment.note)
         return replace(uv, environ={**uv.environ, **environment.variables(uv.environ)})
 
-    def _chosen(self, found: Inputs, uv: Uv) -> tuple[tuple[str, ...], Uv]:
-        """Flags that choose, and uv with the variables that do."""
+    def _say_choice(self, found: Inputs) -> None:
         decision = found.decision
         if decision.alternatives is None:
-            return (), uv
+            return
         report.warn(found, self.draft)
         report.tell_notes(found, self.draft)
         if decision.chosen is None:
             self.draft.warn(found.strategy.drift(decision))
         scope = decision.alternatives.scope
         self.draft.detail(f"{scope} {decision.chosen}: {decision.tag} ({report.reason(found)})")
-        choice = choose(found.setting, decision, self.call, environ=self.environ, uv=uv)
+
+    def _chosen(self, found: Inputs, uv: Uv, call: UvCall) -> tuple[tuple[str, ...], Uv]:
+        """Flags by which ``call`` chooses, and uv with the variables that do."""
+        decision = found.decision
+        if not self._is_wanted(found, call):
+            decision = replace(decision, chosen=None)
+        choice = choose(found.setting, decision, call, environ=self.environ, uv=uv)
         return choice.flags, replace(uv, environ={**uv.environ, **choice.variables})
 
-    def _passed_on(self) -> list[str]:
-        """Options of a call that its second half, a ``uv sync``, needs as well."""
-        valued = [part for name, value in self.call.values if name in _PASSED_ON for part in (name, value)]
-        return [*valued, *(name for name in self.call.options if name in _PASSED_ON_FLAGS)]
-
-    def _before(self, project: Project, uv: Uv) -> tuple[Inputs, bool]:
-        """Route, and route again what a lock made for the occasion names.
-
-        Also whether that is all: a lock that could not be made has to be tried again the next time.
-        """
-        outcome = self._apply(write=not self.call.keeps_lock, anew=self.options.anew)
-        if self.call.keeps_lock:
-            if not outcome.inputs.decision.alternatives:
-                report.warn(outcome.inputs, self.draft)
-            if outcome.changed:
-                self._say_kept(outcome)
-            return outcome.inputs, True
-        will_lock = not outcome.relocked and self.call.command not in CHANGES_LOCK and _is_lock_stale(project)
-        if not will_lock:
-            return outcome.inputs, True
-        self.draft.flush()
-        if uv.lock(project.folder) and not self._locks_instead(outcome.inputs, uv):
-            return outcome.inputs, False
-        return self._apply(write=True).inputs, True
-
-    def _locks_instead(self, found: Inputs, uv: Uv) -> bool:
-        """Whether uv, which failed, locks with another build, as the index lacks the one that was chosen."""
-        if not (builds := learn(found, uv, self.environ)):
-            return False
-        self._apply(write=True)
-        self.draft.flush()
-        if uv.lock(found.project.folder) is None:
+    def _is_wanted(self, found: Inputs, call: UvCall) -> bool:
+        """Whether what is installed anyway comes to torch; the user's own lists bring theirs themselves."""
+        is_only = {"--only-group", "--only-dev"}.intersection(call.options)
+        if not is_only and (found.strategy.name == "adopted" or found.config.names):
             return True
-        unlearn(found, builds, self.environ)
-        self._apply(write=True)
-        return False
+        return comes_to(found.project, call.folder, call, named_packages(found.setting))
 
-    def _route(self, *, ahead: bool) -> None:
-        """Route what ``uv add`` is about to bring, or take that back; uv itself brings the lock along."""
-        call = self.call if ahead else None
-        options = replace(self.options, folder=self.call.folder, call=call, anew=False)
-        mode = Mode(lock=False)
-        apply(read_inputs(options, self.environ), mode, self.environ, speaker=self.draft)
-
-    def _apply(self, *, write: bool, anew: bool = False) -> Outcome:
-        options = replace(self.options, folder=self.call.folder, anew=anew)
-        found = read_inputs(options, self.environ)
-        for finding in found.findings:
-            self.draft.detail(report.finding(finding))
-        outcome = apply(found, Mode(write=write), self.environ, speaker=self.draft)
-        if write:
-            report.tell(outcome, self.draft)
-        return outcome
-
-    def _say_kept(self, outcome: Outcome) -> None:
-        self.draft.warn(
-            f"this machine needs {report.route(outcome)}, which is not what is routed, and this call is to"
-            " write nothing; the same without that flag changes it"
-        )
+    @property
+    def _preparation(self) -> Preparation:
+        return Preparation(call=self.call, options=self.options, draft=self.draft, environ=self.environ)
 
     def _project(self) -> Project | None:
         """The project the call is for; None where it needs none, or there is none."""
-        if not self.call.is_for_project:
+        if not self.call.is_for_project or has_metadata(self.call.script):
             return None
         try:
             find_pyproject(self.call.folder)
@@ -313,20 +287,3 @@ class Wrapper:
     def _uv(self, project: Project | None) -> Uv:
         outside = project.folder if project else self._folder()
         return Uv(program=find_uv(self.environ, outside=outside), environ=self.environ)
-
-
-def _has_metadata(script: Path) -> bool:
-    """Whether a script has a block of its own (PEP 723)."""
-    try:
-        return "# /// script" in read_text(script)
-    except TorchselError:
-        return True
-
-
-def _is_lock_stale(project: Project) -> bool:
-    """Whether uv may be about to lock: there is no uv.lock, or a pyproject.toml is younger."""
-    lock = project.folder / "uv.lock"
-    try:
-        return any(file.path.stat().st_mtime_ns > lock.stat().st_mtime_ns for file in project.files)
-    except OSError:
-        return True

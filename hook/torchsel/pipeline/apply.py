@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.files.replace import ChangedError
@@ -14,11 +14,14 @@ from torchsel.pipeline.plan import Plan, make_plan, plan_for
 from torchsel.project import requirements
 from torchsel.project.workspace import load_project
 from torchsel.routing.wanted import Routing
+from torchsel.strategies.table import oldest_uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from torchsel.answer import Speaker
+    from torchsel.uv.program import Uv
 
 ROUNDS = 5
 """A new lock can name further packages to route (torchvision through another package), and another program
@@ -47,11 +50,16 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mode:
-    """How far `apply` may go: write at all, run ``uv lock`` where there is a uv.lock, let releases move."""
+    """How far `apply` may go: write at all, run ``uv lock`` where there is a uv.lock, let releases move.
+
+    ``told`` are options for ``uv lock``, to be read in the folder ``start``.
+    """
 
     write: bool = True
     lock: bool = True
     upgrade: bool = False
+    told: tuple[str, ...] = ()
+    start: Path | None = None
 
 
 def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, speaker: Speaker) -> Outcome:
@@ -164,7 +172,7 @@ def _write_once(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, speake
         place.write(project.root.text, plan.text)
         return False
     texts = (project.root.text, project.lock.text)
-    bring_along(inputs, plan, place, speaker, before=texts, upgrade=mode.upgrade)
+    bring_along(inputs, plan, place, speaker, before=texts, mode=mode)
     return True
 
 
@@ -175,7 +183,7 @@ def bring_along(
     speaker: Speaker,
     *,
     before: tuple[str, str],
-    upgrade: bool = False,
+    mode: Mode = Mode(),
 ) -> None:
     """Write what is planned, and have uv.lock brought along; ``before`` are both texts as they are.
 
@@ -188,22 +196,27 @@ def bring_along(
     """
     strategy, folder = inputs.strategy, inputs.project.folder
     goal = f"for {', '.join(strategy.alternatives.tags) if strategy.alternatives else inputs.decision.tag}"
-    first = strategy.first_releases() if not upgrade else {}
+    first = strategy.first_releases() if not mode.upgrade else {}
     for warning in warnings(inputs, plan):
         speaker.warn(warning)
     for sentence in _moves(inputs, first):
         speaker.say(sentence)
     speaker.say_at_once(f"locking {goal} ...")
+
+    def ready(uv: Uv) -> Uv:
+        uv.require(oldest_uv(strategy), f" for {strategy.name}")
+        return replace(uv, told=mode.told, start=mode.start)
+
     if not first:
-        held = holds(inputs, plan, upgrade=upgrade)
-        place.write_and_lock(before, plan.text, lambda uv: held.lock(uv, folder), goal=goal)
+        held = holds(inputs, plan, upgrade=mode.upgrade)
+        place.write_and_lock(before, plan.text, lambda uv: held.lock(ready(uv), folder), goal=goal)
         return
     exact = plan_for(strategy, strategy.routing(inputs.selection.backend, releases=first) or Routing())
     names = ("torch", *(name for name in exact.routing.sources if name != "torch"))
-    place.write_and_lock(before, exact.text, lambda uv: uv.lock(folder, upgrade=names), goal=goal)
+    place.write_and_lock(before, exact.text, lambda uv: ready(uv).lock(folder, upgrade=names), goal=goal)
     lock = load_project(folder).lock
     texts = (exact.text, lock.text if lock else "")
-    place.write_and_lock(texts, plan.text, lambda uv: uv.lock(folder), goal=goal)
+    place.write_and_lock(texts, plan.text, lambda uv: ready(uv).lock(folder), goal=goal)
 
 
 def _moves(inputs: Inputs, first: Mapping[str, str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from torchsel.pipeline.inputs import decide, require_table, strategy_in
 from torchsel.project.environment import EXAMPLE, VARIABLE, has_place
 from torchsel.project.workspace import load_project
 from torchsel.strategies.choice import choose
-from torchsel.uv.call import KEEPS_LOCK
+from torchsel.uv.call import KEEPS_LOCK, Given
 from torchsel.uv.program import Uv, find_uv
 
 if TYPE_CHECKING:
@@ -83,13 +83,12 @@ def split_call(call: UvCall) -> tuple[tuple[str, ...], UvCall]:
         else:
             is_host = False
             rest.append(word)
-    options = tuple(name for name in call.options if name != OPTION)
-    alone = replace(call, arguments=tuple(rest), options=options)
-    if KEEPS_LOCK.intersection(options):
+    given = tuple(item for item in call.given if item.name != OPTION)
+    alone = replace(call, arguments=tuple(rest), given=given, plain=(), unknown=())
+    if KEEPS_LOCK.intersection(alone.options):
         return tuple(hosts), alone
-    return tuple(hosts), replace(
-        alone, arguments=alone.with_flags("--locked"), options=(*options, "--locked")
-    )
+    locked = Given(name="--locked")
+    return tuple(hosts), replace(alone, arguments=alone.with_flags(locked.name), given=(*given, locked))
 
 
 def _refuse(strategy: Strategy, environ: Mapping[str, str]) -> None:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.request import resolve_host
-from torchsel.errors import ConfigError
+from torchsel.errors import ConfigError, TorchselError
 from torchsel.files.replace import replace_file
 from torchsel.files.state import digest, exclusive, state_folder
-from torchsel.pipeline.inputs import Options, decide, strategy_in
+from torchsel.pipeline.inputs import Options, decide, read_config, strategy_in
 from torchsel.project import requirements
 from torchsel.project.present import ANCHOR_GROUP, SOURCES, Present, table
 from torchsel.project.requirements import required_name
 from torchsel.project.script import read_script, require_script
 from torchsel.project.toml_file import parse_toml, read_text
+from torchsel.project.workspace import load_project
 from torchsel.routing.changes import find_changes
 from torchsel.routing.wanted import Routing
 from torchsel.strategies.packages import own_packages
@@ -114,8 +115,20 @@ def plan_for_run(path: Path, options: Options, environ: Mapping[str, str]) -> Sc
     if "torchsel" not in table(script.data, "tool") and not names & load_catalog().routable_packages:
         return None
     host, _ = resolve_host(option=options.host, environ=environ)
+    if "torchsel" not in table(script.data, "tool"):
+        environ = {**_mirror(options.folder, environ), **environ}
     plan = plan_script(script, options.backend, host, environ)
     return None if plan.is_users else plan
+
+
+def _mirror(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variable for the ``index-url`` of the project that ``folder`` is in."""
+    try:
+        project = load_project(folder)
+        config = read_config(project, environ)
+    except TorchselError:
+        return {}
+    return {"TORCHSEL_INDEX_URL": config.index_url} if project.is_configured else {}
 
 
 def environment_python(plan: ScriptPlan, uv: Uv, options: list[str]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
@@ -152,6 +153,17 @@ def _pins(project: Project, name: str) -> Iterator[tuple[Required, str]]:
                 yield item, specifier.version.partition("+")[2]
 
 
+def is_in_lock(project: Project) -> bool:
+    """Whether uv.lock was made for each requirement of the files: it notes them, where times say little."""
+    noted = set(_noted(project.lock)) if project.lock else set()
+    required = (item.requirement for item in direct_requirements(project))
+    return not noted or all(
+        (canonical(item.name), frozenset(map(canonical, item.extras)), item.specifier) in noted
+        for item in required
+        if not item.url
+    )
+
+
 def locked_packages(lock: TomlFile | None, names: Iterable[str]) -> list[Locked]:
     """Entries of uv.lock for ``names``, in the lock's order."""
     wanted = set(names)
@@ -219,6 +231,18 @@ def admitted(markers: object, hosts: Iterable[Host]) -> tuple[Host, ...]:
         for host in hosts
         if any(marker_holds(str(text), environment(host, minor)) for text in listed for minor in minors)
     )
+
+
+def _noted(lock: TomlFile) -> Iterator[tuple[str, frozenset[str], SpecifierSet]]:
+    """What uv.lock says that the projects in it require: each name with its extras and specifiers."""
+    packages = lock.data.get("package")
+    noted = [item.get("metadata") for item in packages] if isinstance(packages, list) else []
+    for table in (lock.data.get("manifest"), *noted):
+        if isinstance(table, dict):
+            groups = table.get("requires-dev") or table.get("dependency-groups") or {}
+            for item in chain(table.get("requires-dist", ()), *groups.values()):
+                extras = frozenset(map(canonical, item.get("extras", ())))
+                yield item["name"], extras, SpecifierSet(item.get("specifier", ""))
 
 
 def _listed(file: TomlFile) -> Iterator[tuple[str, object]]:

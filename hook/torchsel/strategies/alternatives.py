@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from torchsel.project.present import canonical
+from torchsel.uv.options import takes_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from torchsel.project.present import Scope
     from torchsel.uv.call import UvCall
 
-TAKES_FLAGS = frozenset({"sync", "run", "export", "tree"})
+TAKES_FLAGS = frozenset({"sync", "run", "export", "tree", "check"})
 """uv's commands that choose groups and extras (uv 0.13.9)."""
 
 SYNCS_AFTER = frozenset({"add", "remove", "version"})
@@ -61,6 +62,10 @@ class Alternatives:
         taken = self.taken(chosen, call)
         return self.names[taken[0]] or None if len(taken) == 1 else None
 
+    def is_named_by(self, call: UvCall) -> bool:
+        """Whether the user has chosen among them on the command line."""
+        return bool(self._named(call.values_of(f"--{self.scope}", f"--only-{self.scope}")))
+
     def flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
         """What to add to ``call`` so that it takes the ``chosen`` alternative and none of the others.
 
@@ -71,7 +76,8 @@ class Alternatives:
         if self.scope == "extra":
             return (*self._extra_flags(chosen, call), *rivals)
         if any(option in call.options for option in _ONLY):
-            return ()
+            named = self._named(call.values_of("--only-group"))
+            return () if named or chosen is None else ("--only-group", chosen)
         refused = self._named(call.values_of("--no-group"))
         wanted = self.taken(chosen, call)
         others = [name for name in self.names if name not in wanted]
@@ -94,8 +100,8 @@ class Alternatives:
         )
 
     def _extra_flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
-        if call.command == "tree":  # it has no --extra (uv 0.13.9) and shows them all
-            return ()
+        if not takes_value("--extra", call.command) or any(option in call.options for option in _ONLY):
+            return ()  # `uv tree` shows them all; what is only a group's has no extras
         taken = self._named(call.values_of("--extra"))
         refused = self._named(call.values_of("--no-extra"))
         if "--all-extras" in call.options:

@@ -27,7 +27,7 @@ VARIABLE = "UV_NO_GROUP"
 OLDEST_UV = (0, 9, 8)
 """The first uv that reads `VARIABLE`."""
 
-_ONLY_BY_FLAGS = frozenset({"--no-group", "--no-default-groups", "--package"})
+_ONLY_BY_FLAGS = frozenset({"--no-group", "--no-default-groups", "--package", "--only-group", "--only-dev"})
 """Options with which uv does not read the variable, or takes no group that isn't named."""
 
 

@@ -11,6 +11,7 @@ from torchsel.backend import Backend
 from torchsel.host import PLATFORMS
 from torchsel.project import requirements
 from torchsel.project.present import LISTS, canonical
+from torchsel.project.reach import own_parts, reached
 from torchsel.project.requirements import parse_requirement, required_name
 from torchsel.routing.wanted import platform_marker
 from torchsel.selection.demand import parse_specifiers
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.project.present import Present, Scope
+    from torchsel.project.workspace import Project
     from torchsel.selection.demand import Demand
     from torchsel.strategies.alternatives import Alternatives
     from torchsel.strategies.setting import Setting
@@ -33,11 +35,21 @@ def named_packages(setting: Setting) -> list[str]:
         named = set(config.packages)
     else:
         direct = requirements.direct_requirements(project)
-        locked = requirements.locked_packages(project.lock, routable)
+        locked = requirements.locked_packages(project.lock, routable & _reached(project))
         named = {*(item.name for item in direct), *(item.name for item in locked), *_users_packages(setting)}
         named |= _added_now(setting)
         named &= routable
     return ["torch", *sorted(named - {"torch", *config.exclude})]
+
+
+def _reached(project: Project) -> set[str]:
+    """What uv.lock has for the user's own requirements: torchsel's groups and extras keep nothing alive."""
+    if project.lock is None:
+        return set()
+    parts = [*own_parts(project)]
+    named = {str(item.get("name")) for item in project.lock.data.get("package", ()) if isinstance(item, dict)}
+    is_known = named.issuperset(part.package for part in parts if part.package)
+    return reached(project.lock, parts) if is_known else named
 
 
 def own_packages(setting: Setting) -> set[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from torchsel.uv.options import commands, takes_value
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
 PROJECT_COMMANDS = frozenset(
@@ -14,7 +16,7 @@ PROJECT_COMMANDS = frozenset(
 )
 """uv's commands that read a project's sources or lock."""
 
-HOOKED_COMMANDS = ("sync", "lock", "run", "add", "remove", "export", "tree", "build")
+HOOKED_COMMANDS = ("sync", "lock", "run", "add", "remove", "export", "tree", "build", "version", "check")
 """uv's commands that the shell function sends through torchsel."""
 
 CHANGES_LOCK = frozenset({"lock", "add", "remove"})
@@ -33,62 +35,77 @@ FLAG_VARIABLES = {
 }
 """uv's variables that stand for flags which matter here."""
 
+PLACES = {"--directory": ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY"), "--project": ("UV_PROJECT",)}
+"""uv's options for where it works, and the variables that stand for them; the first one set counts."""
+
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
-_NO_PROJECT = frozenset(
-    {"--no-project", "--script", "-s", "--gui-script", "--help", "-h", "--version", "-V", "--no-sources"}
-)
+_NO_PROJECT = frozenset({"--no-project", "--no_workspace", "--help", "-h", "--version", "-V", "--no-sources"})
+_SCRIPT = frozenset({"-s", "--script", "--gui-script"})
 
-# uv's options that take a value and may stand before or after the command (uv 0.13.9, `uv help`)
-GLOBAL_VALUES = frozenset(
-    {"--cache-dir", "--python-preference", "--color", "--config-file", "--directory", "--project",
-     "--allow-insecure-host", "--trusted-host", "--python-fetch"}
-)  # fmt: skip
-# options of `uv run` that take a value, so that its command can be told from them
-_RUN_VALUES = frozenset(
-    {"--extra", "--no-extra", "--group", "--no-group", "--only-group", "--with", "--with-editable",
-     "--with-requirements", "--env-file", "--package", "--python", "-p", "--index", "--default-index",
-     "--index-url", "-i", "--extra-index-url", "--find-links", "-f", "-P", "--upgrade-package",
-     "--no-editable-package", "--prerelease-package", "--no-sources-package",
-     "--reinstall-package", "--index-strategy", "--keyring-provider", "--resolution", "--prerelease",
-     "--fork-strategy", "--exclude-newer", "--exclude-newer-package", "--link-mode", "--config-setting", "-C",
-     "--config-settings-package", "--no-build-isolation-package", "--no-build-package", "--no-binary-package",
-     "--refresh-package", "--python-platform", "--upgrade-group", "-w"}
-)  # fmt: skip
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """An option: by the command line's words from ``start`` up to ``stop``, or by a variable, with none."""
+
+    name: str
+    value: str | None = None
+    start: int = 0
+    stop: int = 0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As it may be written for another command."""
+        return (self.name,) if self.value is None else (self.name, self.value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UvCall:
     """A uv command line as far as torchsel has to understand it.
 
-    ``command`` is None where there is none (``uv --version``), else ``arguments[position - 1]``. ``options``
-    are uv's own, without what ``uv run`` passes on to the program it starts; ``values`` those with a value.
+    ``command`` is None where there is none (``uv --version``), else ``arguments[position - 1]``. ``given``
+    are uv's own options, without what ``uv run`` passes on to the program it starts; ``unknown`` names those
+    that `torchsel.uv.options` does not have. ``plain`` are the words behind the command that are no options;
     ``target`` is what ``uv run`` starts, with its own arguments; ``start`` the current folder.
     """
 
     command: str | None
-    options: tuple[str, ...]
     folder: Path
+    given: tuple[Given, ...] = ()
     arguments: tuple[str, ...] = ()
     position: int = 0
-    values: tuple[tuple[str, str], ...] = ()
+    plain: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
     start: Path | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of all options."""
+        return tuple(item.name for item in self.given)
+
+    @property
+    def values(self) -> tuple[tuple[str, str], ...]:
+        """Options with their values."""
+        return tuple((item.name, item.value) for item in self.given if item.value is not None)
 
     @property
     def script(self) -> Path | None:
         """The Python file that ``uv run`` starts, which may have metadata of its own (PEP 723)."""
         if self.command != "run" or not self.target or {"-m", "--module"}.intersection(self.options):
             return None
-        is_named = {"-s", "--script", "--gui-script"}.intersection(self.options)
-        if not is_named and not self.target[0].endswith((".py", ".pyw")):
+        named = self.target[0]
+        if "://" in named or named == "-":
             return None
-        return (self.start or self.folder) / "".join(self.values_of("--directory")[-1:]) / self.target[0]
+        if not _SCRIPT.intersection(self.options) and not named.endswith((".py", ".pyw")):
+            return None
+        return (self.start or self.folder) / "".join(self.values_of("--directory")[-1:]) / named
 
     @property
     def is_for_project(self) -> bool:
         """Whether the routing matters to it."""
-        return self.command in PROJECT_COMMANDS and not _NO_PROJECT.intersection(self.options)
+        without = _NO_PROJECT if self.command == "run" else _NO_PROJECT | _SCRIPT
+        return self.command in PROJECT_COMMANDS and not without.intersection(self.options)
 
     @property
     def keeps_lock(self) -> bool:
@@ -101,17 +118,12 @@ class UvCall:
         """Whether a command that changes the project goes on to sync; ``uv version`` may only tell."""
         if {"--no-sync", "--frozen", "--dry-run"}.intersection(self.options):
             return False
-        if self.command != "version" or "--bump" in self.options:
-            return True
-        has_value = any(word[:1] != "-" for word in self.arguments[self.position :])
-        return has_value and "--output-format" not in self.options
+        return self.command != "version" or "--bump" in self.options or bool(self.plain)
 
     @property
     def brings(self) -> tuple[str, ...]:
-        """The words of a ``uv add`` that is to change the project: requirements, and values of options."""
-        if self.command != "add" or self.keeps_lock:
-            return ()
-        return tuple(word for word in self.arguments[self.position :] if word[:1] != "-")
+        """The requirements of a ``uv add`` that is to change the project."""
+        return self.plain if self.command == "add" and not self.keeps_lock else ()
 
     def values_of(self, *names: str) -> tuple[str, ...]:
         """Every value given to an option of these names."""
@@ -121,6 +133,13 @@ class UvCall:
         """The arguments with ``flags`` right behind the command."""
         return (*self.arguments[: self.position], *flags, *self.arguments[self.position :])
 
+    def without(self, names: Collection[str]) -> UvCall:
+        """The call without the words of these options, each of which has words of its own."""
+        gone = {at for item in self.given if item.name in names for at in range(item.start, item.stop)}
+        kept = tuple(word for at, word in enumerate(self.arguments) if at not in gone)
+        position = self.position - sum(at < self.position for at in gone)
+        return replace(self, arguments=kept, position=position)
+
 
 def read_uv_call(
     arguments: Sequence[str], folder: Path, *, environ: Mapping[str, str] | None = None
@@ -129,41 +148,96 @@ def read_uv_call(
 
     ``folder`` is the project folder where neither names one.
     """
-    variables = environ or {}
-    command: str | None = None
-    options = [flag for name, flag in FLAG_VARIABLES.items() if variables.get(name, "").lower() in _TRUE]
-    places = {"--directory": variables.get("UV_WORKING_DIR"), "--project": variables.get("UV_PROJECT")}
-    values = [(option, value) for option, value in places.items() if value]
-    position = behind = 0
-    target = len(arguments)
-    while position < len(arguments):
-        word = arguments[position]
-        position += 1
-        if word == "--":
-            target = position
-            break
-        if not word.startswith("-") or word == "-":
-            if command is not None and command == "run":
-                target = position - 1
-                break
-            if command is None:
-                command, behind = word, position
-            continue
-        name, equals, value = word.partition("=")
-        options.append(name)
-        if name in GLOBAL_VALUES or (command is not None and name in _RUN_VALUES):
-            if not equals and position < len(arguments):
-                value = arguments[position]
-                position += 1
-            values.append((name, value))
-    last = dict(values)
+    line = _Line(arguments)
+    line.read()
+    given = (*_of_variables(environ or {}), *line.given)
+    last = {item.name: item.value or "" for item in given}
     return UvCall(
-        command=command,
-        options=tuple(options),
+        command=line.command,
         folder=folder / last.get("--directory", "") / last.get("--project", ""),
+        given=given,
         arguments=tuple(arguments),
-        position=behind,
-        values=tuple(values),
-        target=tuple(arguments[target:]),
+        position=line.position,
+        plain=tuple(line.plain),
+        target=tuple(arguments[line.target :]),
+        unknown=tuple(line.unknown),
         start=folder,
     )
+
+
+def _of_variables(variables: Mapping[str, str]) -> Iterator[Given]:
+    for variable, flag in FLAG_VARIABLES.items():
+        if variables.get(variable, "").lower() in _TRUE:
+            yield Given(name=flag)
+    for option, names in PLACES.items():
+        if value := next(filter(None, map(variables.get, names)), None):
+            yield Given(name=option, value=value)
+
+
+class _Line:
+    """The words of a command line, read from the first to the last that is uv's."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
+        self.at = self.position = 0
+        self.command: str | None = None
+        self.given: list[Given] = []
+        self.plain: list[str] = []
+        self.unknown: list[str] = []
+        self.target = len(words)
+
+    def read(self) -> None:
+        while self.at < len(self.words):
+            word = self.words[self.at]
+            self.at += 1
+            if word == "--":
+                self.target = self.at
+                break
+            if word.startswith("--"):
+                self._long(word)
+            elif word.startswith("-") and word != "-":
+                self._short(word)
+            elif self.command is None:
+                self.command, self.position = word, self.at
+            elif self.command == "run":
+                self.target = self.at - 1
+                break
+            else:
+                self.plain.append(word)
+        if self.command != "run":
+            self.plain += self.words[self.target :]
+
+    def _long(self, word: str) -> None:
+        start = self.at - 1
+        name, equals, value = word.partition("=")
+        if equals:
+            self._takes_value(name)
+            self._add(name, value, start)
+        else:
+            self._add(name, self._next() if self._takes_value(name) else None, start)
+
+    def _short(self, word: str) -> None:
+        """One letter or several flags in one word, of which the last may have a value: ``-qp3.12``."""
+        start, letters = self.at - 1, word[1:]
+        while letters:
+            name, letters = f"-{letters[0]}", letters[1:]
+            if self._takes_value(name, is_last=not letters):
+                self._add(name, letters.removeprefix("=") or self._next(), start)
+                break
+            self._add(name, None, start)
+
+    def _takes_value(self, name: str, *, is_last: bool = True) -> bool:
+        """As uv has it; before the command, what follows an unknown option is its value, or the command."""
+        known = takes_value(name, self.command)
+        if known is not None:
+            return known
+        self.unknown.append(name)
+        behind = self.words[self.at : self.at + 1]
+        return is_last and self.command is None and not commands().issuperset(behind)
+
+    def _next(self) -> str:
+        self.at += 1
+        return "".join(self.words[self.at - 1 : self.at])
+
+    def _add(self, name: str, value: str | None, start: int) -> None:
+        self.given.append(Given(name=name, value=value, start=start, stop=self.at))

@@ -32,8 +32,8 @@ LAST_WAIT = 3.0
 TURN = 0.1
 """Seconds after which somebody who waits for uv looks whether a signal came."""
 
-_KEEP_LOCK = frozenset({"UV_FROZEN", "UV_LOCKED"})
-"""Variables that would keep ``uv lock`` from bringing uv.lock along with pyproject.toml."""
+_NOT_FOR_LOCK = frozenset({"UV_FROZEN", "UV_LOCKED", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY", "UV_PROJECT"})
+"""Variables that would keep ``uv lock`` from bringing uv.lock along, or lead it to another folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,11 +41,14 @@ class Uv:
     """A uv executable and the environment it is started in.
 
     ``descriptor`` is handed on to ``uv lock``: a lock that lasts while uv is at work, whatever becomes of us.
+    ``told`` are options that every ``uv lock`` gets, to be read in the folder ``start``.
     """
 
     program: Path
     environ: Mapping[str, str]
     descriptor: int | None = None
+    told: tuple[str, ...] = ()
+    start: Path | None = None
 
     def lock(self, folder: Path, *, upgrade: Iterable[str] = (), only_check: bool = False) -> str | None:
         """Run ``uv lock``, each of ``upgrade`` (PEP 508) passed as ``--upgrade-package``.
@@ -57,13 +60,13 @@ class Uv:
             MachineError: uv could not be started or did not end in time.
         """
         chosen = [part for requirement in upgrade for part in ("--upgrade-package", requirement)]
-        command = [str(self.program), "lock", "--project", str(folder), *chosen]
+        command = [str(self.program), "lock", "--project", str(folder), *self.told, *chosen]
         try:
             done = _finished(
                 [*command, "--check"] if only_check else command,
                 limit=LOCK_LIMIT,
-                cwd=folder,
-                env={name: value for name, value in self.environ.items() if name not in _KEEP_LOCK},
+                cwd=self.start or folder,
+                env={name: value for name, value in self.environ.items() if name not in _NOT_FOR_LOCK},
                 stdout=subprocess.DEVNULL,
                 pass_fds=() if self.descriptor is None or sys.platform == "win32" else (self.descriptor,),
             )
@@ -122,6 +125,18 @@ class Uv:
         words = done.stdout.split()
         numbers = words[1].split(".") if len(words) > 1 else []
         return tuple(int(number) for number in numbers if number.isdecimal())
+
+    def require(self, oldest: tuple[int, ...], purpose: str = "") -> None:
+        """Refuse a uv that is older; one that does not say is let pass.
+
+        Raises:
+            MachineError: it is older, or could not be started.
+        """
+        version = self.version()
+        if version and version < oldest:
+            present, needed = (".".join(map(str, numbers)) for numbers in (version, oldest))
+            msg = f"uv {present} is too old{purpose}, {needed} or newer is needed; update it: uv self update"
+            raise MachineError(msg)
 
     def check(self, arguments: Sequence[str]) -> str:
         """Run uv for what it prints.

@@ -52,7 +52,7 @@ def run(context: Context) -> Answer:
     arguments, draft = context.arguments, context.draft
     found = surveyed(context)
     report.warn(found, draft)
-    advice = advise(found, arguments.folder, context.environ)
+    advice = advise(found, context.start, context.environ)
     environment = found.environment(context.environ)
     variables = environment.variables(context.environ)
     if advice.why_not and not variables:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from torchsel.commands.context import add_host
 from torchsel.shells import SHELLS, uv_function
-from torchsel.uv.call import GLOBAL_VALUES, HOOKED_COMMANDS
+from torchsel.uv.call import HOOKED_COMMANDS
+from torchsel.uv.options import before_a_command
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -31,4 +32,9 @@ def run(context: Context) -> Answer:
 
 def hook(shell: Shell) -> str:
     """The function for the commands and options that uv has."""
-    return uv_function(shell, commands=HOOKED_COMMANDS, values=sorted(GLOBAL_VALUES))
+    return uv_function(
+        shell,
+        commands=HOOKED_COMMANDS,
+        values=before_a_command(with_value=True),
+        flags=before_a_command(with_value=False),
+    )

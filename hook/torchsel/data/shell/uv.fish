@@ -16,23 +16,24 @@ else
             switch $word
                 case @VALUES@
                     set skip yes
-                case '-*'
+                case @FLAGS@ '--*=*'
                 case '*'
                     set command $word
                     break
             end
         end
-        contains -- "$command" @COMMANDS@; or return 1
-        test -n "$UV_PROJECT$UV_WORKING_DIR"; and return 0
+        contains -- "$command" @COMMANDS@; or string match -q -- '-*' "$command"; or return 1
+        test -n "$UV_PROJECT$UV_WORKING_DIR$UV_WORKING_DIRECTORY"; and return 0
         string match -q -- '--project*' $argv; and return 0
         string match -q -- '--directory*' $argv; and return 0
+        string match -q -- '/*' "$PWD"; or return 0
         set -l folder $PWD
         while true
             if test -f "$folder/pyproject.toml" -a -r "$folder/pyproject.toml"
                 string match -q '*torchsel*' <"$folder/pyproject.toml"; and return 0
             end
             test -n "$folder"; or return 1
-            set folder (string replace -r '/[^/]*$' '' -- $folder)
+            set folder (string replace -r '/[^/]*$' '' -- $folder | string collect)
         end
     end
 

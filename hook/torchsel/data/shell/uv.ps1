@@ -12,10 +12,10 @@ else {
         foreach ($word in $words) {
             if ($skip) { $skip = $false }
             elseif ($word -in @VALUES@) { $skip = $true }
-            elseif (-not $word.StartsWith('-')) { $command = $word; break }
+            elseif ($word -notin @FLAGS@ -and $word -notlike '--*=*') { $command = $word; break }
         }
-        if ($command -notin @COMMANDS@) { return $false }
-        if ($env:UV_PROJECT -or $env:UV_WORKING_DIR) { return $true }
+        if ($command -notin @COMMANDS@ -and -not $command.StartsWith('-')) { return $false }
+        if ($env:UV_PROJECT -or $env:UV_WORKING_DIR -or $env:UV_WORKING_DIRECTORY) { return $true }
         foreach ($word in $words) {
             if ($word.StartsWith('--project') -or $word.StartsWith('--directory')) { return $true }
         }

@@ -6,22 +6,23 @@ else
 
 function __torchsel_wanted {
     emulate -L zsh
-    local word command= skip= folder=$PWD text
+    local word command= skip= folder=${PWD-} text=
     case ${TORCHSEL_DISABLE-} in '' | 0 | false) ;; *) return 1 ;; esac
     for word in "$@"; do
         if [[ -n $skip ]]; then skip=; continue; fi
         case $word in
             @VALUES@) skip=1 ;;
-            -*) ;;
+            @FLAGS@ | --*=*) ;;
             *) command=$word; break ;;
         esac
     done
     case $command in
-        @COMMANDS@) ;;
+        @COMMANDS@ | -*) ;;
         *) return 1 ;;
     esac
-    [[ -z ${UV_PROJECT-}${UV_WORKING_DIR-} ]] || return 0
+    [[ -z ${UV_PROJECT-}${UV_WORKING_DIR-}${UV_WORKING_DIRECTORY-} ]] || return 0
     case $* in *--project* | *--directory*) return 0 ;; esac
+    [[ $folder == /* ]] || return 0
     while :; do
         if [[ -f $folder/pyproject.toml && -r $folder/pyproject.toml ]]; then
             text=$(<$folder/pyproject.toml)

@@ -1,0 +1,101 @@
+"""Whether uv, as it is called, takes this machine's torch from the index that was chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.backend import backend_of_url
+from torchsel.errors import MachineError
+from torchsel.project.present import canonical
+from torchsel.project.reach import Part, reached
+from torchsel.project.requirements import parse_requirement
+from torchsel.strategies.packages import named_packages
+from torchsel.strategies.synced import comes_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torchsel.pipeline.inputs import Inputs
+    from torchsel.uv.call import UvCall
+
+_INSTALLS = frozenset({"sync", "run", "export", "check"})
+_WITH = ("--with", "-w", "--with-editable")
+_NEED_TORCH = frozenset(
+    {"accelerate", "bitsandbytes", "deepspeed", "diffusers", "lightning", "peft", "pytorch-lightning",
+     "sentence-transformers", "timm", "torchmetrics", "vllm", "sglang", "flash-attn"}
+)  # fmt: skip
+"""Packages that require torch in their own metadata, beside those of PyTorch's index."""
+
+
+def doubts(
+    found: Inputs, call: UvCall, environ: Mapping[str, str], *, is_locked: bool = True
+) -> tuple[str, ...]:
+    """Sentences on what is likely to bring another torch; what is certain to is refused.
+
+    Without ``is_locked``, uv.lock could not be made, and it is uv's to say why.
+
+    Raises:
+        MachineError: another torch than the chosen one would be installed.
+    """
+    if call.command not in _INSTALLS:
+        return ()
+    if error := _redirected(found, call, environ):
+        raise MachineError(error)
+    if is_locked and (error := _unlocked(found, call)):
+        raise MachineError(error)
+    return (*_unsourced(found, call), *_layered(found, call))
+
+
+def _redirected(found: Inputs, call: UvCall, environ: Mapping[str, str]) -> str:
+    """An index of torchsel's name that leads to another backend."""
+    tag = found.decision.tag
+    names = {index.name for index in found.setting.present.indexes if index.backend == tag}
+    given = {"UV_INDEX": environ.get("UV_INDEX", "").split(), "--index": call.values_of("--index")}
+    for where, words in given.items():
+        for name, equals, url in (word.partition("=") for word in words):
+            other = backend_of_url(url) if equals and name in names else None
+            if other and other.tag != tag:
+                return (
+                    f"{where} has {name} lead to {other.tag}, so uv would install that build and not {tag};"
+                    f" take {name} out of {where}, or choose it: --backend {other.tag}"
+                )
+    return ""
+
+
+def _unlocked(found: Inputs, call: UvCall) -> str:
+    """A uv.lock without the torch of the alternative that is taken."""
+    decision, strategy = found.decision, found.strategy
+    alternatives = decision.alternatives
+    if alternatives is None or strategy.name == "adopted" or found.project.lock is None:
+        return ""
+    if decision.chosen is None or strategy.locked(decision) or alternatives.is_named_by(call):
+        return ""
+    if not comes_to(found.project, call.folder, call, named_packages(found.setting)):
+        return ""
+    return (
+        f"{strategy.lock_drift(decision, found.host, None)}: uv would install another build;"
+        " without --frozen and the like, torchsel locks by itself"
+    )
+
+
+def _unsourced(found: Inputs, call: UvCall) -> Iterator[str]:
+    """Packages whose sources are switched off."""
+    routed, tag = named_packages(found.setting), found.decision.tag
+    for name in call.values_of("--no-sources-package"):
+        if canonical(name) in routed:
+            yield f"--no-sources-package {name}: uv takes it from its default index, not from that of {tag}"
+
+
+def _layered(found: Inputs, call: UvCall) -> Iterator[str]:
+    """What ``uv run --with`` adds in a layer of its own, which has a torch of its own where it needs one."""
+    lock, known = found.project.lock, (found.catalog.routable_packages | _NEED_TORCH) - {"torch"}
+    for text in (word.strip() for value in call.values_of(*_WITH) for word in value.split(",")):
+        requirement = parse_requirement(text)
+        name = canonical(requirement.name) if requirement else ""
+        below = reached(lock, [Part(package=name, lists={})]) if lock else set()
+        has_own = name == "torch" and requirement is not None and bool(requirement.specifier)
+        if has_own or name in known or "torch" in below:
+            yield (
+                f"--with {text}: uv resolves it apart from the project, with a torch of the default index,"
+                f" not of {found.decision.tag}; add it to the project to have one torch"
+            )

@@ -1,0 +1,72 @@
+"""What a call of uv's installs, before anything is chosen for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchsel.project.present import DEFAULT_GROUPS, canonical
+from torchsel.project.reach import Part, names_of, reached
+from torchsel.strategies.offers import targets
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
+
+    from torchsel.project.present import Scope
+    from torchsel.project.toml_file import TomlFile
+    from torchsel.project.workspace import Project
+    from torchsel.uv.call import UvCall
+
+
+def comes_to(project: Project, folder: Path, call: UvCall, packages: Collection[str]) -> bool:
+    """Whether uv, called in ``folder``, installs one of ``packages`` by what the user requires.
+
+    So it is taken to be where there is no uv.lock yet.
+    """
+    if project.lock is None:
+        return True
+    return bool(reached(project.lock, synced(project, folder, call)).intersection(packages))
+
+
+def synced(project: Project, folder: Path, call: UvCall) -> Iterator[Part]:
+    """The parts of the project that ``call`` names, without torchsel's own groups and extras."""
+    is_only = bool({"--only-group", "--only-dev"}.intersection(call.options))
+    for file in targets(project, folder, call):
+        groups = _groups(file, call, is_only=is_only) - file.present.own_lists("group")
+        extras = set() if is_only else _extras(file, call) - file.present.own_lists("extra")
+        yield Part(
+            package=file.present.package,
+            lists={"group": groups, "extra": extras},
+            has_base=not is_only,
+        )
+
+
+def default_groups(file: TomlFile) -> set[str]:
+    """Groups of a file that uv takes when none is named, normalised."""
+    listed = file.table(*DEFAULT_GROUPS[:-1]).get(DEFAULT_GROUPS[-1], ["dev"])
+    defined = names_of(file, "group")
+    if not isinstance(listed, list):
+        return defined if listed == "all" else set()
+    return _words(item for item in listed if isinstance(item, str)) & defined
+
+
+def _groups(file: TomlFile, call: UvCall, *, is_only: bool) -> set[str]:
+    named = _words(call.values_of("--group", "--only-group"))
+    if {"--dev", "--only-dev"}.intersection(call.options):
+        named.add("dev")
+    if "--all-groups" in call.options:
+        named |= names_of(file, "group")
+    elif not is_only and "--no-default-groups" not in call.options:
+        named |= default_groups(file)
+    refused = {"dev"} if "--no-dev" in call.options else set()
+    return named - refused - _words(call.values_of("--no-group"))
+
+
+def _extras(file: TomlFile, call: UvCall) -> set[str]:
+    scope: Scope = "extra"
+    every = names_of(file, scope) if "--all-extras" in call.options else set()
+    return (every | _words(call.values_of("--extra"))) - _words(call.values_of("--no-extra"))
+
+
+def _words(values: Iterable[str]) -> set[str]:
+    return {canonical(word) for value in values for word in value.replace(",", " ").split()}
