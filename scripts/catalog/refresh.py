@@ -4,6 +4,7 @@
     python3 scripts/catalog/refresh.py --write             rewrite hook/torchsel/data/builds.csv
     python3 scripts/catalog/refresh.py --archs --write     read arch lists out of new and uncertain wheels too
     python3 scripts/catalog/refresh.py --backend cu132     one backend; --since 2.14.0: newer releases only
+    python3 scripts/catalog/refresh.py --companions        companion_indexes.csv and its index; writes nothing
 
 Exit 0: as on the index (or rewritten); 1: something differs; 2: wrong options; 3: not all could be read.
 Needs Python 3.11 or newer and a package index.
@@ -46,10 +47,13 @@ def refresh(arguments: argparse.Namespace) -> int:
     from torchsel.catalog.rows import Build, read_rows  # noqa: PLC0415 - needs the environment
     from torchsel.config.values import check_index_url  # noqa: PLC0415 - needs the environment
 
+    option = "--companions" if arguments.companions else "--index-url"
     try:
-        base = check_index_url(arguments.index_url)
+        base = check_index_url(arguments.companions or arguments.index_url)
     except ValueError as error:
-        return _say(f"--index-url: {error}", 2)
+        return _say(f"{option}: {error}", 2)
+    if arguments.companions:
+        return _companions(Fetcher(timeout=arguments.timeout), base, arguments.backend)
     rows = read_rows(arguments.data, Build)
     reader = _Reader(Fetcher(timeout=arguments.timeout), base)
     pages = reader.read_pages(arguments.backend or sorted(reader.named() | {row.backend for row in rows}))
@@ -67,6 +71,24 @@ def refresh(arguments: argparse.Namespace) -> int:
         arguments.data.write_text(to_csv(merged(rows, differences)), encoding="utf-8", newline="\n")
         left = [item for item in differences if not item.is_usable]
     return 3 if reader.troubles else int(bool(left))
+
+
+def _companions(fetcher: Fetcher, base: str, tags: Sequence[str] | None) -> int:
+    """Print what the companions' index and the catalog do not have in common; the exit code."""
+    from scripts.catalog.companions import differences, read_roots  # noqa: PLC0415 - needs the environment
+    from torchsel.catalog.catalog import load_catalog  # noqa: PLC0415 - needs the environment
+
+    catalog = load_catalog()
+    known = {tag for row in catalog.companion_indexes for tag in row.backends}
+    found = read_roots(fetcher, base, tags or sorted(catalog.tags | known))
+    lines = list(differences(catalog.companion_indexes, found))
+    for line in lines:
+        print(line)
+    for trouble in found.troubles:
+        _say(trouble, 3)
+    read = ", ".join(sorted(found.packages)) or "nothing"
+    _say(f"{base}: read the pages of {read}; differences: {len(lines)}", 0)
+    return 3 if found.troubles or not found.packages else int(bool(lines))
 
 
 def _compare(
@@ -150,6 +172,13 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         const="doubtful",
         choices=["doubtful", "all"],
         help="read arch lists out of wheels: of new and inferred builds, or of all",
+    )
+    parser.add_argument(
+        "--companions",
+        nargs="?",
+        const="https://wheels.astral.sh/simple",
+        metavar="URL",
+        help="compare packages built elsewhere with the index that has them",
     )
     parser.add_argument("--write", action="store_true", help="rewrite the table")
     parser.add_argument("--data", type=Path, default=DATA, metavar="FILE", help="the table")

@@ -24,6 +24,8 @@ TABLES = {
     "held": tables.Held,
     "packages": tables.Package,
     "companions": tables.Companion,
+    "companion_indexes": tables.CompanionIndex,
+    "caps": tables.Cap,
     "gpus": tables.Gpu,
 }
 

@@ -256,6 +256,7 @@ def test_no_secret_is_written_or_shown(
     )
     assert "uv lock failed" in said
     _refuses_secret(demo, {"TORCHSEL_INDEX_URL": user})
+    _refuses_secret(demo, {"TORCHSEL_COMPANION_URL": user})
     _refuses_secret(demo, {"TORCHSEL_BACKEND": user})
     demo.pyproject.write_text(f'{text}\n[tool.torchsel.catalog]\n"{user}" = 1\n')
     _refuses_secret(demo, {})

@@ -14,7 +14,7 @@ from torchsel.host import Host
 from torchsel.project.present import Present
 from torchsel.project.requirements import environment
 from torchsel.routing.changes import find_changes
-from torchsel.routing.wanted import Alternative, Routing, platform_marker, to_one, to_several
+from torchsel.routing.wanted import Alternative, OtherIndex, Routing, platform_marker, to_one, to_several
 from torchsel.toml.edits import apply_to_data
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def pinned(
     base: str = BASE,
 ) -> Routing:
     backend = Backend.parse(tag)
-    url = backend.index_url(base)
-    return to_one(backend=backend, url=url, packages=packages, anchored=anchored, marker=marker)
+    way = Alternative(backend=backend, url=backend.index_url(base), packages=tuple(packages))
+    return to_one(way, anchored=anchored, marker=marker)
 
 
 def routed(
@@ -322,3 +322,81 @@ def test_groups_and_back_to_pin() -> None:
     assert back["dependency-groups"] == {"dev": ["pytest"]}
     assert back["tool"]["uv"]["conflicts"] == tomllib.loads(before)["tool"]["uv"]["conflicts"]
     assert back["tool"]["uv"]["sources"] == {"torch": [{"index": "pytorch-cu130"}]}
+
+
+ASTRAL = "https://wheels.astral.sh/simple"
+
+
+def astral(tag: str, more: str = "explicit = true", *, base: str = ASTRAL) -> str:
+    return f'[[tool.uv.index]]\nname = "astral-{tag}"\nurl = "{base}/{tag}/"\n{more}\n'
+
+
+def with_companions(*tags: str, packages: Collection[str] = ("flash-attn",)) -> list[Alternative]:
+    return [
+        Alternative(
+            name=f"torch-{tag}",
+            backend=Backend.parse(tag),
+            url=f"{BASE}/{tag}",
+            packages=("torch", *packages),
+            elsewhere={name: OtherIndex(name=f"astral-{tag}", url=f"{ASTRAL}/{tag}/") for name in packages},
+        )
+        for tag in tags
+    ]
+
+
+def test_companions_are_routed_without_a_marker_and_anchored() -> None:
+    (way,) = with_companions("cu130")
+    routing = to_one(way, anchored=["flash-attn"], marker=LINUX)
+    after, _ = routed("", routing)
+    assert after == tomllib.loads(
+        source("cu130", marker=LINUX)
+        + 'tool.uv.sources.flash-attn = [{ index = "astral-cu130" }]\n'
+        + '[dependency-groups]\ntorchsel = ["flash-attn"]\n'
+        + index("cu130")
+        + astral("cu130")
+    )
+    there = Present(after)
+    assert there.companions == {"flash-attn"}
+    assert there.routed() == "cu130"
+    next_one = to_one(with_companions("cu126")[0], anchored=["flash-attn"], marker=LINUX)
+    moved = apply_to_data(after, find_changes(there, next_one, ours=FAMILY).edits)
+    assert [item["name"] for item in moved["tool"]["uv"]["index"]] == ["pytorch-cu126", "astral-cu126"]
+    left = apply_to_data(after, find_changes(there, pinned(marker=LINUX), ours=[*FAMILY, "flash-attn"]).edits)
+    assert left == tomllib.loads(source("cu130", marker=LINUX) + index("cu130"))
+
+
+USERS_ASTRAL = {
+    "as uv's command writes it": 'tool.uv.sources.mamba-ssm = { index = "astral-cu130" }\n'
+    + astral("cu130", ""),
+    "explicit": 'tool.uv.sources.mamba-ssm = { index = "astral-cu130" }\n' + astral("cu130"),
+    "without a source": astral("cu130"),
+    "of a mirror": astral("cu130", base="https://mirror.example/astral-wheels"),
+    "with credentials": astral("cu130", base="https://alice:s3cr3t@mirror.example/simple"),
+}
+
+
+@pytest.mark.parametrize("text", USERS_ASTRAL.values(), ids=USERS_ASTRAL)
+def test_the_users_own_index_of_another_party_stays(text: str) -> None:
+    after, left_alone = routed(text, pinned(marker=LINUX), ours=[*FAMILY, "flash-attn"])
+    whole = tomllib.loads(text + index("cu130"))
+    assert after["tool"]["uv"]["index"] == whole["tool"]["uv"]["index"]
+    assert after["tool"]["uv"]["sources"].get("mamba-ssm") == whole["tool"]["uv"].get("sources", {}).get(
+        "mamba-ssm"
+    )
+    assert left_alone == ()
+
+
+def test_a_companion_that_the_user_routes_stays_the_users() -> None:
+    mirror = astral("cu130", base="https://mirror.example/astral-wheels")
+    text = 'tool.uv.sources.flash-attn = { index = "astral-cu130" }\n' + mirror
+    after, left_alone = routed(text, to_one(with_companions("cu130")[0], anchored=["flash-attn"], marker=""))
+    assert after["tool"]["uv"]["sources"]["flash-attn"] == {"index": "astral-cu130"}
+    assert after["tool"]["uv"]["index"] == tomllib.loads(mirror + index("cu130"))["tool"]["uv"]["index"]
+    assert "dependency-groups" not in after or not after["dependency-groups"].get("torchsel")
+    assert left_alone[0].startswith("tool.uv.sources.flash-attn: routed to index 'astral-cu130'")
+
+
+def test_a_needed_index_of_another_place_is_refused() -> None:
+    mirror = astral("cu130", base="https://mirror.example/astral-wheels")
+    with pytest.raises(ConfigError, match="the name 'astral-cu130' is needed"):
+        routed(mirror, to_one(with_companions("cu130")[0], anchored=["flash-attn"], marker=""))

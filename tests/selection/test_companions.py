@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +10,9 @@ from tests.selection.test_select import B580, GTX1080TI, H200, RX7900, linux, pi
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.keys import Config
 from torchsel.selection.select import Demand, buildable
+
+if TYPE_CHECKING:
+    from torchsel.host import Host
 
 CATALOG = load_catalog()
 LINUX = linux(H200, driver="580.65.06")
@@ -157,3 +160,29 @@ def test_what_keeps_an_older_cuda_is_said() -> None:
     assert "flash-attn comes from an address for CUDA 12.8" in told(found)
     beside = pick(linux(RX7900), built_for=(("flash-attn", "12"),))
     assert "may not work beside torch for rocm" in told(beside)
+
+
+@pytest.mark.parametrize(
+    ("host", "companions", "backend"),
+    [
+        (LINUX, ("flash-attn",), "cu132"),
+        (LINUX, ("mamba-ssm",), "cu130"),
+        (LINUX, ("flash-attn", "vllm"), "cu130"),
+        (LINUX, ("deep-ep",), "cu129"),
+        (linux(GTX1080TI, driver="580.65.06"), ("deep-gemm",), "cu126"),
+        (linux(RX7900), ("flash-attn", "vllm"), "rocm7.2"),
+        (linux(B580), ("torch-scatter",), "xpu"),
+        (linux(), ("flash-attn",), "cpu"),
+    ],
+)
+def test_a_backend_that_has_the_named_companions_is_taken_where_one_runs(
+    host: Host, companions: tuple[str, ...], backend: str
+) -> None:
+    found = pick(host, config=Config(companions=companions))
+    assert (found.backend.tag, found.warnings) == (backend, ())
+
+
+def test_a_missing_companion_is_the_reason_of_its_candidate() -> None:
+    found = pick(LINUX, config=Config(companions=("vllm",)))
+    reasons = {item.backend: item.reason for item in found.candidates}
+    assert reasons["cu132"] == "only where nothing else runs: vllm has no cu132 build"

@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import re
 import sys
 import threading
 from collections import defaultdict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
-from tests.support.releases import PYPI, ROOT, wheels_by_folder
+from tests.support.releases import COMPANIONS, PYPI, ROOT, companion_wheels, wheels_by_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from tests.support.wheels import Wheel
+
+SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 
 # A status, a content type and a body.
 Answer = tuple[HTTPStatus, str, bytes]
@@ -32,7 +35,8 @@ class Index:
 
     ``{whl}/{backend}/{package}/`` is laid out as on download.pytorch.org: PEP 503 pages with hashes and
     PEP 658 metadata, root-level wheels on every backend's page, HTTP 403 for what is absent.
-    ``default_index`` is as uv's own: no local versions, HTTP 404 for what is absent.
+    ``default_index`` is as uv's own: no local versions, HTTP 404 for what is absent. ``companions`` is laid
+    out as Astral's: PEP 691 pages below ``{companions}/{backend}/``, HTTP 404 for what is absent.
 
     ``extra`` adds wheels by folder (a backend, ``""`` for the root, ``"pypi"``); ``without`` takes some away,
     by folder the beginnings of file names. With ``credentials`` (user, password) everything else
@@ -54,6 +58,8 @@ class Index:
         self.requests: list[str] = []
         self._expected = credentials and _basic(*credentials)
         self._credentials = credentials
+        for backend, wheels in companion_wheels().items():
+            folders[f"{COMPANIONS}/{backend}"] = wheels
         self._pages = _by_project(folders)
         self._files = {(folder, w.filename): w for folder, wheels in folders.items() for w in wheels}
         self._data: dict[Wheel, bytes] = {}
@@ -86,6 +92,11 @@ class Index:
     def default_index(self) -> str:
         return f"{self.url}/pypi/simple"
 
+    @property
+    def companions(self) -> str:
+        """Base of the companions' indexes, in place of ``https://wheels.astral.sh/simple``."""
+        return f"{self.url}/{COMPANIONS}/simple"
+
     def with_credentials(self, url: str) -> str:
         """``url`` with this server's user and password in it."""
         user, password = self._credentials or ("", "")
@@ -101,6 +112,8 @@ class Index:
         return self._answers[path]
 
     def _find(self, path: str) -> Answer:
+        if path.startswith(f"/{COMPANIONS}/"):
+            return self._find_companion(path) or _absent(HTTPStatus.NOT_FOUND)
         if match := re.fullmatch(r"/pypi/simple/([^/]+)/?", path):
             return self._page([PYPI], match[1]) or _absent(HTTPStatus.NOT_FOUND)
         if match := re.fullmatch(r"/(?:whl|(pypi))(?:/([^/]+))?/([^/]+\.whl)(\.metadata)?", path):
@@ -112,6 +125,32 @@ class Index:
             if backend is None or backend in self._pages:
                 return self._page(folders, project) or _absent(HTTPStatus.FORBIDDEN)
         return _absent(HTTPStatus.FORBIDDEN if path.startswith("/whl") else HTTPStatus.NOT_FOUND)
+
+    def _find_companion(self, path: str) -> Answer | None:
+        if match := re.fullmatch(rf"/({COMPANIONS})/files/([^/]+)/([^/]+\.whl)(\.metadata)?", path):
+            found = self._file(f"{match[1]}/{match[2]}", match[3], metadata=bool(match[4]))
+            return found if isinstance(found, tuple) else None
+        if match := re.fullmatch(rf"/{COMPANIONS}/simple/([^/]+)(?:/([^/]+))?/?", path):
+            projects = self._pages.get(f"{COMPANIONS}/{match[1]}")
+            if projects is None or (match[2] and match[2] not in projects):
+                return None
+            page = self._companion_page(match[1], match[2]) if match[2] else _root_page(projects)
+            return HTTPStatus.OK, SIMPLE_JSON, json.dumps({"meta": {"api-version": "1.4"}, **page}).encode()
+        return None
+
+    def _companion_page(self, backend: str, project: str) -> dict[str, Any]:
+        wheels = self._pages[f"{COMPANIONS}/{backend}"][project]
+        files = [
+            {
+                "filename": wheel.filename,
+                "url": f"{self.url}/{COMPANIONS}/files/{backend}/{quote(wheel.filename)}",
+                "hashes": {"sha256": _sha256(self._wheel(wheel))},
+                "requires-python": wheel.requires_python,
+                "core-metadata": {"sha256": _sha256(wheel.metadata())},
+            }
+            for wheel in wheels
+        ]
+        return {"name": project, "versions": sorted({wheel.version for wheel in wheels}), "files": files}
 
     def _page(self, folders: list[str], project: str) -> Answer | None:
         links = [
@@ -154,6 +193,10 @@ def _by_project(folders: Mapping[str, Iterable[Wheel]]) -> dict[str, dict[str, l
             projects[wheel.name].append(wheel)
         pages[folder] = dict(projects)
     return pages
+
+
+def _root_page(projects: Iterable[str]) -> dict[str, Any]:
+    return {"projects": [{"name": name} for name in sorted(projects)]}
 
 
 def _absent(status: HTTPStatus) -> Answer:

@@ -21,6 +21,9 @@ ROOT = ""
 PYPI = "pypi"
 """Folder of the default index."""
 
+COMPANIONS = "companions"
+"""Folder of the index in Astral's form, with one for each backend in it."""
+
 PLATFORM_TAGS = {
     "l": "manylinux_2_28_x86_64",
     "a": "manylinux_2_28_aarch64",
@@ -104,8 +107,10 @@ def wheels_by_folder() -> dict[str, list[Wheel]]:
             found[folder].append(wheel)
     for folder, wheel in _tritons():
         found[folder].append(wheel)
-    found[PYPI] += PURE
+    found[PYPI] += [*PURE, *NAMED_BY_ACCELERATOR]
     found["rocm7.14"] += ROCM_SDK
+    for folder, wheel in _extensions():
+        found[folder].append(wheel)
     for backend in BACKENDS:
         found[backend].append(Wheel(name="numberkit", version="3.0"))
     return dict(found)
@@ -215,6 +220,61 @@ def _tritons() -> Iterator[tuple[str, Wheel]]:
                     (folder, _companion(name, version, tag, ())) for folder in folders for tag in tags
                 )
 
+
+def _extensions() -> Iterator[tuple[str, Wheel]]:
+    """torchcodec, for the CPU and CUDA; for CUDA xformers and torch-tensorrt, which caps torch."""
+    linux = f"py3-none-{PLATFORM_TAGS['l']}"
+    for backend in BACKENDS:
+        if backend == "cpu" or backend.startswith("cu"):
+            yield backend, _companion("torchcodec", f"0.17.0+{backend}", linux, ())
+        if backend.startswith("cu"):
+            pin = ("torch>=2.14,<2.15",)
+            yield backend, _companion("torch-tensorrt", f"2.14.0+{backend}", linux, pin)
+    for backend in ("cu126", "cu128", "cu130"):
+        yield backend, _companion("xformers", f"0.0.35+{backend}", linux, ("torch>=2.10",))
+    yield PYPI, _companion("xformers", "0.0.35", linux, ("torch>=2.10",))
+    yield PYPI, _companion("vllm", "0.33.0", linux, ("torch==2.14.1",))
+    yield PYPI, _companion("torchcodec", "0.17.0", linux, ())
+    yield PYPI, _companion("torch-tensorrt", "2.14.0", linux, ("torch>=2.14,<2.15",))
+
+
+def companion_wheels() -> dict[str, list[Wheel]]:
+    """By backend: flash-attn for each torch up to 2.14, torch-scatter for the CPU, vllm, which pins torch."""
+    found: dict[str, list[Wheel]] = defaultdict(list)
+    for release in RELEASES:
+        minor = ".".join(release.torch.split(".")[:2])
+        tags = [
+            f"{python}-{python}-{PLATFORM_TAGS[platform]}" for python in release.pythons for platform in "la"
+        ]
+        for backend in release.builds:
+            cuda = f"cu.{backend[2:-1]}.{backend[-1]}" if backend.startswith("cu") else backend
+            wanted = ["torch-scatter"] if backend == "cpu" else ["flash-attn"]
+            if (backend == "cpu" or backend.startswith("cu")) and release.series < (2, 15):
+                version = {"flash-attn": "2.8.3", "torch-scatter": "2.1.2"}
+                pin = (f"torch=={minor}.*",)
+                found[backend] += [
+                    _companion(name, f"{version[name]}+{cuda}.torch.{minor}", tag, pin)
+                    for name in wanted
+                    for tag in tags
+                ]
+    linux = f"py3-none-{PLATFORM_TAGS['l']}"
+    found["cu130"].append(_companion("vllm", "0.33.0", linux, ("torch==2.14.1",)))
+    return dict(found)
+
+
+NAMED_BY_ACCELERATOR = tuple(
+    Wheel(name=name, version=version, extras=extras, requires=requires)
+    for name, version, extras, requires in (
+        ("cupy-cuda12x", "13.6.0", (), ("numberkit",)),
+        ("cupy-cuda13x", "14.0.0", (), ("numberkit",)),
+        ("cupy-rocm-7-0", "14.0.0", (), ("numberkit",)),
+        ("onnxruntime", "1.31.0", (), ()),
+        ("onnxruntime-gpu", "1.31.0", (), ()),
+        ("jax", "0.9.0", ("cuda13",), ('jax-cuda13-plugin==0.9.0; extra == "cuda13"',)),
+        ("jax-cuda13-plugin", "0.9.0", (), ()),
+    )
+)
+"""On the default index: packages whose name or extra goes by the accelerator."""
 
 PURE = (
     Wheel(

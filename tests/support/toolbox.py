@@ -98,6 +98,7 @@ class World:
             "UV_NO_PROGRESS": "1",
             "UV_PYTHON": sys.executable,
             "UV_PYTHON_DOWNLOADS": "never",
+            "TORCHSEL_COMPANION_URL": self.index.companions,
             "TORCHSEL_INDEX_URL": self.index.whl,
         }
 

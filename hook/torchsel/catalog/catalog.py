@@ -13,7 +13,9 @@ from torchsel.catalog.rows import (
     Architecture,
     Broken,
     Build,
+    Cap,
     Companion,
+    CompanionIndex,
     Driver,
     Gpu,
     Held,
@@ -60,6 +62,8 @@ class Catalog:
     held: tuple[Held, ...]
     packages: tuple[Package, ...]
     companions: tuple[Companion, ...]
+    companion_indexes: tuple[CompanionIndex, ...]
+    caps: tuple[Cap, ...]
     gpus: tuple[Gpu, ...]
     is_narrowed: bool = False
 
@@ -185,6 +189,23 @@ class Catalog:
         beside = [row.index for row in self.companions if row.package == package and row.is_beside(backend)]
         return next(filter(None, beside), None)
 
+    def companion_index(self, package: str, backend: str) -> tuple[str, str] | None:
+        """Name and URL of another party's index with the package's builds for ``backend``, None for none."""
+        for row in self.companion_indexes:
+            if row.package == package and _matches(row.backends, backend):
+                return row.index.format(backend=backend), row.url.format(backend=backend)
+        return None
+
+    @cached_property
+    def companion_templates(self) -> frozenset[tuple[str, str]]:
+        """Name and URL of each other party's indexes, with ``{backend}``."""
+        return frozenset((row.index, row.url) for row in self.companion_indexes)
+
+    @cached_property
+    def companion_packages(self) -> frozenset[str]:
+        """Every package that some other party's index has builds of, by backend."""
+        return frozenset(row.package for row in self.companion_indexes)
+
     @cached_property
     def routable_packages(self) -> frozenset[str]:
         """Every package with builds by backend that some index has, the index-only ones left out."""
@@ -193,7 +214,21 @@ class Catalog:
     @cached_property
     def deciding_packages(self) -> frozenset[str]:
         """Every package that a choice of torch looks at."""
-        return frozenset({"torchvision", *(row.package for row in self.companions)})
+        companions = {row.package for row in self.companions}
+        return frozenset({"torchvision", *companions, *(row.package for row in self.caps)})
+
+    def cap_on_torch(self, package: str, version: str | None) -> str:
+        """The specifier of torch that a release of a package, None for its newest, has; empty for none."""
+        rows = [row for row in self.caps if row.package == package]
+        if version is None:
+            newest = max(rows, key=lambda row: release_key(row.version_from), default=None)
+            return newest.torch if newest else ""
+        within = (
+            row.torch
+            for row in rows
+            if release_key(row.version_from) <= release_key(version) < release_key(row.version_until)
+        )
+        return next(within, "")
 
     @cached_property
     def family_packages(self) -> frozenset[str]:
@@ -266,6 +301,8 @@ def load_catalog() -> Catalog:
         held=read_table("held", Held),
         packages=read_table("packages", Package),
         companions=read_table("companions", Companion),
+        companion_indexes=read_table("companion_indexes", CompanionIndex),
+        caps=read_table("caps", Cap),
         gpus=read_table("gpus", Gpu),
     )
 

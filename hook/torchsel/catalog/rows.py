@@ -149,6 +149,31 @@ class Companion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Cap:
+    """The torch (a specifier) that a package in ``[from, until)`` requires."""
+
+    package: str
+    version_from: str
+    version_until: str
+    torch: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompanionIndex:
+    """Where another party than PyTorch has builds of a package by backend.
+
+    ``index``, the name that torchsel gives the index, and ``url`` hold ``{backend}`` for the tag.
+    """
+
+    package: str
+    index: str
+    url: str
+    backends: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Gpu:
     """A known device: ``target`` is its compute capability, gfx target or, for Intel, XPU support.
 

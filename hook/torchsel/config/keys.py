@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from torchsel.backend import DEFAULT_INDEX_URL, Backend, Channel
 from torchsel.config import values
+from torchsel.config.companions import read_also, read_companions
 from torchsel.config.tags import checker, wrong_tags
 from torchsel.errors import ConfigError
 from torchsel.host import Vendor
@@ -33,6 +34,7 @@ class Config:
     ``backends`` are the allowed tags, None for all the catalog has; ``names`` maps a group or extra name
     to its backend where the table form was used. ``max_cuda`` is a CUDA release, ``(12, 9)`` or ``(12,)``.
     ``backend`` is None where the table does not say, so that ``tool.uv.torch-backend`` is asked next.
+    ``also`` are requirements by backend, family, or family with its major; None where the key is not there.
     ``catalog`` are builds that this project adds to torchsel's catalog, or has in place of its rows::
 
         [[tool.torchsel.catalog.builds]]
@@ -59,6 +61,8 @@ class Config:
     default_backend: str = "pypi"
     same_torch: bool = False
     environment: str | None = None
+    also: Mapping[str, tuple[str, ...]] | None = None
+    companions: tuple[str, ...] = ()
     catalog: tuple[Build, ...] = ()
 
     def admits(self, backend: Backend) -> bool:
@@ -71,12 +75,13 @@ def parse_config(
     table: object,
     *,
     where: str,
-    line_of: Callable[[str], int] | None = None,
+    line_of: Callable[[tuple[str, ...]], int] | None = None,
     any_tag: bool = False,
 ) -> Config:
     """Read ``[tool.torchsel]``; ``where`` names the file in errors, ``line_of`` tells a key's line there.
 
-    ``any_tag`` takes backends that PyTorch never had, as another index may have them.
+    A key is given with the one below it where that is known. ``any_tag`` takes backends that PyTorch never
+    had, as another index may have them.
 
     Raises:
         ConfigError: with every unknown key, wrong type and impossible value, each by its dotted key.
@@ -91,7 +96,7 @@ def parse_config(
         problems += (f"{key}{problem}" for problem in _read_key(key, value, found, check))
     problems += _contradictions(found)
     if problems:
-        places = [f"line {line_of(_key_of(problem))}: " if line_of else "" for problem in problems]
+        places = [f"line {line_of(_path_of(problem))}: " if line_of else "" for problem in problems]
         pairs = zip(places, problems, strict=True)
         raise ConfigError(*(f"{where}: {place}{TABLE}.{problem}" for place, problem in pairs))
     return Config(**found)
@@ -119,9 +124,11 @@ def _read_key(
     return ()
 
 
-def _key_of(problem: str) -> str:
-    """The key that a problem begins with: ``backends.gpu: …``, ``catalog[2].torch: …``."""
-    return re.split(r"[.:\[]", problem, maxsplit=1)[0]
+def _path_of(problem: str) -> tuple[str, ...]:
+    """The keys that a problem begins with: ``catalog[2].torch: …``, and below ``also``, one a line, both."""
+    if below := re.match(r"also\.(?:\"([^\"]*)\"|([^.:\[]+))", problem):
+        return "also", below[1] or below[2]
+    return (re.split(r"[.:\[]", problem, maxsplit=1)[0],)
 
 
 def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:
@@ -135,6 +142,13 @@ def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"default-backend: {default!r} is not among {TABLE}.backends ({', '.join(backends)})"
     if found.get("same_torch") and strategy not in ("groups", "extras"):
         yield "same-torch: needs strategy 'groups' or 'extras'; with 'pin' there is one backend only"
+    if found.get("also") and strategy not in ("groups", "extras"):
+        yield (
+            f"also: needs strategy 'groups' or 'extras'; with {strategy!r} require the packages in"
+            " project.dependencies"
+        )
+    if found.get("companions") and strategy == "adopted":
+        yield "companions: 'adopted' writes nothing; route them in tool.uv.sources"
     if found.get("names") and strategy not in ("groups", "extras"):
         yield "backends: a table of names is for strategies 'groups' and 'extras'; with 'pin' give a list"
     if "torch" in found.get("exclude", ()):
@@ -230,6 +244,19 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             read=values.read_environment,
             doc="where this machine's environment is, inside the project, such as `.venv-{backend}`; also"
             " `{family}`, `{machine}` and `{system}`; without it, uv's `.venv`",
+        ),
+        "also": Key(
+            read=read_also,
+            doc="with `groups` and `extras`: requirements that go with an accelerator, lists by backend"
+            " (`cu130`), family (`rocm`) or family with its major (`cuda13`); for each package the most exact"
+            " key counts",
+        ),
+        "companions": Key(
+            read=read_companions,
+            doc="packages built against torch and its accelerator elsewhere than on PyTorch's index, taken by"
+            " backend from the index that torchsel's catalog names for them: `flash-attn` and others from"
+            " Astral's",
+            default=(),
         ),
         "catalog": Key(
             read=values.read_catalog,

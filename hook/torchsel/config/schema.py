@@ -7,8 +7,10 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
 
 from torchsel.backend import TAG_PATTERN
+from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import Build
 from torchsel.config import values
+from torchsel.config.companions import ALSO_KEY_PATTERN, read_also, read_companions
 from torchsel.config.keys import KEYS, TABLE, Key
 from torchsel.host import Vendor
 from torchsel.project.environment import PLACEHOLDERS
@@ -77,6 +79,18 @@ def _packages() -> dict[str, Any]:
     return {"type": "array", "items": name}
 
 
+def _also() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": f"^({ALSO_KEY_PATTERN}|{TAG_PATTERN})$"},
+        "additionalProperties": {"type": "array", "items": {"type": "string"}},
+    }
+
+
+def _companions() -> dict[str, Any]:
+    return {**_packages(), "examples": [sorted(load_catalog().companion_packages)]}
+
+
 def _vendors() -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(get_args(Vendor))}}
 
@@ -136,6 +150,8 @@ _SHAPES: Mapping[Callable[[object], Any], Callable[[], dict[str, Any]]] = {
     values.read_default_backend: lambda: _tag("pypi", "none"),
     values.read_backends: _backends,
     values.read_packages: _packages,
+    read_also: _also,
+    read_companions: _companions,
     values.read_vendors: _vendors,
     values.read_index_url: _index_url,
     values.read_max_cuda: _max_cuda,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from torchsel.backend import DEFAULT_INDEX_URL
+from torchsel.backend import DEFAULT_INDEX_URL, is_tag
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.tags import check_tag
 from torchsel.config import values
@@ -43,6 +43,8 @@ def _tags_of(name: str, parsed: object) -> Iterator[tuple[str, str]]:
     """Each backend in a key's value, with its place below the key."""
     if name in ("backend", "default-backend") and parsed not in ("auto", "none", "pypi"):
         yield "", str(parsed)
+    if name == "also" and isinstance(parsed, dict):
+        yield from ((f'."{key}"' if "." in key else f".{key}", key) for key in parsed if is_tag(key))
     if name == "backends":
         named = parsed.items() if isinstance(parsed, dict) else ()
         yield from ((f".{key}", tag) for key, tag in named)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.files.replace import ChangedError
 from torchsel.files.transaction import LockError, Workplace, is_repair_due, locked
-from torchsel.pipeline.holds import holds, routed_releases
+from torchsel.pipeline.holds import holds, may_move, routed_releases
 from torchsel.pipeline.inputs import Inputs, again
 from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.plan import Plan, make_plan, plan_for
@@ -32,7 +32,8 @@ can change a file while it is looked at; then once more."""
 class Outcome:
     """What `apply` found and did; ``before`` and ``after`` are pyproject.toml's text.
 
-    ``inputs`` are the last ones read, ``warnings`` those of the first, which tell what had to be left.
+    ``inputs`` are the last ones read, ``warnings`` and ``taken_out`` those of the first, which tell what had
+    to be left or to go.
     """
 
     inputs: Inputs
@@ -41,6 +42,7 @@ class Outcome:
     after: str
     relocked: bool = False
     warnings: tuple[str, ...] = ()
+    taken_out: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -75,7 +77,12 @@ def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, speaker: Sp
     before = inputs.project.root.text
     plan = make_plan(inputs.strategy, inputs.selection.backend, inputs.decision.bound)
     outcome = Outcome(
-        inputs=inputs, plan=plan, before=before, after=plan.text, warnings=warnings(inputs, plan)
+        inputs=inputs,
+        plan=plan,
+        before=before,
+        after=plan.text,
+        warnings=warnings(inputs, plan),
+        taken_out=plan.changes.taken_out,
     )
     if not mode.write:
         return outcome
@@ -84,8 +91,9 @@ def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, speaker: Sp
         return outcome
     with locked(target, environ) as place:
         if not mode.upgrade and load_project(inputs.project.folder) == inputs.project:
-            return _write(inputs, mode, place, speaker, plan)
-        return _write(again(inputs, environ, upgrade=mode.upgrade), mode, place, speaker)
+            return replace(_write(inputs, mode, place, speaker, plan), taken_out=outcome.taken_out)
+        fresh = again(inputs, environ, upgrade=mode.upgrade)
+        return replace(_write(fresh, mode, place, speaker), taken_out=outcome.taken_out)
 
 
 def _write(
@@ -199,7 +207,7 @@ def bring_along(
     first = strategy.first_releases() if not mode.upgrade else {}
     for warning in warnings(inputs, plan):
         speaker.warn(warning)
-    for sentence in _moves(inputs, first):
+    for sentence in (*_moves(inputs, first), *may_move(inputs, plan)):
         speaker.say(sentence)
     speaker.say_at_once(f"locking {goal} ...")
 

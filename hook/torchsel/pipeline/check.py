@@ -11,19 +11,31 @@ from torchsel.backend import Backend
 from torchsel.config.keys import Config
 from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan
-from torchsel.project.requirements import locked_here
+from torchsel.project.present import canonical
+from torchsel.project.requirements import (
+    environment,
+    locked_here,
+    locked_packages,
+    marker_holds,
+    parse_requirement,
+)
 from torchsel.selection.demand import Demand
 from torchsel.selection.select import select
+from torchsel.strategies.companions import beside
+from torchsel.strategies.packages import way_to
 from torchsel.toml.edits import Append, Delete, Prune, apply_to_data, dotted, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from packaging.markers import Marker
 
     from torchsel.host import Host
     from torchsel.pipeline.inputs import Inputs
     from torchsel.pipeline.plan import Plan
     from torchsel.project.requirements import Locked
     from torchsel.selection.selection import Selection
+    from torchsel.strategies.companions import Beside
     from torchsel.strategies.protocol import Strategy
     from torchsel.toml.edits import Edit
 
@@ -101,9 +113,32 @@ def _problem(found: Inputs) -> tuple[str, str]:
         return drift, ""
     if not found.selection.usable and not found.host.accelerators:
         return _why(found.selection), _would_get(found)
-    tag = _tag(found, entries[0])
-    what = f"{tag}, torch {entries[0].public}{_choice(found)}"
-    return (_trouble(found, tag, entries[0].public) if _has_gpu(found.host, found) else ""), what
+    tag, torch = _tag(found, entries[0]), entries[0].public
+    lacking = ", ".join(_lacking(found, tag))
+    problem = f"uv.lock has no {lacking} for {tag}; run 'torchsel lock'" if lacking else ""
+    if not problem and _has_gpu(found.host, found):
+        problem = _trouble(found, tag, torch)
+    return problem, ", ".join((f"{tag}, torch {torch}{_choice(found)}", *_beside(found, tag).texts))
+
+
+def _beside(found: Inputs, tag: str) -> Beside:
+    """What the configuration has beside torch for a backend."""
+    return beside(found.setting, way_to(found.setting, Backend.parse(tag), found.selection.torch))
+
+
+def _lacking(found: Inputs, tag: str) -> Iterator[str]:
+    """Packages that the configuration has beside torch for a backend and that uv.lock has not."""
+    has, values = _beside(found, tag), environment(found.host, found.python)
+    wanted = [item for text in has.also if (item := parse_requirement(text))]
+    names = [canonical(item.name) for item in wanted if _holds(item.marker, values)]
+    locked = locked_packages(found.project.lock, {*names, *has.companions})
+    there = {(item.name, (item.registry or "").rstrip("/")) for item in locked}
+    yield from (name for name in dict.fromkeys(names) if name not in {name for name, _ in there})
+    yield from (name for name, url in has.companions.items() if (name, url.rstrip("/")) not in there)
+
+
+def _holds(marker: Marker | None, values: dict[str, str]) -> bool:
+    return marker is None or marker_holds(str(marker), values)
 
 
 def _trouble(found: Inputs, tag: str, torch: str) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.project import requirements
+from torchsel.strategies.companions import companions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from torchsel.pipeline.inputs import Inputs
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 class Holds:
     """``--upgrade-package`` requirements, torch first; each try is for where the one before has no solution.
 
-    The first holds each fork at its own release, the next none past its newest, the last torch alone.
-    ``dated`` are the packages of which uv leaves out what has no upload date, where the project says so.
+    The first holds each fork at its own release, the next none past its newest, then torch alone; the last,
+    where a companion requires the torch that it was built for, lets torch go back. ``dated`` are the packages
+    of which uv leaves out what has no upload date, where the project says so.
     """
 
     tries: tuple[tuple[str, ...], ...]
@@ -62,8 +64,10 @@ def holds(found: Inputs, plan: Plan, *, upgrade: bool = False) -> Holds:
     wanted = found.strategy.release(found.decision, found.host)
     urls = found.setting.present.backends
     if wanted is not None and wanted not in routed_releases(locked["torch"], urls):
-        tries = ((f"torch=={wanted}", *(name for name in locked if name != "torch")),)
-        return Holds(tries=tries, dated=_dated(found, plan))
+        others = tuple(name for name in locked if name != "torch")
+        tries = ((f"torch=={wanted}", *others), (f"torch<={wanted}", *others))
+        count = 2 if companions_in(found, plan) else 1
+        return Holds(tries=tries[:count], dated=_dated(found, plan))
     return kept(found, plan)
 
 
@@ -73,8 +77,26 @@ def kept(found: Inputs, plan: Plan) -> Holds:
     bounded = [_bound(name, items, urls, plan.routing.marker) for name, items in locked.items()]
     exact = [text for name, items in locked.items() for text in _forks(name, items)]
     free = [bounded[0], *(name for name in locked if name != "torch")]
-    tries = tuple(dict.fromkeys(tuple(each) for each in (exact, bounded, free)))
-    return Holds(tries=tries, dated=_dated(found, plan))
+    tries = [exact, bounded, free]
+    if companions_in(found, plan) and locked["torch"]:
+        newest = requirements.newest_first(item.public for item in locked["torch"])[0]
+        tries.append([f"torch<={newest}", *free[1:]])
+    distinct = tuple(dict.fromkeys(tuple(each) for each in tries))
+    return Holds(tries=distinct, dated=_dated(found, plan))
+
+
+def companions_in(found: Inputs, plan: Plan) -> tuple[str, ...]:
+    """Companions that are routed; each requires the torch that it was built for."""
+    return tuple(name for name in companions_of(found.setting) if name in plan.routing.sources)
+
+
+def may_move(found: Inputs, plan: Plan) -> Iterator[str]:
+    """A sentence where companions come to a locked torch, which they may not have builds for."""
+    locked = _locked(found, plan)
+    added = ", ".join(name for name in companions_in(found, plan) if name not in locked)
+    releases = ", ".join(requirements.newest_first(item.public for item in locked["torch"]))
+    if added and releases:
+        yield f"{added} requires the torch that it was built for: torch {releases} may have to go back for it"
 
 
 def routed_releases(items: list[Locked], urls: Collection[str]) -> set[str]:

@@ -154,6 +154,7 @@ def strategy_in(project: Project, options: Options, environ: Mapping[str, str]) 
         folder=options.folder,
         call=options.call,
         is_builder=is_builder(wish, options.host, environ),
+        mirror=_url_in(environ, "TORCHSEL_COMPANION_URL"),
     )
     return strategy_of(setting)
 
@@ -251,17 +252,24 @@ def read_config(project: Project, environ: Mapping[str, str]) -> Config:
         ConfigError: with every fault of the table, or the variable's.
     """
     table = project.root.table("tool").get("torchsel", {})
-    url = environ.get("TORCHSEL_INDEX_URL")
+    url = _url_in(environ, "TORCHSEL_INDEX_URL")
     config = parse_config(
         table, where=str(project.root.path), line_of=partial(_line_of, project), any_tag=bool(url)
     )
-    if url:
-        try:
-            return replace(config, index_url=check_index_url(url))
-        except ValueError as error:
-            msg = f"TORCHSEL_INDEX_URL: {error}"
-            raise ConfigError(msg) from None
-    return config
+    return replace(config, index_url=url) if url else config
+
+
+def _url_in(environ: Mapping[str, str], name: str) -> str:
+    """The base of indexes in a variable, empty where it is not set.
+
+    Raises:
+        ConfigError: it is no such URL, or holds credentials.
+    """
+    try:
+        return check_index_url(url) if (url := environ.get(name)) else ""
+    except ValueError as error:
+        msg = f"{name}: {error}"
+        raise ConfigError(msg) from None
 
 
 def require_table(project: Project) -> None:
@@ -275,5 +283,5 @@ def require_table(project: Project) -> None:
         raise ConfigError(msg)
 
 
-def _line_of(project: Project, key: str) -> int:
-    return line_of(f"{project.root.text.removeprefix(chr(0xFEFF))}\n", ("tool", "torchsel", key))
+def _line_of(project: Project, keys: tuple[str, ...]) -> int:
+    return line_of(f"{project.root.text.removeprefix(chr(0xFEFF))}\n", ("tool", "torchsel", *keys))

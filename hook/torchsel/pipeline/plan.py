@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from torchsel.errors import NotEditableError
@@ -64,6 +65,7 @@ def plan_for(strategy: Strategy, wanted: Routing, *more: Edit) -> Plan:
         ours=own_packages(strategy.setting),
         used=index_names(members),
         addressed=requirements.addressed(project),
+        also=tuple(chain.from_iterable((strategy.setting.config.also or {}).values())),
     )
     past = () if found.is_users else tuple(_past(project, wanted))
     found = replace(found, edits=(*found.edits, *more), past=past)

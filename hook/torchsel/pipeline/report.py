@@ -26,6 +26,8 @@ def tell(outcome: Outcome, console: Speaker, *, dry: bool = False) -> None:
     for warning in outcome.warnings:
         console.warn(warning)
     if outcome.changed:
+        for note in (*outcome.plan.routing.notes, *outcome.taken_out):
+            console.warn(note)
         console.say(change(outcome, dry=dry))
     else:
         console.detail(f"in sync: {route(outcome)}")

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from torchsel.backend import Backend
 from torchsel.errors import TorchselError
 from torchsel.pipeline import report
 from torchsel.pipeline.leaks import leaks_in, leaks_out
@@ -13,6 +14,8 @@ from torchsel.pipeline.plan import make_plan
 from torchsel.pipeline.verification import sync_of
 from torchsel.project.environment import installed_version, present_environments
 from torchsel.project.requirements import locked_here
+from torchsel.strategies.companions import beside
+from torchsel.strategies.packages import way_to
 from torchsel.verify.feedback import static_fault
 from torchsel.verify.last import last_verdict
 from torchsel.verify.values import to_run
@@ -29,15 +32,16 @@ if TYPE_CHECKING:
 class Status:
     """What stands where: ``routed`` in pyproject.toml, ``locked`` in uv.lock, ``installed`` on this machine.
 
-    ``environment`` is this machine's; ``environments`` maps each that is there to its torch. ``verified`` is
-    what ``torchsel verify`` said last, while it holds. ``commands`` lead out of what the warnings tell, in
-    order to run them.
+    ``environment`` is this machine's; ``environments`` maps each that is there to its torch. ``beside`` is
+    what the configuration has beside torch, by backend. ``verified`` is what ``torchsel verify`` said last,
+    while it holds. ``commands`` lead out of what the warnings tell, in order to run them.
     """
 
     inputs: Inputs
     routed: str | None
     in_sync: bool
     packages: tuple[str, ...]
+    beside: Mapping[str, tuple[str, ...]]
     locked: Locked | None
     environment: str
     environments: Mapping[str, str | None]
@@ -81,6 +85,7 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
         routed=strategy.routed(decision),
         in_sync=in_sync,
         packages=packages,
+        beside=_beside(found),
         locked=locked,
         environment=environment.path,
         environments={
@@ -109,6 +114,7 @@ def to_json(status: Status) -> str:
         "torch": found.selection.torch,
         "reasons": list(found.selection.reasons),
         "packages": list(status.packages),
+        "beside": {tag: list(texts) for tag, texts in status.beside.items()},
         "in_sync": status.in_sync,
         "routed": status.routed,
         "locked": status.locked.version if status.locked else None,
@@ -126,6 +132,18 @@ def to_json(status: Status) -> str:
         "findings": [report.finding(item) for item in found.findings],
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
+
+
+def _beside(found: Inputs) -> dict[str, tuple[str, ...]]:
+    """What stands beside torch for each backend that the project has, this machine's first."""
+    setting, config = found.setting, found.config
+    if not config.companions and not config.also:
+        return {}
+    tags = found.decision.alternatives.tags if found.decision.alternatives else ()
+    ways = {
+        tag: way_to(setting, Backend.parse(tag), None) for tag in dict.fromkeys((found.decision.tag, *tags))
+    }
+    return {tag: beside(setting, way).texts for tag, way in ways.items()}
 
 
 def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, list[str]]:

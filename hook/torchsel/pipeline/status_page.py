@@ -54,6 +54,7 @@ def _project_lines(status: Status, paint: Paint) -> list[str]:
     return [
         *_section("project", [str(status.inputs.project.folder)], paint),
         *_section("routing", list(_routing_lines(status)), paint, state),
+        *(_section("beside", list(_beside_lines(status)), paint) if status.beside else ()),
         *_section("uv.lock", [_locked_line(status)], paint),
         *_section(*_environment(status), paint),
     ]
@@ -104,6 +105,14 @@ def _routing_lines(status: Status) -> Iterator[str]:
     yield f"{alternatives.scope} {offered[decision.chosen]}, {state}{packages}"
     if others:
         yield f"others of {whose} {alternatives.scope}s: {others}"
+
+
+def _beside_lines(status: Status) -> Iterator[str]:
+    """This machine's packages first, then those of the others."""
+    tag = status.inputs.decision.tag
+    for backend, texts in status.beside.items():
+        here = " (this machine)" if backend == tag else ""
+        yield f"{backend}{here}: {', '.join(texts) or 'nothing'}"
 
 
 def _offer(name: str, tag: str) -> str:

@@ -1,8 +1,9 @@
 """What stands in a pyproject.toml, each part with whose it is.
 
 Torchsel's are: indexes named ``pytorch-<backend>`` whose URL ends in a backend, sources to such an index, the
-groups, extras and conflict set that those sources are scoped by, and the group of anchors. The rest is the
-user's.
+groups, extras and conflict set that those sources are scoped by, and the group of anchors. Another party's
+index (``astral-<backend>``) is so where one of those lists names a package that comes from it, as uv's own
+commands write the like for a user. The rest is the user's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from packaging.utils import canonicalize_name, is_normalized_name
 
 from torchsel.backend import known_backend
+from torchsel.catalog.catalog import load_catalog
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -37,6 +39,7 @@ LISTS: Mapping[Scope, tuple[str, ...]] = {
 
 _BOUND = re.compile(r"torch(<[0-9.]+)(?:;|\Z)", re.ASCII)
 _INDEX_KEYS = frozenset({"name", "url", "explicit"})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SOURCE_KEYS = frozenset({"index", "marker", "group", "extra"})
 
 
@@ -64,6 +67,16 @@ class Index:
     def is_generated(self) -> bool:
         """Torchsel's and without a key that only a user can have added; such an entry may go."""
         return self.backend is not None and set(self.entry) <= _INDEX_KEYS
+
+    @property
+    def is_companions(self) -> bool:
+        """Whether its name and URL are of the kind that torchsel writes for another party's index."""
+        return any(_is_of_kind(self, name, url) for name, url in load_catalog().companion_templates)
+
+    @property
+    def may_follow(self) -> bool:
+        """Whether it may go with the last source of torchsel's that leads to it."""
+        return self.is_companions and self.entry.get("explicit") is True and set(self.entry) <= _INDEX_KEYS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +143,20 @@ class Present:
         return frozenset(index.name for index in self.indexes if index.backend)
 
     @cached_property
+    def companion_indexes(self) -> frozenset[str]:
+        """Names of the indexes that are as torchsel writes them for another party's."""
+        return frozenset(index.name for index in self.indexes if index.is_companions)
+
+    @cached_property
+    def companions(self) -> frozenset[str]:
+        """Packages that torchsel routes to another party's index: one of its own lists names them."""
+        lists = ((self.lists(scope), self.own_lists(scope)) for scope in LISTS)
+        own = [items for listed, names in lists for name, items in listed.items() if canonical(name) in names]
+        named = {_package_in(item) for items in own if isinstance(items, list) for item in items}
+        routed = {item.package for item in self.sources.values() if item.is_only_to(self.companion_indexes)}
+        return frozenset(routed & named)
+
+    @cached_property
     def backends(self) -> dict[str, str]:
         """URL of each index that is torchsel's, to its backend."""
         return {index.url: index.backend for index in self.indexes if index.backend}
@@ -177,7 +204,16 @@ class Present:
     def is_generated(self, scope: Scope, name: str) -> bool:
         """Whether a group or extra is torchsel's, and says no more than torchsel writes."""
         listed, key = self._list(scope, canonical(name)), canonical(name)
-        return key in self.own_lists(scope) and (key == ANCHOR_GROUP or _is_generated(key, listed))
+        is_plain = key == ANCHOR_GROUP or _is_generated(scope, key, listed, self.also)
+        return key in self.own_lists(scope) and is_plain
+
+    @cached_property
+    def also(self) -> frozenset[str]:
+        """Every requirement of ``tool.torchsel.also``, of whatever backend."""
+        listed = table(self.data, "tool", "torchsel", "also").values()
+        return frozenset(
+            item for items in listed if isinstance(items, list) for item in items if isinstance(item, str)
+        )
 
     def is_own_set(self, members: object) -> bool:
         """Whether a conflict set is between groups, or extras, of torchsel's own alone."""
@@ -187,22 +223,27 @@ class Present:
             and all(isinstance(member, dict) and self._is_own_member(member) for member in members)
         )
 
-    def users_lists(self, source: Source, wanted: Collection[str] = ()) -> list[str]:
+    def users_lists(
+        self, source: Source, wanted: Collection[str] = (), also: Collection[str] = ()
+    ) -> list[str]:
         """Groups and extras that scope a source and that a user wrote: with bounds or further packages.
 
-        ``wanted`` are normalised names that the configuration asks for, whoever began those lists.
+        ``wanted`` are normalised names that the configuration asks for, whoever began those lists, ``also``
+        the requirements that it has beside torch.
         """
         return [
             name
             for scope, name in source.scopes()
-            if name not in wanted and not _is_generated(name, self._list(scope, name))
+            if name not in wanted and not _is_generated(scope, name, self._list(scope, name), also)
         ]
 
-    def is_generated_list(self, scope: Scope, name: str) -> bool:
-        """Whether torchsel can have written a list alone: by its name, or with bare names and no more."""
-        return (
-            name.startswith("torch-") or name == ANCHOR_GROUP or _is_generated(name, self._list(scope, name))
-        )
+    def is_generated_list(self, scope: Scope, name: str, also: Collection[str] = ()) -> bool:
+        """Whether torchsel can have written a list alone: by its name, or with bare names and no more.
+
+        ``also`` are the requirements that the configuration has beside torch.
+        """
+        has_name = name.startswith("torch-") or name == ANCHOR_GROUP
+        return has_name or _is_generated(scope, name, self._list(scope, name), also)
 
     def _list(self, scope: Scope, name: str) -> object:
         return next((value for key, value in self.lists(scope).items() if canonical(key) == name), [])
@@ -254,11 +295,33 @@ def _tag_in(item: Mapping[str, Any]) -> str:
     return str(item["index"]).removeprefix("pytorch-")
 
 
-def _is_generated(name: str, listed: object) -> bool:
-    """Whether a list holds bare names (markers apart) alone, or by its name also one exact torch."""
-    exact = name.startswith("torch-") or known_backend(name.replace("-", ".")) is not None
-    return isinstance(listed, list) and all(
-        isinstance(item, str)
-        and (is_normalized_name(item.partition(";")[0].strip()) or (exact and item.startswith("torch==")))
-        for item in listed
-    )
+def _is_of_kind(index: Index, name: str, url: str) -> bool:
+    """Whether an index has the name of a template, and a URL that ends as the template's does."""
+    tag = index.name.removeprefix(name.format(backend=""))
+    ending = url.format(backend=tag).partition("://")[2].partition("/")[2].rstrip("/")
+    is_named = index.name == name.format(backend=tag) and known_backend(tag) is not None
+    return is_named and "@" not in index.url and index.url.rstrip("/").endswith(f"/{ending}")
+
+
+def _package_in(item: object) -> str:
+    """The package that a requirement names, empty for what is none."""
+    found = _NAME.match(item) if isinstance(item, str) else None
+    return canonical(found[0]) if found else ""
+
+
+def _is_generated(scope: Scope, name: str, listed: object, also: Collection[str] = ()) -> bool:
+    """Whether a list is as torchsel makes them: bare names (markers apart), and what is in ``also``.
+
+    Under a generated name torch may have an exact release, and in a group of one there may be packages that
+    are none of PyTorch's: torchsel puts them there, from a configuration that may have changed since.
+    """
+    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+        return False
+    has_name = name.startswith("torch-") or known_backend(name.replace("-", ".")) is not None
+    others = [item for item in listed if item not in also]
+    others = [item for item in others if not is_normalized_name(item.partition(";")[0].strip())]
+    others = [item for item in others if not (has_name and item.startswith("torch=="))]
+    if scope != "group" or not name.startswith("torch-"):
+        return not others
+    named, family = set(map(_package_in, others)), load_catalog().family_packages
+    return "torch" in map(_package_in, listed) and not named & family

@@ -100,7 +100,7 @@ def specifiers(project: Project, name: str, *, host: Host | None, python: str | 
     overrides = [item for item in found if item.place == "tool.uv.override-dependencies"]
     everywhere = [item for item in found if _is_unconditional(item.place)]
     texts = [_public_specifier(item) for item in (overrides or found)]
-    if not overrides and not _compatible(texts):
+    if not overrides and not are_compatible(texts):
         texts = [_public_specifier(item) for item in everywhere]
     return tuple(dict.fromkeys(text for text in texts if text))
 
@@ -300,7 +300,7 @@ def _excludes_one_build(specifier: Specifier) -> bool:
     return specifier.operator == "!=" and "+" in specifier.version
 
 
-def _compatible(texts: Iterable[str]) -> bool:
+def are_compatible(texts: Iterable[str]) -> bool:
     """Whether some version meets all of ``texts``: one they name, or one just above, or a very old one."""
     specifier = SpecifierSet(",".join(filter(None, texts)))
     named = {item.version.removesuffix(".*") for item in specifier}

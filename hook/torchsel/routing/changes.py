@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +34,12 @@ class Changes:
 
     ``is_users`` tells that torch itself is routed by the user, so that there is nothing to bring in line;
     ``past`` names the workspace members that route a package themselves, past what stands in the root.
+    ``taken_out`` of requirements that go from torchsel's own lists, where nothing but the file knew of them.
     """
 
     edits: tuple[Edit, ...] = ()
     left_alone: tuple[str, ...] = ()
+    taken_out: tuple[str, ...] = ()
     is_users: bool = False
     past: tuple[str, ...] = ()
 
@@ -49,29 +51,38 @@ def find_changes(
     ours: Collection[str],
     used: Collection[str] = (),
     addressed: Mapping[str, str] = MappingProxyType({}),
+    also: Collection[str] = (),
 ) -> Changes:
     """Compare what stands in a pyproject.toml with ``routing``.
 
     ``ours`` are the packages whose stale owned sources may go, ``used`` the names of indexes that workspace
-    members' own sources point to, ``addressed`` the packages required by address and where. Nothing
-    changes while torch itself is the user's, as a family split over two builds can't work.
+    members' own sources point to, ``addressed`` the packages required by address and where, ``also`` the
+    requirements that the configuration has beside torch, of whatever backend. Nothing changes while torch
+    itself is the user's, as a family split over two builds can't work.
 
     Raises:
         ConfigError: a name that is needed stands for something of the user's own.
     """
-    sources = split_sources(present, routing, ours=ours, addressed=addressed)
+    sources = split_sources(present, routing, ours=ours, addressed=addressed, also=also)
     if "torch" in sources.foreign:
         return Changes(left_alone=sources.notes, is_users=True)
     routed = {name for name, source in present.sources.items() if source.is_only_to(present.own_indexes)}
-    known = {*ours, *routing.sources, *routed}
+    known = {*ours, *routing.sources, *routed, *map(required_name, also)}
+    lists = [
+        _Lists(present, scope, routing, foreign=sources.foreign, known=known, also=also) for scope in _SCOPES
+    ]
     edits = [
-        *(edit for scope in _SCOPES for edit in _list_edits(present, scope, routing, sources.foreign, known)),
+        *(edit for each in lists for edit in each.edits()),
         *_default_edits(present, routing),
         *_conflict_edits(present, routing),
         *source_edits(present, sources),
         *index_edits(present, routing, sources, used=used),
     ]
-    return Changes(edits=(*edits, *_emptied(present.data, edits)), left_alone=sources.notes)
+    return Changes(
+        edits=(*edits, *_emptied(present.data, edits)),
+        left_alone=sources.notes,
+        taken_out=tuple(note for each in lists for note in each.taken_out()),
+    )
 
 
 def _emptied(data: Mapping[str, Any], edits: Sequence[Edit]) -> Iterator[Edit]:
@@ -85,50 +96,96 @@ def _emptied(data: Mapping[str, Any], edits: Sequence[Edit]) -> Iterator[Edit]:
             yield prune
 
 
-def _list_edits(
-    present: Present, scope: Scope, routing: Routing, foreign: Collection[str], known: Collection[str]
-) -> Iterator[Edit]:
-    """Groups or extras. ``known`` are the packages one of ours can require; another is the user's."""
-    wanted, path = routing.lists(scope), LISTS[scope]
-    lists = present.lists(scope)
-    names = {canonical(name): name for name in lists}
-    for name, items in wanted.items():
-        key = names.get(canonical(name), name)
-        requirements = [text for text in items if required_name(text) not in foreign]
-        value = requirements
-        if key in lists and routing.keeps_bounds:
-            value = _merged(lists[key], requirements, known)
-        elif key in lists and not _requires_only(lists[key], known):
+@dataclass(frozen=True)
+class _Lists:
+    """Groups or extras, present and wanted. ``known`` are the packages one of ours can require."""
+
+    present: Present
+    scope: Scope
+    routing: Routing
+    foreign: Collection[str] = field(kw_only=True)
+    known: Collection[str | None] = field(kw_only=True)
+    also: Collection[str] = field(kw_only=True)
+
+    def edits(self) -> Iterator[Edit]:
+        """What makes them as wanted; another package than a known one in a list of the user's stays."""
+        there, path = self.present.lists(self.scope), LISTS[self.scope]
+        for key, value in self._wanted().items():
+            if there.get(key) != value:
+                yield SetValue(path=(*path, key), value=value)
+        for key in self._stale():
+            is_ours = self.present.is_generated_list(self.scope, canonical(key), self.also)
+            if is_ours and self._requires_only_known(there[key]):
+                yield Delete(path=(*path, key))
+            elif (left := [item for item in there[key] if item not in self.also]) != there[key]:
+                yield SetValue(path=(*path, key), value=left)
+
+    def taken_out(self) -> Iterator[str]:
+        """A sentence for each list that loses requirements of packages that are not known."""
+        there = self.present.lists(self.scope)
+        for key, value in self._wanted().items():
+            items = there.get(key)
+            lost = [item for item in items if item not in value] if isinstance(items, list) else []
+            if unknown := [str(item) for item in lost if self._is_unknown(item)]:
+                place = ".".join((*LISTS[self.scope], key))
+                yield f"{place}: {', '.join(unknown)} taken out, as tool.torchsel.also has no such line"
+
+    def _wanted(self) -> dict[str, list[Any]]:
+        """Each list by its key as written."""
+        wanted, there = self.routing.lists(self.scope), self.present.lists(self.scope)
+        names = {canonical(name): name for name in there}
+        found: dict[str, list[Any]] = {}
+        for name, items in wanted.items():
+            key = names.get(canonical(name), name)
+            found[key] = [text for text in items if required_name(text) not in self.foreign]
+            if key in there and self.routing.keeps_bounds:
+                found[key] = self._merged(there[key], found[key])
+            elif key in there and not self._requires_only_known(there[key]):
+                self._refuse_unknown(key, there[key])
+        return found
+
+    def _merged(self, listed: object, requirements: list[str]) -> list[Any]:
+        """The user's own list, without what is no longer wanted, with what is missing and what is exact."""
+        names = {required_name(text): text for text in requirements}
+        exact = {required_name(text) for text in self.also} | {n for n, text in names.items() if n != text}
+        found: list[Any] = []
+        for item in listed if isinstance(listed, list) else []:
+            name = required_name(item)
+            if name in names and name in exact:
+                found += [text for text in requirements if required_name(text) == name and text not in found]
+            elif name in names or (self._is_unknown(item) and not self.routing.owns_items):
+                found.append(item)
+        there = {required_name(item) for item in found}
+        return [*found, *(text for text in requirements if required_name(text) not in there)]
+
+    def _stale(self) -> list[str]:
+        """Keys of torchsel's own lists that are not wanted."""
+        wanted = set(map(canonical, self.routing.lists(self.scope)))
+        names = {canonical(name): name for name in self.present.lists(self.scope)}
+        return [names[name] for name in sorted(self.present.own_lists(self.scope) - wanted) if name in names]
+
+    def _refuse_unknown(self, key: str, items: object) -> None:
+        """Refuse a list under a name that is needed, unless all that stands in it is torchsel's."""
+        place, own = ".".join((*LISTS[self.scope], key)), self.present.alternatives(self.scope)
+        if canonical(key) not in set(map(canonical, own)):
             msg = (
-                f"{'.'.join(path)}.{key}: the name is needed for torchsel's own but this one requires other"
-                " packages; give it another name"
+                f"{place}: the name is needed for torchsel's own but this one requires other packages;"
+                " give it another name"
             )
             raise ConfigError(msg)
-        if lists.get(key) != value:
-            yield SetValue(path=(*path, key), value=value)
-    for name in sorted(present.own_lists(scope) - {canonical(name) for name in wanted}):
-        is_ours = present.is_generated_list(scope, name)
-        if name in names and is_ours and _requires_only(lists[names[name]], known):
-            yield Delete(path=(*path, names[name]))
+        if not self.routing.owns_items and isinstance(items, list):
+            others = ", ".join(str(item) for item in items if self._is_unknown(item))
+            msg = (
+                f"{place}: {others} is not from torchsel; write it under tool.torchsel.also, or take it out"
+                " (an empty [tool.torchsel.also] does so)"
+            )
+            raise ConfigError(msg)
 
+    def _requires_only_known(self, items: object) -> bool:
+        return isinstance(items, list) and not any(map(self._is_unknown, items))
 
-def _merged(listed: object, requirements: list[str], known: Collection[str]) -> list[Any]:
-    """The user's own list, without what is no longer routed, with what is missing and exact releases."""
-    present = listed if isinstance(listed, list) else []
-    wanted = {required_name(text): text for text in requirements}
-    exact = {name: text for name, text in wanted.items() if text != name}
-    kept = [
-        exact.get(required_name(item), item)
-        for item in present
-        if required_name(item) in wanted or required_name(item) not in known
-    ]
-    there = {required_name(item) for item in kept}
-    return [*kept, *(text for name, text in wanted.items() if name not in there)]
-
-
-def _requires_only(items: object, known: Collection[str]) -> bool:
-    """Whether a list requires nothing but ``known`` packages, in whatever release."""
-    return isinstance(items, list) and all(required_name(item) in known for item in items)
+    def _is_unknown(self, item: object) -> bool:
+        return required_name(item) not in self.known
 
 
 def _default_edits(present: Present, routing: Routing) -> Iterator[Edit]:

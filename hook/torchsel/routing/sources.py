@@ -30,15 +30,21 @@ class Sources:
 
 
 def split_sources(
-    present: Present, routing: Routing, *, ours: Collection[str], addressed: Mapping[str, str]
+    present: Present,
+    routing: Routing,
+    *,
+    ours: Collection[str],
+    addressed: Mapping[str, str],
+    also: Collection[str] = (),
 ) -> Sources:
     """Sort the sources of a file and of ``routing`` by what happens to them."""
     there = {index.name for index in present.indexes}
-    indexes = present.own_indexes | {name for name in routing.indexes if name not in there}
+    own = present.own_indexes | present.companion_indexes
+    indexes = own | {name for name in routing.indexes if name not in there}
     names = {canonical(name) for name in (*routing.groups, *routing.extras)}
 
     def is_ours(source: Source) -> bool:
-        return source.is_only_to(indexes) and not present.users_lists(source, names)
+        return source.is_only_to(indexes) and not present.users_lists(source, names, also)
 
     users = [present.sources[name] for name in routing.sources if name in present.sources]
     users = [source for source in users if not is_ours(source)]
@@ -71,18 +77,25 @@ def source_edits(present: Present, sources: Sources) -> Iterator[Edit]:
 def index_edits(present: Present, routing: Routing, sources: Sources, *, used: Collection[str]) -> list[Edit]:
     """Correct what is there, turn stale entries into the new ones in place, and only then add or delete."""
     rewritten = {*sources.wanted, *map(canonical, sources.stale)}
-    others = (source for name, source in present.sources.items() if name not in rewritten)
-    kept = {*used, *index_names(others), *routing.indexes}
-    stale = [index for index in present.indexes if index.is_generated and index.name not in kept]
+    others = [source for name, source in present.sources.items() if name not in rewritten]
+    left = index_names(source for name, source in present.sources.items() if name in rewritten)
+    needed = {item["index"] for items in sources.wanted.values() for item in items}
+    wanted = {name: url for name, url in routing.indexes.items() if name in needed}
+    kept = {*used, *index_names(others), *wanted}
+    stale = [
+        index
+        for index in present.indexes
+        if index.name not in kept and (index.is_generated or (index.may_follow and index.name in left))
+    ]
     by_name = {index.name: index for index in reversed(present.indexes)}
     edits: list[Edit] = []
-    for name, url in routing.indexes.items():
+    for name, url in wanted.items():
         entry = {"name": name, "url": url, "explicit": True}
         found = by_name.get(name)
         if found:
             _refuse_foreign(found)
-        elif stale:
-            found = stale.pop(0)
+        elif like := [index for index in stale if _kind(index.name) == _kind(name)]:
+            stale.remove(found := like[0])
         else:
             edits.append(Append(path=INDEXES, value=entry))
             continue
@@ -94,8 +107,13 @@ def index_edits(present: Present, routing: Routing, sources: Sources, *, used: C
     return [*edits, *(Delete(path=(*INDEXES, index.at)) for index in reversed(stale))]
 
 
+def _kind(name: str) -> str:
+    """``pytorch`` of ``pytorch-cu130``."""
+    return name.partition("-")[0]
+
+
 def _refuse_foreign(index: Index) -> None:
-    if index.backend is None:
+    if index.backend is None and not index.is_companions:
         msg = (
             f"tool.uv.index[{index.at}]: the name {index.name!r} is needed for torchsel's own index but has"
             " another URL here; give that index another name"

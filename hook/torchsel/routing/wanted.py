@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from torchsel.project.present import ANCHOR_GROUP
+from torchsel.project.requirements import required_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -25,7 +26,8 @@ class Routing:
     name to its requirements. ``conflicts`` is the set of which one at most is chosen, ``defaults`` the names
     that uv takes when none is named. ``keeps_bounds`` leaves versions that the user gave a requirement there.
     ``packages`` are routed because the project names them, the other sources because only a backend's index
-    has them (triton). ``marker`` is that of the platforms routed, empty for all.
+    has them (triton). ``marker`` is that of the platforms routed, empty for all. ``owns_items`` tells
+    that nothing else which a user wrote in the lists stays. ``notes`` say what could not be routed.
     """
 
     indexes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -37,6 +39,8 @@ class Routing:
     keeps_bounds: bool = False
     packages: tuple[str, ...] = ()
     marker: str = ""
+    owns_items: bool = False
+    notes: tuple[str, ...] = ()
 
     def lists(self, scope: Scope) -> Mapping[str, tuple[str, ...]]:
         """The groups or extras."""
@@ -44,63 +48,96 @@ class Routing:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Alternative:
-    """One way of several: its group or extra name, backend, index and what the list requires.
+class OtherIndex:
+    """Where a package comes from that the backend's own index does not have.
 
-    ``bounds`` are version specifiers by package, ``marker`` is of the platforms it is for, empty for all.
+    ``is_pytorchs`` tells that it is another backend's index, with builds for the same platforms; that of
+    another party may have a package that uv's default index has not, and so serves every platform.
     """
 
     name: str
+    url: str
+    is_pytorchs: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alternative:
+    """One way, of several or the only one: backend, index and what is routed to it.
+
+    ``name`` is that of its group or extra, which requires it all, empty for the only way. ``bounds`` are
+    version specifiers by package. ``elsewhere`` has those of ``packages`` that come from another index,
+    ``also`` are requirements that are not routed. ``marker`` is of the platforms it is for, empty for all.
+    """
+
     backend: Backend
     url: str
     packages: tuple[str, ...]
+    name: str = ""
     bounds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    elsewhere: Mapping[str, OtherIndex] = field(default_factory=lambda: MappingProxyType({}))
+    also: tuple[str, ...] = ()
     marker: str = ""
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """What its group or extra requires."""
+        """What its group or extra requires; one of ``also`` stands for a routed package's bare name."""
         suffix = f"; {self.marker}" if self.marker else ""
-        return tuple(f"{package}{self.bounds.get(package, '')}{suffix}" for package in self.packages)
+        said = {required_name(text) for text in self.also}
+        routed = (package for package in self.packages if package not in said)
+        return (*(f"{package}{self.bounds.get(package, '')}{suffix}" for package in routed), *self.also)
 
     @property
     def marked(self) -> dict[str, str]:
         """The marker as a part of a source."""
         return {"marker": self.marker} if self.marker else {}
 
+    @property
+    def indexes(self) -> dict[str, str]:
+        """Name and URL of each index that it takes packages from."""
+        return {self.backend.index_name: self.url} | {item.name: item.url for item in self.elsewhere.values()}
 
-def to_one(
-    *,
-    backend: Backend,
-    url: str,
-    packages: Iterable[str],
-    anchored: Collection[str],
-    marker: str,
-    named: Iterable[str] = (),
-    bound: str = "",
-) -> Routing:
-    """Route ``packages`` to ``backend``'s index on the platforms of ``marker``.
+    def is_from_pytorch(self, package: str) -> bool:
+        """Whether a package comes from one of PyTorch's indexes."""
+        return package not in self.elsewhere or self.elsewhere[package].is_pytorchs
+
+    def index_of(self, package: str) -> str:
+        """Name of the index that a package comes from."""
+        other = self.elsewhere.get(package)
+        return other.name if other else self.backend.index_name
+
+
+def to_one(way: Alternative, *, anchored: Collection[str], marker: str, named: Iterable[str] = ()) -> Routing:
+    """Route packages the one ``way``, those from PyTorch's indexes on the platforms of ``marker``.
 
     ``anchored`` are those of them that the project does not require itself, so that a source alone would
-    not reach them; ``named`` those that the project names. ``bound`` is a specifier that keeps torch from
-    newer releases of the index: an anchor carries it, as uv's sources reach no further than requirements.
+    not reach them; ``named`` those that the project names. An anchor carries a bound too, as uv's sources
+    reach no further than requirements.
     """
-    source = {"index": backend.index_name, **({"marker": marker} if marker else {})}
-    suffix = f"; {marker}" if marker else ""
-    routed = list(dict.fromkeys(packages))
-    bounds = {"torch": bound}
-    anchors = tuple(
-        f"{package}{bounds.get(package, '')}{suffix}"
-        for package in routed
-        if package in anchored or bounds.get(package)
-    )
+    routed = list(dict.fromkeys(way.packages))
+    markers = {package: marker if way.is_from_pytorch(package) else "" for package in routed}
     return Routing(
-        indexes={backend.index_name: url},
-        sources={package: [dict(source)] for package in routed},
-        groups={ANCHOR_GROUP: anchors} if anchors else {},
+        indexes=way.indexes,
+        sources={
+            package: [{"index": way.index_of(package), **({"marker": text} if text else {})}]
+            for package, text in markers.items()
+        },
+        groups=_anchors(way, markers, anchored),
         packages=tuple(name for name in named if name in routed),
         marker=marker,
     )
+
+
+def _anchors(
+    way: Alternative, markers: Mapping[str, str], anchored: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """The group of anchors, where there are any."""
+    bounds = {package: way.bounds.get(package, "") for package in markers}
+    anchors = tuple(
+        f"{package}{bounds[package]}{f'; {marker}' if marker else ''}"
+        for package, marker in markers.items()
+        if package in anchored or bounds[package]
+    )
+    return {ANCHOR_GROUP: anchors} if anchors else {}
 
 
 def to_several(
@@ -109,6 +146,7 @@ def to_several(
     scope: Scope,
     defaults: Iterable[str] = (),
     keeps_bounds: bool = False,
+    owns_items: bool = False,
     named: Iterable[str] = (),
 ) -> Routing:
     """Route to one of several backends by the group or extra that is chosen, the same for all machines."""
@@ -116,11 +154,11 @@ def to_several(
     sources: dict[str, list[dict[str, str]]] = {}
     for item in listed:
         for package in item.packages:
-            source = {"index": item.backend.index_name, scope: item.name, **item.marked}
+            source = {"index": item.index_of(package), scope: item.name, **item.marked}
             sources.setdefault(package, []).append(source)
     lists = {item.name: item.requirements for item in listed}
     return Routing(
-        indexes={item.backend.index_name: item.url for item in listed},
+        indexes={name: url for item in listed for name, url in item.indexes.items()},
         sources=sources,
         groups=lists if scope == "group" else {},
         extras=lists if scope == "extra" else {},
@@ -128,6 +166,7 @@ def to_several(
         defaults=tuple(defaults),
         keeps_bounds=keeps_bounds,
         packages=tuple(name for name in named if name in sources),
+        owns_items=owns_items,
     )
 
 

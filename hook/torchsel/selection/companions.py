@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Companion, CompanionRule
+    from torchsel.config.keys import Config
     from torchsel.selection.demand import Demand
 
 
@@ -24,6 +25,16 @@ def vetoes(tag: str, demand: Demand, catalog: Catalog) -> Iterator[tuple[str, st
     for package, cuda in _built_for(demand, catalog):
         if _is_other_cuda(tag, cuda):
             yield package, f"{package} comes from an address for CUDA {cuda}"
+
+
+def missed(backend: Backend, config: Config, catalog: Catalog) -> Iterator[str]:
+    """Each companion that a backend has no build of though others of its family have; a sentence each."""
+    for package in config.companions:
+        rows = [row for row in catalog.companion_indexes if row.package == package]
+        tags = {tag for row in rows for tag in row.backends}
+        kin = {tag for tag in tags if Backend.parse(tag).family == backend.family}
+        if kin and backend.tag not in kin and not catalog.has_package(backend.tag, package):
+            yield f"{package} has no {backend.tag} build"
 
 
 def mismatches(tag: str, demand: Demand, catalog: Catalog) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import release_key, release_text
 from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, span
+from torchsel.selection.companions import missed
 from torchsel.selection.demand import python_matches
 from torchsel.selection.devices import FAMILY_VENDORS, VENDOR_NAMES
 from torchsel.selection.selection import Remedy
@@ -148,6 +149,8 @@ def _wish_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
     held = case.catalog.held_back(build.backend, build.torch)
     if held and build.backend not in (config.backends or ()):
         yield Fault(kind="held", text=f"only where nothing else runs: {held}")
+    for text in missed(backend, config, case.catalog):
+        yield Fault(kind="held", text=f"only where nothing else runs: {text}")
     if not config.admits(backend):
         release, limit = release_text(backend.release), release_text(config.max_cuda or ())
         text = f"CUDA {release} is above max-cuda {limit}"

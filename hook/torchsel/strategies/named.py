@@ -18,13 +18,13 @@ from torchsel.selection.cover import covering
 from torchsel.selection.demand import parse_specifiers, python_matches
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
+from torchsel.strategies.companions import also_for, lacking_in_lists
 from torchsel.strategies.packages import (
     as_bounded,
-    index_url,
     marker_where_lacking,
-    named_packages,
-    packages_on,
     reference_release,
+    routed_packages,
+    way_to,
 )
 from torchsel.strategies.protocol import Decision
 from torchsel.strategies.refusals import refuse_unfit
@@ -130,13 +130,16 @@ class Named:
             self._alternative(name, Backend.parse(tag), bounds.get(name, same))
             for name, tag in offered.names.items()
         ]
-        return to_several(
+        routing = to_several(
             listed,
             scope=offered.scope,
             defaults=self._defaults(),
             keeps_bounds=not same and (bool(config.names) or offered.scope == "extra"),
-            named=named_packages(setting),
+            owns_items=config.also is not None and not config.names,
+            named=routed_packages(setting),
         )
+        ways = {item.name: item.packages for item in listed}
+        return replace(routing, notes=lacking_in_lists(setting, ways, offered.scope))
 
     def first_releases(self) -> dict[str, str]:
         """The release that each alternative is to be locked at, by name, where uv.lock has not all of them.
@@ -225,13 +228,15 @@ class Named:
     def _alternative(self, name: str, backend: Backend, bound: str) -> Alternative:
         setting = self.setting
         torch = bound.removeprefix("==") or reference_release(setting.demand(), backend, setting.catalog)
-        return Alternative(
+        way = way_to(setting, backend, torch)
+        if not setting.config.same_torch and not all(map(way.is_from_pytorch, way.packages)):
+            bound = bound.replace("==", "<=")  # a companion requires the torch that it was built for
+        return replace(
+            way,
             name=name,
-            backend=backend,
-            url=index_url(setting, backend),
-            packages=packages_on(setting, backend, torch),
             bounds={"torch": bound} if bound else {},
             marker=marker_where_lacking(setting, backend, torch),
+            also=also_for(setting.config.also or {}, backend),
         )
 
     def _defaults(self) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from torchsel.project import requirements
 from torchsel.project.present import LISTS, canonical
 from torchsel.project.reach import own_parts, reached
 from torchsel.project.requirements import parse_requirement, required_name
-from torchsel.routing.wanted import platform_marker
+from torchsel.routing.wanted import Alternative, OtherIndex, platform_marker
 from torchsel.selection.demand import parse_specifiers
+from torchsel.strategies.companions import companion_index, companions_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -54,15 +55,39 @@ def _reached(project: Project) -> set[str]:
 
 def own_packages(setting: Setting) -> set[str]:
     """Packages whose stale sources may go."""
-    return {*setting.catalog.family_packages, *named_packages(setting)} - set(setting.config.exclude)
+    named = {*named_packages(setting), *setting.config.companions, *setting.present.companions}
+    return {*setting.catalog.family_packages, *named} - set(setting.config.exclude)
 
 
-def packages_on(setting: Setting, backend: Backend, torch: str | None) -> tuple[str, ...]:
-    """The named packages that the backend's index has, and those that ``torch`` needs from there."""
+def routed_packages(setting: Setting) -> list[str]:
+    """The named packages, and those that come from other parties' indexes."""
+    return list(dict.fromkeys([*named_packages(setting), *companions_of(setting)]))
+
+
+def way_to(setting: Setting, backend: Backend, torch: str | None) -> Alternative:
+    """Where there are packages beside ``torch`` of a backend, and those that it needs from its index."""
     catalog = setting.catalog
-    there = [name for name in named_packages(setting) if catalog.has_package(backend.tag, name)]
+    routed = routed_packages(setting)
+    elsewhere = {name: other for name in routed if (other := _other_index(setting, backend, name))}
+    there = [name for name in routed if name in elsewhere or catalog.has_package(backend.tag, name)]
     only_there = catalog.index_only_packages(backend.tag, torch)
-    return (*there, *(name for name in only_there if name not in setting.config.exclude))
+    return Alternative(
+        backend=backend,
+        url=index_url(setting, backend),
+        packages=(*there, *(name for name in only_there if name not in setting.config.exclude)),
+        elsewhere=elsewhere,
+    )
+
+
+def _other_index(setting: Setting, backend: Backend, package: str) -> OtherIndex | None:
+    """The index that a package comes from where that is not the backend's own, nor uv's default."""
+    if other := companion_index(setting, package, backend):
+        return other
+    tag = setting.catalog.index_of(package, backend.tag)
+    if tag is None or tag == backend.tag:
+        return None
+    beside = Backend.parse(tag)
+    return OtherIndex(name=beside.index_name, url=index_url(setting, beside), is_pytorchs=True)
 
 
 def index_url(setting: Setting, backend: Backend) -> str:

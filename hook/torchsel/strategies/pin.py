@@ -16,7 +16,8 @@ from torchsel.errors import MachineError
 from torchsel.project import requirements
 from torchsel.routing.wanted import Routing, platform_marker, to_one
 from torchsel.selection.select import select
-from torchsel.strategies.packages import index_url, named_packages, packages_on, platforms, reference_release
+from torchsel.strategies.companions import companions_of, lacking_beside
+from torchsel.strategies.packages import platforms, reference_release, routed_packages, way_to
 from torchsel.strategies.protocol import Decision
 
 if TYPE_CHECKING:
@@ -76,20 +77,18 @@ class Pin:
         """Sources to one index on the platforms that have the build, or where a local version is pinned."""
         setting = self.setting
         torch = reference_release(setting.demand(), backend, setting.catalog)
-        packages = packages_on(setting, backend, torch)
+        way = replace(way_to(setting, backend, torch), bounds={"torch": bound})
         direct = {item.name for item in requirements.direct_requirements(setting.project)}
         marker = requirements.pinned_marker(setting.project, "torch", backend.tag)  # only one index has that
         if marker is None:
             marker = platform_marker(platforms(backend, torch, setting.catalog))
-        return to_one(
-            backend=backend,
-            url=index_url(setting, backend),
-            packages=packages,
-            anchored=set(packages) - direct,
+        routed = to_one(
+            way,
+            anchored={*companions_of(setting), *(set(way.packages) - direct)},
             marker=marker,
-            named=named_packages(setting),
-            bound=bound,
+            named=routed_packages(setting),
         )
+        return replace(routed, notes=lacking_beside(setting, way.packages, backend))
 
     def first_releases(self) -> Mapping[str, str]:
         """One bound is enough."""

@@ -13,6 +13,7 @@ from torchsel.project.built import built_for
 from torchsel.selection.demand import Demand
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torchsel.catalog.catalog import Catalog
@@ -30,7 +31,8 @@ class Setting:
 
     ``folder`` is where uv is called, with the options of ``call``. ``is_builder`` tells that this is a CI job
     for which nobody named a backend or a host. ``missing`` are builds left out of ``catalog``, as the index
-    was found not to have them.
+    was found not to have them. ``mirror`` is the base of companions' indexes in place of the catalog's, empty
+    for the latter.
     """
 
     project: Project
@@ -41,6 +43,7 @@ class Setting:
     call: UvCall | None = None
     is_builder: bool = False
     missing: tuple[Missing, ...] = ()
+    mirror: str = ""
 
     @property
     def present(self) -> Present:
@@ -66,15 +69,35 @@ class Setting:
         deciding = requirements.locked_packages(self.project.lock, self.catalog.deciding_packages)
         named = {item.name for item in requirements.direct_requirements(self.project)}
         environments = self.present.uv.get("environments", [])
+        packages = frozenset({*named, *(item.name for item in deciding)})
+        versions = tuple((item.name, item.public) for item in deciding)
+        specifiers = requirements.specifiers(self.project, "torch", host=host, python=python)
         return Demand(
-            specifiers=requirements.specifiers(self.project, "torch", host=host, python=python),
+            specifiers=self._capped(specifiers, packages, {} if upgrade else dict(versions)),
             requires_python=required if isinstance(required, str) else None,
             python=python,
             locked=requirements.newest_first(item.public for item in here),
             upgrade=upgrade,
-            packages=frozenset({*named, *(item.name for item in deciding)}),
-            versions=tuple((item.name, item.public) for item in deciding),
-            built_for=built_for(self.project, host, python, but=self.catalog.family_packages),
+            packages=packages,
+            versions=versions,
+            built_for=built_for(self.project, host, python, but=self.catalog.family_packages | self._routed),
             environments=tuple(map(str, environments if isinstance(environments, list) else [environments])),
             direct=added(self.project, {"torch", *self.catalog.deciding_packages}),
         )
+
+    @property
+    def _routed(self) -> frozenset[str]:
+        """Companions whose source is torchsel's, so that its backend is no wish of the user's."""
+        indexes, sources = self.present.companion_indexes, self.present.sources
+        named = {name for name in self.config.companions if name in sources}
+        return self.present.companions | {name for name in named if sources[name].is_only_to(indexes)}
+
+    def _capped(
+        self, specifiers: tuple[str, ...], packages: frozenset[str], versions: Mapping[str, str]
+    ) -> tuple[str, ...]:
+        """The specifiers with what packages of the project require of torch, as far as that goes together."""
+        for package in sorted(packages):
+            cap = self.catalog.cap_on_torch(package, versions.get(package))
+            if cap and requirements.are_compatible([*specifiers, cap]):
+                specifiers = (*specifiers, cap)
+        return specifiers
