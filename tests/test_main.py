@@ -153,7 +153,10 @@ def test_a_change_that_nobody_is_told_of_is_made(folder: Folder, tmp_path: Path)
 @pytest.mark.parametrize("words", ["uv sync", "--no-cache uv sync", "--no-cache uv lock"])
 def test_signals_are_as_a_shell_has_them(folder: Folder, words: str, tmp_path: Path) -> None:
     uv = tmp_path / "uv"
-    uv.write_text("#!/bin/sh\ngrep SigIgn /proc/self/status\n", encoding="utf-8")
+    uv.write_text(
+        '#!/bin/sh\n[ "$1" != --version ] || exec echo uv 0.13.9\ngrep SigIgn /proc/self/status\n',
+        encoding="utf-8",
+    )
     uv.chmod(0o755)
     search = f"{tmp_path}:{folder.env['PATH']}"
     if not words.startswith("--no-cache"):

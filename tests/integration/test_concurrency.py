@@ -104,7 +104,10 @@ def test_a_uv_that_lives_on_keeps_the_lock_and_a_dead_holder_does_not(
     folder = demo.root.parent / "bin"
     folder.mkdir()
     killer = folder / "uv"
-    killer.write_text('#!/bin/sh\nkill -9 $PPID\nsleep 1.5\necho late > late\necho "# torn" >> uv.lock\n')
+    killer.write_text(
+        '#!/bin/sh\n[ "$1" != --version ] || exec echo uv 0.13.9\n'
+        'kill -9 $PPID\nsleep 1.5\necho late > late\necho "# torn" >> uv.lock\n'
+    )
     killer.chmod(0o755)
     path = demo.env["PATH"]
     demo.env["PATH"] = f"{folder}{os.pathsep}{path}"

@@ -47,6 +47,18 @@ dependencies = ["torch"]
 GROUPS = PYPROJECT + 'strategy = "groups"\nbackends = ["cpu", "cu132"]\n'
 BY_VARIABLES = GROUPS + 'default-backend = "none"\nenvironment = ".venv-{backend}"\n'
 LOCK = "version = 1\nrevision = 3\n"
+WITH_TORCH = f"""{LOCK}
+[[package]]
+name = "demo"
+version = "0.1.0"
+source = {{ virtual = "." }}
+dependencies = [{{ name = "torch" }}]
+
+[[package]]
+name = "torch"
+version = "2.14.1+cpu"
+source = {{ registry = "https://download.pytorch.org/whl/cpu" }}
+"""
 WORKSPACE = PYPROJECT + '\n[tool.uv.workspace]\nmembers = ["packages/*"]\n'
 UV = "#!/bin/sh\necho uv 0.13.9\n"
 
@@ -174,6 +186,7 @@ def test_the_same_answer(tmp_path: Path, pyproject: str, words: list[str]) -> No
 
 def test_variables_are_repeated(tmp_path: Path) -> None:
     place = in_sync(Place(tmp_path, BY_VARIABLES))
+    place.write("uv.lock", WITH_TORCH)
     place.slow("sync")
     (_, words, environ), *_ = place.fast("sync")
     assert words == [str(place.uv), "sync"]

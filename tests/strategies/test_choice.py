@@ -73,13 +73,16 @@ def chosen(
         ("sync", VARIABLE),
         ("run --group docs python", VARIABLE),
         ("sync --group torch-cu126", "torch-cpu torch-cu130"),
-        ("sync --only-group Torch_CU126", "torch-cpu torch-cu130"),
         ("sync --all-groups", VARIABLE),
         ("add numpy", VARIABLE),
     ],
 )
 def test_by_the_variable(tmp_path: Path, words: str, value: str) -> None:
     assert chosen(tmp_path, words) == Choice(variables={"UV_NO_GROUP": value})
+
+
+def test_an_only_group_that_is_named_says_all(tmp_path: Path) -> None:
+    assert chosen(tmp_path, "sync --only-group Torch_CU126") == Choice()
 
 
 @pytest.mark.parametrize(

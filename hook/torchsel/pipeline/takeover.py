@@ -63,7 +63,8 @@ class Takeover:
     def all_edits(self) -> tuple[Edit, ...]:
         """The edits, the table's last."""
         table = {key: self.table[key] for key in _ORDER if key in self.table}
-        return (*self.edits, SetValue(path=TABLE, value=table, comments=COMMENT))
+        comments = () if table.get("strategy") == "adopted" else COMMENT
+        return (*self.edits, SetValue(path=TABLE, value=table, comments=comments))
 
 
 class Base(NamedTuple):
