@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 TABLE = ("tool", "torchsel")
 COMMENT = (
-    "# torchsel takes torch's build by machine: the indexes pytorch-*, the sources to them and the groups",
-    "# torchsel and torch-* are its own; to undo all of it: torchsel deinit",
+    "torchsel takes torch's build by machine: the indexes pytorch-*, the sources to them and the groups",
+    "torchsel and torch-* are its own; to undo all of it: torchsel deinit",
 )
 """Lines above the table, which go with it."""
 
