@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.pages import guide
+from tests.support.processes import hearing
 from tests.support.toolbox import ROOT
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ requires-python = ">=3.11"
 dependencies = ["torch"]
 """
 TORCHSEL = f"{sys.executable} -P -m torchsel"
+HEARING = shlex.join(hearing("-P", "-m", "torchsel"))
+"""The same where signals are ignored around it, as under nohup."""
+
 COMMANDS = (
     "",
     "check",
@@ -160,8 +165,8 @@ def test_signals_are_as_a_shell_has_them(folder: Folder, words: str, tmp_path: P
     uv.chmod(0o755)
     search = f"{tmp_path}:{folder.env['PATH']}"
     if not words.startswith("--no-cache"):
-        folder.run(f"{TORCHSEL} {words}", PATH=search)
-    done = folder.run(f"{TORCHSEL} {words}", PATH=search)
+        folder.run(f"{HEARING} {words}", PATH=search)
+    done = folder.run(f"{HEARING} {words}", PATH=search)
     assert re.fullmatch(r"SigIgn:\s*0+\n", done.stdout), done
 
 
@@ -172,7 +177,7 @@ def test_a_signal_that_ends_uv_shows_in_the_exit_code(
     uv = tmp_path / "uv"
     uv.write_text(f"#!/bin/sh\nkill -{name} $$\n", encoding="utf-8")
     uv.chmod(0o755)
-    done = folder.run(f"{TORCHSEL} uv remove idna", PATH=f"{tmp_path}:{folder.env['PATH']}")
+    done = folder.run(f"{HEARING} uv remove idna", PATH=f"{tmp_path}:{folder.env['PATH']}")
     assert done.returncode == code
 
 

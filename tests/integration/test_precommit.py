@@ -111,13 +111,18 @@ def committed(project: Project, runner: Runner, config: str = CONFIG) -> None:
     project.run("git", "commit", "-q", "-m", "all")
 
 
-def test_check_passes_in_sync_on_any_machine(
-    project: MakeProject, hosts: dict[str, Path], runner: Runner
-) -> None:
+def committed_for_h200(project: MakeProject, hosts: dict[str, Path], runner: Runner) -> Project:
     demo = project(PYPROJECT)
     demo.torchsel("--host", str(hosts["h200"]))
     demo.uv("lock")
     committed(demo, runner)
+    return demo
+
+
+def test_check_passes_in_sync_on_any_machine(
+    project: MakeProject, hosts: dict[str, Path], runner: Runner
+) -> None:
+    demo = committed_for_h200(project, hosts, runner)
     # as on a service without network: no index, no uv, no machine to look at
     demo.env.update(UV_OFFLINE="1", TORCHSEL_HOST="/nonexistent", PATH="/usr/bin:/bin")
     assert "Passed" in runner.run(demo, "run", "--all-files").out
@@ -173,10 +178,7 @@ def test_a_run_that_edits_is_a_failure(project: MakeProject, hosts: dict[str, Pa
 def test_a_checkout_routes_for_this_machine(
     project: MakeProject, hosts: dict[str, Path], runner: Runner
 ) -> None:
-    demo = project(PYPROJECT)
-    demo.torchsel("--host", str(hosts["h200"]))
-    demo.uv("lock")
-    committed(demo, runner)
+    demo = committed_for_h200(project, hosts, runner)
     demo.run("git", "branch", "colleague")
     runner.run(demo, "install", "--hook-type", "post-checkout", "--hook-type", "post-merge")
     demo.env["TORCHSEL_HOST"] = str(hosts["gtx1080ti"])
@@ -191,10 +193,7 @@ def test_a_checkout_routes_for_this_machine(
 def test_a_checkout_runs_no_code_of_the_branch(
     project: MakeProject, hosts: dict[str, Path], runner: Runner
 ) -> None:
-    demo = project(PYPROJECT)
-    demo.torchsel("--host", str(hosts["h200"]))
-    demo.uv("lock")
-    committed(demo, runner)
+    demo = committed_for_h200(project, hosts, runner)
     demo.run("git", "branch", "ordinary")
     hostile = 'from pathlib import Path\nPath("../it-ran").touch()\nraise SystemExit(1)\n'
     (demo.root / "backend.py").write_text(hostile)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.slurm import free_ports
+from tests.support.slurm import PROJECT, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,19 +27,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 HOSTS = {"n1": "gpu=V100*4,driver=580.65.06", "n2": "gpu=H100*2,driver=580.65.06"}
-PROJECT = """\
-[project]
-name = "demo"
-version = "0.1.0"
-requires-python = ">=3.11"
-dependencies = ["torch"]
-
-[tool.torchsel]
-strategy = "groups"
-default-backend = "none"
-backends = ["cpu", "cu126", "cu132"]
-environment = ".venv-{backend}"
-"""
 DRIVER = """\
 import ray
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.slurm import Node, cluster, missing
+from tests.support.slurm import PROJECT, Node, cluster, missing
 from torchsel.hosts.inventory import read_inventory
 from torchsel.hosts.words import to_words
 
@@ -36,19 +36,6 @@ NODES = (
     ),
 )
 TORCHSEL = (sys.executable, "-m", "torchsel")
-PROJECT = """\
-[project]
-name = "demo"
-version = "0.1.0"
-requires-python = ">=3.11"
-dependencies = ["torch"]
-
-[tool.torchsel]
-strategy = "groups"
-default-backend = "none"
-backends = ["cpu", "cu126", "cu132"]
-environment = ".venv-{backend}"
-"""
 SHOW = "import os, torch; print(os.environ['SLURMD_NODENAME'], torch.__version__)"
 
 

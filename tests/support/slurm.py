@@ -20,6 +20,21 @@ PATH = os.pathsep.join(("/usr/sbin", "/usr/bin", "/sbin", "/bin"))
 START = 60.0
 """Seconds that the nodes may take until they are idle."""
 
+PROJECT = """\
+[project]
+name = "demo"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["torch"]
+
+[tool.torchsel]
+strategy = "groups"
+default-backend = "none"
+backends = ["cpu", "cu126", "cu132"]
+environment = ".venv-{backend}"
+"""
+"""One lock for a cluster, and an environment for each build."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.processes import hearing
 from tests.support.stand_ins import Environment, make_environment
 from tests.support.toolbox import HOSTS
 from tests.verify.test_verify import BLOCKED, NO_IMAGE, alive, raising
@@ -111,7 +112,7 @@ def test_a_signal_leaves_no_child_behind(
         count=2,
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "torchsel", "verify"], cwd=made.root, env=made.env, start_new_session=True
+        hearing("-m", "torchsel", "verify"), cwd=made.root, env=made.env, start_new_session=True
     )
     try:
         until = time.monotonic() + 60
@@ -122,6 +123,7 @@ def test_a_signal_leaves_no_child_behind(
         code = process.wait(20)
     finally:
         process.kill()
+        process.wait()
     assert code == (130 if number == signal.SIGINT else -number)
     assert not any(alive(int(pid)) for pid in pids.read_text().split())
     assert process.poll() is not None

@@ -13,6 +13,7 @@ from torchsel.pipeline import report
 from torchsel.pipeline.script import environment_python, plan_for_run
 from torchsel.project.toml_file import read_text
 from torchsel.uv.halves import for_script
+from torchsel.uv.program import dotted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
 _BLOCK = "# /// script"
 _NOT_FOR_SCRIPTS = frozenset(
-    {"--with", "-w", "--with-editable", "--with-requirements", "--env-file", "--no-sources", "--frozen"}
-) | {"--locked"}
+    (
+        *("--with", "-w", "--with-editable", "--with-requirements"),
+        *("--env-file", "--no-sources", "--frozen", "--locked"),
+    )
+)
 _OLDEST_UV = (0, 6, 10)
 """The first uv that has both ``sync --script`` and ``python find --script``."""
 
@@ -81,8 +85,10 @@ def _obstacle(call: UvCall, uv: Uv) -> str:
         return f"with {refused[0]} torchsel can't choose a torch for a script"
     version = uv.version()
     if version and version < _OLDEST_UV:
-        present, oldest = (".".join(map(str, numbers)) for numbers in (version, _OLDEST_UV))
-        return f"uv {present} can't make a script's environment, which {oldest} can ('uv self update')"
+        return (
+            f"uv {dotted(version)} can't make a script's environment, which {dotted(_OLDEST_UV)} can"
+            " ('uv self update')"
+        )
     return ""
 
 

@@ -16,7 +16,7 @@ from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.meaning import Meaning, Reader
 from torchsel.strategies.offers import base_ways, offers, rivals, targets
-from torchsel.strategies.protocol import Decision
+from torchsel.strategies.protocol import Decision, OneForAll
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adopted:
+class Adopted(OneForAll):
     """The strategy ``adopted``."""
 
     setting: Setting
@@ -93,25 +93,9 @@ class Adopted:
             item for item in entries if not item.local and item.public == decision.selection.torch
         ]
 
-    def release(self, decision: Decision, host: Host) -> None:
-        """The lock is the user's."""
-
     def drift(self, decision: Decision) -> str:
         """Nothing to be in sync with."""
         return ""
-
-    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:
-        """A backend that uv.lock knows nothing of."""
-        is_missing = locked is None and decision.chosen is not None
-        return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'" if is_missing else ""
-
-    def lock_gap(self, host: Host) -> str:
-        """What is chosen is looked for by itself."""
-        return ""
-
-    def forbidden(self) -> tuple[str, ...]:
-        """All is as the user wrote it."""
-        return ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

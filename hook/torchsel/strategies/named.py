@@ -26,7 +26,7 @@ from torchsel.strategies.packages import (
     routed_packages,
     way_to,
 )
-from torchsel.strategies.protocol import Decision
+from torchsel.strategies.protocol import Decision, OneForAll
 from torchsel.strategies.refusals import refuse_unfit
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Named:
+class Named(OneForAll):
     """The strategies ``groups`` and ``extras``."""
 
     setting: Setting
@@ -184,28 +184,12 @@ class Named:
         entries = requirements.locked_packages(self.setting.project.lock, ["torch"])
         return [item for item in entries if urls.get(item.registry or "") == decision.tag]
 
-    def release(self, decision: Decision, host: Host) -> None:
-        """No machine decides for the others."""
-
     def drift(self, decision: Decision) -> str:
         """A backend that is not offered, or an outdated routing."""
         if decision.chosen is None:
             tag = decision.tag
             return f"none of the {self.scope}s is for {tag}; add {tag!r} to tool.torchsel.backends"
         return "the routing is not what [tool.torchsel] generates; run 'torchsel'"
-
-    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:
-        """A backend that uv.lock knows nothing of."""
-        is_missing = locked is None and decision.chosen is not None
-        return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'" if is_missing else ""
-
-    def lock_gap(self, host: Host) -> str:
-        """What is chosen is looked for by itself."""
-        return ""
-
-    def forbidden(self) -> tuple[str, ...]:
-        """All that is offered is allowed."""
-        return ()
 
     def _refuse_what_never_fits(self) -> None:
         """Refuse a backend without a release that the project allows: uv would find no solution for it.

@@ -111,3 +111,23 @@ class Strategy(Protocol):
 
     def forbidden(self) -> tuple[str, ...]:
         """Why what is routed is not allowed, whatever the machine; nothing where it is."""
+
+
+class OneForAll:
+    """What strategies share whose file and uv.lock serve all machines, of which each chooses its part."""
+
+    def release(self, decision: Decision, host: Host) -> None:
+        """No machine decides for the others."""
+
+    def lock_drift(self, decision: Decision, host: Host, locked: Locked | None) -> str:
+        """A backend that uv.lock knows nothing of."""
+        is_missing = locked is None and decision.chosen is not None
+        return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'" if is_missing else ""
+
+    def lock_gap(self, host: Host) -> str:
+        """What is chosen is looked for by itself."""
+        return ""
+
+    def forbidden(self) -> tuple[str, ...]:
+        """All that the file offers is allowed."""
+        return ()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,6 +36,11 @@ _NOT_FOR_LOCK = frozenset({"UV_FROZEN", "UV_LOCKED", "UV_WORKING_DIR", "UV_WORKI
 """Variables that would keep ``uv lock`` from bringing uv.lock along, or lead it to another folder."""
 
 
+def dotted(version: tuple[int, ...]) -> str:
+    """``0.13.9`` for what `Uv.version` returns."""
+    return ".".join(map(str, version))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Uv:
     """A uv executable and the environment it is started in.
@@ -49,6 +54,8 @@ class Uv:
     descriptor: int | None = None
     told: tuple[str, ...] = ()
     start: Path | None = None
+    said: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
+    """Its version, once it was asked; copies with another environment share it."""
 
     def lock(self, folder: Path, *, upgrade: Iterable[str] = (), only_check: bool = False) -> str | None:
         """Run ``uv lock``, each of ``upgrade`` (PEP 508) passed as ``--upgrade-package``.
@@ -107,11 +114,16 @@ class Uv:
         return done.returncode == 0
 
     def version(self) -> tuple[int, ...]:
-        """Release of uv, ``(0, 13, 9)``; empty where it does not say.
+        """Release of uv, ``(0, 13, 9)``; empty where it does not say. It is asked once.
 
         Raises:
             MachineError: uv could not be started or did not end in time.
         """
+        if "version" not in self.said:
+            self.said["version"] = self._version()
+        return self.said["version"]
+
+    def _version(self) -> tuple[int, ...]:
         command = [str(self.program), "--version"]
         try:
             done = subprocess.run(  # noqa: S603 - an absolute path, no shell
@@ -134,8 +146,10 @@ class Uv:
         """
         version = self.version()
         if version and version < oldest:
-            present, needed = (".".join(map(str, numbers)) for numbers in (version, oldest))
-            msg = f"uv {present} is too old{purpose}, {needed} or newer is needed; update it: uv self update"
+            msg = (
+                f"uv {dotted(version)} is too old{purpose}, {dotted(oldest)} or newer is needed;"
+                " update it: uv self update"
+            )
             raise MachineError(msg)
 
     def check(self, arguments: Sequence[str]) -> str:

@@ -6,11 +6,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
-from torchsel.backend import Backend
+from torchsel.backend import Backend, known_backend
 from torchsel.catalog.kernels import driver_meets
 from torchsel.catalog.rows import Build
 from torchsel.config.keys import Config
-from torchsel.errors import ConfigError
 from torchsel.host import Vendor
 from torchsel.selection.case import Case
 from torchsel.selection.demand import Demand, Releases
@@ -38,10 +37,7 @@ def installed_backend(version: str, host: Host, catalog: Catalog) -> Backend | N
     if not tag:
         release = catalog.release(public)
         tag = (release.default_backend(host.platform) if release else None) or ""
-    try:
-        return Backend.parse(tag)
-    except ConfigError:
-        return None
+    return known_backend(tag)
 
 
 def known_build(version: str, host: Host, catalog: Catalog) -> Build | None:

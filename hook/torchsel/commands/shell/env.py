@@ -13,7 +13,7 @@ from torchsel.errors import MachineError
 from torchsel.pipeline import report
 from torchsel.shells import SHELLS
 from torchsel.strategies.choice import OLDEST_UV, VARIABLE, is_at_root, refuse
-from torchsel.uv.program import Uv, find_uv
+from torchsel.uv.program import Uv, dotted, find_uv
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -118,5 +118,7 @@ def _too_old(found: Inputs, environ: Mapping[str, str]) -> list[str]:
         return [str(error)]
     if version >= OLDEST_UV:
         return []
-    present, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST_UV))
-    return [f"uv {present} does not read {VARIABLE}; update it to {oldest} or newer, or use 'torchsel uv'"]
+    return [
+        f"uv {dotted(version)} does not read {VARIABLE}; update it to {dotted(OLDEST_UV)} or newer,"
+        " or use 'torchsel uv'"
+    ]
