@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from torchsel.errors import ConfigError
@@ -41,8 +42,9 @@ class Backend:
     release: tuple[int, ...] = ()
 
     @classmethod
+    @cache
     def parse(cls, tag: str) -> Backend:
-        """Read a tag such as ``cu130``.
+        """Read a tag such as ``cu130``; what a selection asks for every build of the catalog.
 
         Raises:
             ConfigError: it is none.

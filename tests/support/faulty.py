@@ -70,7 +70,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """How it ended: ``code`` is negative for a signal, ``steps`` counted only where nothing was to happen."""
+    """How it ended: ``code`` is negative for a signal, ``steps`` counted where it came to its end."""
 
     code: int
     err: str
@@ -147,8 +147,7 @@ def _be_torchsel(run: Run, output: int) -> None:
         counter.finish_held()
         sys.settrace(None)
         sys.stderr.flush()
-        if run.fault.at == 0:
-            os.write(2, f"\0{counter.count}".encode())
+        os.write(2, f"\0{counter.count}".encode())
     sys.settrace(None)
     os._exit(code)
 

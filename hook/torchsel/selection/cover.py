@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from torchsel.catalog.catalog import Catalog
-    from torchsel.catalog.rows import Architecture
+    from torchsel.catalog.rows import Architecture, Build
     from torchsel.config.keys import Config
     from torchsel.selection.demand import Demand
 
@@ -49,7 +49,8 @@ def covering(demand: Demand, config: Config, catalog: Catalog) -> tuple[str, ...
         vetoes={tag: tuple(vetoes(tag, demand, catalog)) for tag in catalog.tags},
     )
     machines = _known_machines(catalog, is_strict=config.cuda_compat == "strict")
-    offers = [offer for host in machines if (offer := _best_for(host, general))]
+    builds = catalog.builds(platform=_PLATFORM)
+    offers = [offer for host in machines if (offer := _best_for(host, general, builds))]
     chosen: list[Backend] = []
     while offers:
         counts = Counter(tag for offer in offers for tag in offer)
@@ -92,23 +93,22 @@ def _is_made(driver: str, known: Architecture) -> bool:
     return not is_old and not is_past
 
 
-def _best_for(host: Host, general: Case) -> frozenset[str]:
+def _best_for(host: Host, general: Case, builds: Collection[Build]) -> frozenset[str]:
     """The backends with the newest torch that runs on a machine, of a locked release where there is one."""
-    locked, allowed = general.releases.locked, general.releases.allowed
-    return _newest_for(host, general, locked) or _newest_for(host, general, allowed)
-
-
-def _newest_for(host: Host, general: Case, rows: Collection[str]) -> frozenset[str]:
-    """Those of the newest of ``rows`` that runs, one that is not disputed before others."""
     devices = {vendor: deciding(devices_of(host, vendor, general.catalog)) for vendor in VENDORS}
     case = replace(general, host=host, devices=devices)
+    releases = general.releases
+    return _newest_for(case, builds, releases.locked) or _newest_for(case, builds, releases.allowed)
+
+
+def _newest_for(case: Case, builds: Collection[Build], rows: Collection[str]) -> frozenset[str]:
+    """Those of the newest of ``rows`` that runs, one that is not disputed before others."""
     found: dict[bool, dict[str, str]] = {False: {}, True: {}}
-    for build in general.catalog.builds(platform=_PLATFORM):
-        backend = Backend.parse(build.backend)
+    for build in builds:
         offer = found[False]
         if offer and build.torch not in offer.values():
             break
-        if build.torch not in rows or not case.devices_for(backend):
+        if build.torch not in rows or not case.devices_for(Backend.parse(build.backend)):
             continue
         judged = assess(build, case)
         if not judged.faults:
