@@ -198,14 +198,27 @@ class Present:
 
     def own_lists(self, scope: Scope) -> frozenset[str]:
         """Normalised names of the groups or extras that are torchsel's."""
-        named = frozenset(map(canonical, self.alternatives(scope)))
-        return named | {ANCHOR_GROUP} if scope == "group" else named
+        return self._own_lists[scope]
+
+    @cached_property
+    def _own_lists(self) -> dict[Scope, frozenset[str]]:
+        named = {scope: frozenset(map(canonical, self.alternatives(scope))) for scope in LISTS}
+        return {**named, "group": named["group"] | {ANCHOR_GROUP}}
 
     def is_generated(self, scope: Scope, name: str) -> bool:
         """Whether a group or extra is torchsel's, and says no more than torchsel writes."""
-        listed, key = self._list(scope, canonical(name)), canonical(name)
-        is_plain = key == ANCHOR_GROUP or _is_generated(scope, key, listed, self.also)
-        return key in self.own_lists(scope) and is_plain
+        return canonical(name) in self._generated_lists[scope]
+
+    @cached_property
+    def _generated_lists(self) -> dict[Scope, frozenset[str]]:
+        return {
+            scope: frozenset(
+                name
+                for name in own
+                if name == ANCHOR_GROUP or _is_generated(scope, name, self._list(scope, name), self.also)
+            )
+            for scope, own in self._own_lists.items()
+        }
 
     @cached_property
     def also(self) -> frozenset[str]:
