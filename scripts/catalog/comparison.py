@@ -13,9 +13,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import Backend
-from torchsel.catalog.catalog import load_catalog, release_key
+from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.kernels import driver_meets
-from torchsel.config.keys import Config
+from torchsel.catalog.releases import release_key
+from torchsel.config.config import Config
 from torchsel.host import Accelerator, Host
 from torchsel.selection.select import Demand, select
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import Backend
-from torchsel.catalog.catalog import load_catalog, release_key
+from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.releases import release_key
 from torchsel.catalog.rows import Build
 
 if TYPE_CHECKING:

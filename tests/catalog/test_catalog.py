@@ -8,8 +8,10 @@ import pytest
 
 from torchsel.backend import Backend
 from torchsel.catalog import rows as tables
-from torchsel.catalog.catalog import load_catalog, release_key
-from torchsel.catalog.rows import DATA, Build, build_from_row
+from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import DATA, Build
+from torchsel.config.builds import build_from_row
 from torchsel.errors import ConfigError
 
 CATALOG = load_catalog()

@@ -9,8 +9,9 @@ import pytest
 
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import Build
+from torchsel.config.builds import read_catalog
 from torchsel.config.keys import parse_config
-from torchsel.config.values import InsideError, read_catalog
+from torchsel.config.values import InsideError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from torchsel.cli import main
-from torchsel.config.keys import KEYS, Config, parse_config
+from torchsel.config.config import Config
+from torchsel.config.keys import KEYS, parse_config
 from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError
 

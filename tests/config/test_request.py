@@ -9,12 +9,8 @@ import pytest
 
 from torchsel import probes
 from torchsel.catalog.rows import Build
-from torchsel.config.keys import Config
-from torchsel.config.request import (
-    Request,
-    resolve_host,
-    resolve_request,
-)
+from torchsel.config.config import Config, Request
+from torchsel.config.request import resolve_host, resolve_request
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
 

@@ -12,7 +12,8 @@ import fastjsonschema
 import pytest
 
 from tests.support.toolbox import ROOT
-from torchsel.config.keys import KEYS, Config, parse_config
+from torchsel.config.config import Config
+from torchsel.config.keys import KEYS, parse_config
 from torchsel.config.schema import schema, to_text
 from torchsel.errors import ConfigError
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from torchsel.project.lock import is_in_lock
+from torchsel.project.project import Project, TomlFile
 from torchsel.project.reach import Part, own_parts, reached
-from torchsel.project.requirements import is_in_lock
-from torchsel.project.toml_file import TomlFile
-from torchsel.project.workspace import Project
 
 LOCK = """\
 [manifest.dependency-groups]

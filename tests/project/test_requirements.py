@@ -10,23 +10,12 @@ import pytest
 
 from torchsel.errors import DemandError
 from torchsel.host import Host
-from torchsel.project.requirements import (
-    Locked,
-    bounds,
-    direct_requirements,
-    environment,
-    locked_here,
-    locked_packages,
-    marker_holds,
-    newest_first,
-    parse_requirement,
-    pinned_local,
-    pinned_marker,
-    project_python,
-    specifiers,
-)
-from torchsel.project.toml_file import TomlFile
-from torchsel.project.workspace import Project
+from torchsel.project.lock import Locked, locked_here, locked_packages
+from torchsel.project.markers import environment, marker_holds
+from torchsel.project.project import Project, TomlFile
+from torchsel.project.python import project_python
+from torchsel.project.requirement import newest_first, parse_requirement
+from torchsel.project.requirements import pinned_local, pinned_marker, specifiers
 
 LINUX = Host(system="linux", machine="x86_64", kernel="6.8.0-45-generic")
 WINDOWS = Host(system="win32", machine="x86_64")
@@ -125,7 +114,7 @@ def test_members_count_and_their_bounds_do_not() -> None:
     member = dependencies("torch<2.8") + "[tool.uv]\nconstraint-dependencies = ['torch<2.1']"
     both = project(dependencies("lightning"), member)
     assert specifiers(both, "torch", host=LINUX, python=None) == ("<2.8",)
-    assert bounds(both) == []
+    assert both.bounds == ()
 
 
 def test_places() -> None:
@@ -133,7 +122,7 @@ def test_places() -> None:
         "[project.optional-dependencies]\nx = ['b']\n[dependency-groups]\ndev = ['C_c']\ntorchsel = ['d']\n"
         "train = ['e']\n[tool.uv]\ndev-dependencies = ['f']\nconstraint-dependencies = ['g']\n"
     )
-    found = direct_requirements(project(text, dependencies("h")))
+    found = project(text, dependencies("h")).required
     assert [(item.place, item.name) for item in found] == [
         ("project.dependencies", "a"),
         ("project.optional-dependencies.x", "b"),
@@ -142,7 +131,7 @@ def test_places() -> None:
         ("tool.uv.dev-dependencies", "f"),
         ("project.dependencies", "h"),
     ]
-    assert [(item.place, item.name) for item in bounds(project(text))] == [
+    assert [(item.place, item.name) for item in project(text).bounds] == [
         ("tool.uv.constraint-dependencies", "g")
     ]
 
@@ -157,8 +146,8 @@ def test_places() -> None:
     ],
 )
 def test_malformed_lists_are_left_to_uv(text: str) -> None:
-    assert direct_requirements(project(text)) == []
-    assert bounds(project(text)) == []
+    assert project(text).required == ()
+    assert project(text).bounds == ()
 
 
 def test_nested_too_deeply_is_left_to_uv() -> None:
@@ -197,7 +186,7 @@ def test_bounds_of_a_list_that_a_user_wrote_for_an_index_of_torchsels_name() -> 
         project(text % listed + index) for listed in ('gpu = ["torch==2.11.0"]', 'gpu = ["torch"]')
     )
     assert specifiers(users, "torch", host=LINUX, python=None) == ("==2.11.0",)
-    assert direct_requirements(ours) == []
+    assert ours.required == ()
 
 
 def test_too_many_specifiers_are_refused_in_time() -> None:

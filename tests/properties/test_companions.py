@@ -12,7 +12,7 @@ import pytest
 
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import DATA
-from torchsel.config.keys import Config
+from torchsel.config.config import Config
 from torchsel.host import Host, parse_host
 from torchsel.selection.select import Demand, select
 

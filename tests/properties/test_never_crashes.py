@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from torchsel.catalog.catalog import load_catalog
-from torchsel.config.keys import Config
+from torchsel.config.config import Config
 from torchsel.errors import TorchselError
 from torchsel.host import Host, parse_host
 from torchsel.selection.select import Demand, best_release, buildable, select

@@ -8,7 +8,7 @@ import pytest
 
 from tests.selection.test_select import B580, GTX1080TI, H200, RX7900, linux, pick, told
 from torchsel.catalog.catalog import load_catalog
-from torchsel.config.keys import Config
+from torchsel.config.config import Config
 from torchsel.selection.select import Demand, buildable
 
 if TYPE_CHECKING:

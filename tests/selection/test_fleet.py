@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from torchsel.catalog.catalog import load_catalog
-from torchsel.config.keys import Config
+from torchsel.config.config import Config
 from torchsel.errors import ConfigError
 from torchsel.hosts.words import parse_words
 from torchsel.selection.demand import Demand

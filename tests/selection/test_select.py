@@ -7,7 +7,7 @@ import pytest
 
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import Broken, Build
-from torchsel.config.keys import Config
+from torchsel.config.config import Config
 from torchsel.errors import ConfigError, MachineError
 from torchsel.host import Accelerator, Host
 from torchsel.selection.select import Demand, Selection, best_release, buildable, select

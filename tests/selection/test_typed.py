@@ -9,7 +9,7 @@ import pytest
 
 from torchsel.backend import Backend
 from torchsel.config.keys import parse_config
-from torchsel.project.added import Added
+from torchsel.project.requirement import Added
 from torchsel.selection.selection import Remedy, Selection, WayOut
 from torchsel.selection.typed import add_commands, backends_line, command, remove_commands
 

@@ -17,8 +17,7 @@ from tests.support.toml_writer import MARK, Writer
 from torchsel.backend import Backend
 from torchsel.pipeline.inputs import Options, strategy_in
 from torchsel.pipeline.plan import make_plan
-from torchsel.project.toml_file import TomlFile
-from torchsel.project.workspace import Project
+from torchsel.project.project import Project, TomlFile
 
 if TYPE_CHECKING:
     from random import Random

@@ -10,7 +10,7 @@ import pytest
 from tests.support.toolbox import HOSTS
 from tests.verify.conftest import CPU, H100, PASCAL
 from torchsel.catalog.catalog import load_catalog
-from torchsel.config.values import read_catalog
+from torchsel.config.builds import read_catalog
 from torchsel.host import Host, parse_host
 from torchsel.verify.feedback import (
     installed_backend,

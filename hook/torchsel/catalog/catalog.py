@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import Backend
+from torchsel.catalog.packages import PackageTables, load_packages
+from torchsel.catalog.releases import release_key
 from torchsel.catalog.rows import (
     AmdIndex,
     Architecture,
     Broken,
     Build,
-    Cap,
-    Companion,
-    CompanionIndex,
     Driver,
     Gpu,
     Held,
     IndexOnly,
-    Package,
     Release,
+    matches,
     read_table,
 )
 
@@ -33,19 +31,8 @@ Verdict = Literal["broken", "disputed"]
 _FAMILIES = ("cuda", "rocm", "xpu", "cpu")
 
 
-@lru_cache(maxsize=512)
-def release_key(text: str) -> tuple[int, ...]:
-    """A dotted release as numbers, so that ``2.10.0`` sorts after ``2.9.1``; any other part counts as 0."""
-    return tuple(int(part) if part.isascii() and part.isdigit() else 0 for part in text.split("."))
-
-
-def release_text(release: tuple[int, ...]) -> str:
-    """A release as text, ``13.0``."""
-    return ".".join(map(str, release))
-
-
 @dataclass(frozen=True, kw_only=True)
-class Catalog:
+class Catalog(PackageTables):
     """All tables. ``builds`` are in the order of preference: newest torch first, then newest backend.
 
     ``is_narrowed`` tells that only builds that a project offers, at the releases it has locked, are listed:
@@ -58,12 +45,7 @@ class Catalog:
     architectures: tuple[Architecture, ...]
     broken: tuple[Broken, ...]
     amd_index: tuple[AmdIndex, ...]
-    index_only: tuple[IndexOnly, ...]
     held: tuple[Held, ...]
-    packages: tuple[Package, ...]
-    companions: tuple[Companion, ...]
-    companion_indexes: tuple[CompanionIndex, ...]
-    caps: tuple[Cap, ...]
     gpus: tuple[Gpu, ...]
     is_narrowed: bool = False
 
@@ -177,64 +159,6 @@ class Catalog:
                     return row.reason
         return ""
 
-    def has_package(self, backend: str, package: str) -> bool:
-        """Whether the backend's index is known to have the package; an index answers 403 for any other."""
-        rows: list[Package | IndexOnly] = [*self.packages, *self.index_only]
-        return any(row.package == package and _matches(row.backends, backend) for row in rows)
-
-    def index_of(self, package: str, backend: str) -> str | None:
-        """The backend from whose index a package comes beside torch of ``backend``, None for uv's default."""
-        if self.has_package(backend, package):
-            return backend
-        beside = [row.index for row in self.companions if row.package == package and row.is_beside(backend)]
-        return next(filter(None, beside), None)
-
-    def companion_index(self, package: str, backend: str) -> tuple[str, str] | None:
-        """Name and URL of another party's index with the package's builds for ``backend``, None for none."""
-        for row in self.companion_indexes:
-            if row.package == package and _matches(row.backends, backend):
-                return row.index.format(backend=backend), row.url.format(backend=backend)
-        return None
-
-    @cached_property
-    def companion_templates(self) -> frozenset[tuple[str, str]]:
-        """Name and URL of each other party's indexes, with ``{backend}``."""
-        return frozenset((row.index, row.url) for row in self.companion_indexes)
-
-    @cached_property
-    def companion_packages(self) -> frozenset[str]:
-        """Every package that some other party's index has builds of, by backend."""
-        return frozenset(row.package for row in self.companion_indexes)
-
-    @cached_property
-    def routable_packages(self) -> frozenset[str]:
-        """Every package with builds by backend that some index has, the index-only ones left out."""
-        return frozenset(row.package for row in self.packages)
-
-    @cached_property
-    def deciding_packages(self) -> frozenset[str]:
-        """Every package that a choice of torch looks at."""
-        companions = {row.package for row in self.companions}
-        return frozenset({"torchvision", *companions, *(row.package for row in self.caps)})
-
-    def cap_on_torch(self, package: str, version: str | None) -> str:
-        """The specifier of torch that a release of a package, None for its newest, has; empty for none."""
-        rows = [row for row in self.caps if row.package == package]
-        if version is None:
-            newest = max(rows, key=lambda row: release_key(row.version_from), default=None)
-            return newest.torch if newest else ""
-        within = (
-            row.torch
-            for row in rows
-            if release_key(row.version_from) <= release_key(version) < release_key(row.version_until)
-        )
-        return next(within, "")
-
-    @cached_property
-    def family_packages(self) -> frozenset[str]:
-        """Every package with builds by backend, those that only one backend's index has included."""
-        return self.routable_packages | {row.package for row in self.index_only}
-
     def driver_minimum(
         self, cuda: tuple[int, ...], system: str, mode: Literal["minor", "strict"] = "minor"
     ) -> str | None:
@@ -290,6 +214,7 @@ class Catalog:
 @cache
 def load_catalog() -> Catalog:
     """The catalog that comes with the package."""
+    beside = load_packages()
     return Catalog(
         all_builds=read_table("builds", Build),
         release_table=read_table("releases", Release),
@@ -297,13 +222,13 @@ def load_catalog() -> Catalog:
         architectures=read_table("architectures", Architecture),
         broken=read_table("broken", Broken),
         amd_index=read_table("amd_index", AmdIndex),
-        index_only=read_table("index_only", IndexOnly),
         held=read_table("held", Held),
-        packages=read_table("packages", Package),
-        companions=read_table("companions", Companion),
-        companion_indexes=read_table("companion_indexes", CompanionIndex),
-        caps=read_table("caps", Cap),
         gpus=read_table("gpus", Gpu),
+        index_only=beside.index_only,
+        packages=beside.packages,
+        companions=beside.companions,
+        companion_indexes=beside.companion_indexes,
+        caps=beside.caps,
     )
 
 
@@ -322,8 +247,4 @@ def _preference(build: Build) -> tuple[object, ...]:
 def _is_for(row: Held | IndexOnly, backend: str, torch: str) -> bool:
     release = release_key(torch)
     is_before_end = not row.torch_until or release < release_key(row.torch_until)
-    return _matches(row.backends, backend) and release_key(row.torch_from) <= release and is_before_end
-
-
-def _matches(patterns: tuple[str, ...], tag: str) -> bool:
-    return any(fnmatchcase(tag, pattern) for pattern in patterns)
+    return matches(row.backends, backend) and release_key(row.torch_from) <= release and is_before_end

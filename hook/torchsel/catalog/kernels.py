@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from torchsel.catalog.catalog import release_key
+from torchsel.catalog.releases import release_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from re import ASCII, fullmatch
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from torchsel.backend import Backend
-from torchsel.errors import ConfigError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -145,7 +141,7 @@ class Companion:
 
     def is_beside(self, tag: str) -> bool:
         """Whether the row is about torch of this backend."""
-        return any(fnmatchcase(tag, pattern) for pattern in self.backends)
+        return matches(self.backends, tag)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,6 +185,11 @@ class Gpu:
     source: str
 
 
+def matches(patterns: Iterable[str], tag: str) -> bool:
+    """Whether one of the patterns (``cu*``) is for a backend's tag."""
+    return any(fnmatchcase(tag, pattern) for pattern in patterns)
+
+
 def read_table(name: str, row: type[RowT]) -> tuple[RowT, ...]:
     """The rows of ``data/{name}.csv``."""
     return read_rows(DATA / f"{name}.csv", row)
@@ -198,69 +199,22 @@ def read_rows(path: Path, row: type[RowT]) -> tuple[RowT, ...]:
     """The rows of a table, whose header has the names of the fields of ``row`` and maybe more."""
     header, *lines = path.read_text(encoding="utf-8").splitlines()
     names = header.split(",")
-    legal, lists = _field_names(row), _list_fields(row)
-    rows = (_values(names, line.split(","), lists) for line in lines)
+    legal, lists = field_names(row), list_fields(row)
+    rows = (values(names, line.split(","), lists) for line in lines)
     return tuple(row(**{name: value for name, value in cells.items() if name in legal}) for cells in rows)
 
 
-def build_from_row(row: Mapping[str, object], *, where: str) -> Build:
-    """A build from a row with the fields of ``builds.csv``; a list may also be text with spaces.
-
-    ``where`` names the row in errors.
-
-    Raises:
-        ConfigError: a field is missing, unknown, of the wrong kind or malformed; all faults at once.
-    """
-    legal = _field_names(Build)
-    known = ", ".join(legal)
-    problems = [f"{where}.{key}: unknown field; the fields are {known}" for key in row if key not in legal]
-    problems += [f"{where}.{key}: is missing" for key in ("torch", "backend", "platform") if not row.get(key)]
-    problems += [f"{where}.{key}: expected text" for key, value in row.items() if not _is_text(value)]
-    text = {key: value if isinstance(value, str) else " ".join(_texts(value)) for key, value in row.items()}
-    if not problems:
-        problems = [f"{where}.{problem}" for problem in _malformed(text)]
-    if problems:
-        raise ConfigError(*problems)
-    return Build(**_values(list(text), list(text.values()), _list_fields(Build)))
-
-
-def _malformed(row: Mapping[str, str]) -> Iterator[str]:
-    """Every field of a row that does not look like what it names, as ``field: what is wrong``."""
-    if not fullmatch(r"\d+\.\d+\.\d+", row["torch"], ASCII):
-        yield f"torch: {row['torch']!r} is not a release such as '2.16.0'"
-    if not fullmatch(r"(linux|macos|win)_[a-z0-9_]+", row["platform"], ASCII):
-        yield f"platform: {row['platform']!r} is not a platform such as 'linux_x86_64' or 'win_amd64'"
-    for python in row.get("python", "").split():
-        if not fullmatch(r"3\.\d+t?", python, ASCII):
-            yield f"python: {python!r} is not a Python release such as '3.13' or '3.13t'"
-    try:
-        family = Backend.parse(row["backend"]).family
-    except ConfigError as error:
-        yield f"backend: {error}"
-        return
-    pattern, example = (r"gfx[0-9a-f]+", "gfx942") if family == "rocm" else (r"\d+\.\d+", "9.0")
-    for key in ("kernels", "ptx"):
-        for kernel in row.get(key, "").split():
-            if not fullmatch(pattern, kernel, ASCII):
-                yield f"{key}: {kernel!r} is not what {row['backend']} builds have, such as {example!r}"
-
-
-def _field_names(row: type[Any]) -> tuple[str, ...]:
+def field_names(row: type[Any]) -> tuple[str, ...]:
+    """The columns that a kind of row has."""
     return tuple(field.name for field in fields(row))
 
 
-def _list_fields(row: type[Any]) -> frozenset[str]:
+def list_fields(row: type[Any]) -> frozenset[str]:
+    """Those of them that are lists, written with spaces."""
     return frozenset(field.name for field in fields(row) if str(field.type).startswith("tuple"))
 
 
-def _values(names: list[str], cells: list[str], lists: frozenset[str]) -> dict[str, Any]:
+def values(names: list[str], cells: list[str], lists: frozenset[str]) -> dict[str, Any]:
+    """Cells by their column, lists as tuples."""
     pairs = zip(names, cells, strict=True)
     return {name: tuple(cell.split()) if name in lists else cell for name, cell in pairs}
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and len(_texts(value)) == len(value))
-
-
-def _texts(value: object) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

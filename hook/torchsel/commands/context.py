@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torchsel.project.workspace import current_folder
+from torchsel.project.folders import current_folder
 from torchsel.uv.call import UvCall, read_uv_call
 
 if TYPE_CHECKING:

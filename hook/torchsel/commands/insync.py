@@ -9,7 +9,7 @@ from torchsel.pipeline import report
 from torchsel.pipeline.apply import Mode, Outcome, apply
 from torchsel.pipeline.inputs import Inputs, Options, read_inputs
 from torchsel.pipeline.missing import learn, unlearn
-from torchsel.project.requirements import is_in_lock
+from torchsel.project.lock import is_in_lock
 from torchsel.uv.call import CHANGES_LOCK, UvCall
 from torchsel.uv.halves import for_lock
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.answer import Draft
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
     from torchsel.uv.program import Uv
 
 

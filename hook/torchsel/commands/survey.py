@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torchsel.errors import NoProjectError
 from torchsel.pipeline import report
 from torchsel.pipeline.inputs import Inputs, Options, read_inputs
-from torchsel.project.workspace import find_pyproject
+from torchsel.project.folders import find_pyproject
 
 if TYPE_CHECKING:
     from torchsel.commands.context import Context

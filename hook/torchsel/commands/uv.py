@@ -18,8 +18,9 @@ from torchsel.pipeline import prepare, report
 from torchsel.pipeline.doubts import doubts
 from torchsel.pipeline.inputs import Inputs, Options, decide, strategy_in
 from torchsel.project.environment import has_place
-from torchsel.project.present import canonical
-from torchsel.project.workspace import Project, find_pyproject, load_project
+from torchsel.project.folders import find_pyproject
+from torchsel.project.places import canonical
+from torchsel.project.workspace import load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
 from torchsel.strategies.choice import choose
 from torchsel.strategies.offers import targets
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from torchsel.answer import Answer, Draft
     from torchsel.commands.context import Context
+    from torchsel.project.project import Project
     from torchsel.strategies.protocol import Strategy
 
     Note = Callable[[], None]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from torchsel.backend import DEFAULT_INDEX_URL, Backend, Channel
+from torchsel.backend import DEFAULT_INDEX_URL, Channel
 from torchsel.config import values
+from torchsel.config.builds import read_catalog
 from torchsel.config.companions import read_also, read_companions
+from torchsel.config.config import Config, CudaCompat, Fallback, Gpus, Strategy
 from torchsel.config.tags import checker, wrong_tags
 from torchsel.errors import ConfigError
 from torchsel.host import Vendor
@@ -17,58 +19,8 @@ from torchsel.host import Vendor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from torchsel.catalog.rows import Build
-
-Strategy = Literal["pin", "groups", "extras", "adopted"]
-CudaCompat = Literal["minor", "strict"]
-Gpus = Literal["all", "best"]
-Fallback = Literal["cpu", "error"]
 
 TABLE = "tool.torchsel"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Config:
-    """A valid ``[tool.torchsel]``; field names are the keys with dashes as underscores.
-
-    ``backends`` are the allowed tags, None for all the catalog has; ``names`` maps a group or extra name
-    to its backend where the table form was used. ``max_cuda`` is a CUDA release, ``(12, 9)`` or ``(12,)``.
-    ``backend`` is None where the table does not say, so that ``tool.uv.torch-backend`` is asked next.
-    ``also`` are requirements by backend, family, or family with its major; None where the key is not there.
-    ``catalog`` are builds that this project adds to torchsel's catalog, or has in place of its rows::
-
-        [[tool.torchsel.catalog.builds]]
-        torch = "2.16.0"
-        backend = "cu134"
-        platform = "linux_x86_64"
-        python = ["3.12", "3.13"]        # any, where left out
-        kernels = ["9.0", "10.0"]        # compute capabilities or gfx targets; unknown, where left out
-    """
-
-    backend: str | None = None
-    strategy: Strategy = "pin"
-    backends: tuple[str, ...] | None = None
-    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    packages: tuple[str, ...] | None = None
-    exclude: tuple[str, ...] = ()
-    index_url: str = DEFAULT_INDEX_URL
-    channel: Channel = "stable"
-    cuda_compat: CudaCompat = "minor"
-    gpus: Gpus = "all"
-    vendors: tuple[Vendor, ...] = ("nvidia", "amd", "intel")
-    fallback: Fallback = "cpu"
-    max_cuda: tuple[int, ...] | None = None
-    default_backend: str = "pypi"
-    same_torch: bool = False
-    environment: str | None = None
-    also: Mapping[str, tuple[str, ...]] | None = None
-    companions: tuple[str, ...] = ()
-    catalog: tuple[Build, ...] = ()
-
-    def admits(self, backend: Backend) -> bool:
-        """Whether ``max-cuda`` admits the backend; a cap of a major alone admits all its releases."""
-        cap = self.max_cuda
-        return cap is None or backend.family != "cuda" or backend.release[: len(cap)] <= cap
 
 
 def parse_config(
@@ -259,7 +211,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
             default=(),
         ),
         "catalog": Key(
-            read=values.read_catalog,
+            read=read_catalog,
             doc="builds that torchsel's catalog lacks or has wrong: tables in `catalog.builds`, with the"
             " fields of its own rows",
         ),

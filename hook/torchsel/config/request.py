@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.catalog.tags import expected
+from torchsel.config.config import Request
 from torchsel.config.tags import check_backend
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
@@ -14,16 +15,8 @@ from torchsel.hosts.load import read_host
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torchsel.config.keys import Config
+    from torchsel.config.config import Config
     from torchsel.probes.findings import Finding
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """The backend asked for (``auto`` or a tag) and where the wish stands."""
-
-    backend: str = "auto"
-    source: str = "default"
 
 
 def resolve_request(

@@ -10,6 +10,7 @@ from torchsel.backend import TAG_PATTERN
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import Build
 from torchsel.config import values
+from torchsel.config.builds import read_catalog
 from torchsel.config.companions import ALSO_KEY_PATTERN, read_also, read_companions
 from torchsel.config.keys import KEYS, TABLE, Key
 from torchsel.host import Vendor
@@ -156,7 +157,7 @@ _SHAPES: Mapping[Callable[[object], Any], Callable[[], dict[str, Any]]] = {
     values.read_index_url: _index_url,
     values.read_max_cuda: _max_cuda,
     values.read_environment: _environment,
-    values.read_catalog: _catalog,
+    read_catalog: _catalog,
     values.read_flag: lambda: {"type": "boolean"},
 }
 """What each reader takes."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torchsel.backend import DEFAULT_INDEX_URL, is_tag
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.tags import check_tag
-from torchsel.config import values
+from torchsel.config.builds import read_catalog
 from torchsel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def checker(table: Mapping[str, object], *, any_tag: bool) -> Callable[[str], Ba
     url = table.get("index-url", DEFAULT_INDEX_URL)
     index_url = url.rstrip("/") if isinstance(url, str) else DEFAULT_INDEX_URL
     try:
-        rows = values.read_catalog(table.get("catalog", []))
+        rows = read_catalog(table.get("catalog", []))
     except ValueError:
         rows = ()
     return partial(check_backend, rows=rows, index_url=index_url, any_tag=any_tag)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from torchsel.errors import ConfigError
 from torchsel.host import Vendor
 from torchsel.project.environment import check_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from torchsel.catalog.rows import Build
 
 
 class InsideError(ValueError):
@@ -170,40 +167,6 @@ def read_max_cuda(value: object) -> tuple[int, ...]:
     if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
         raise ValueError(f"{value!r} is not a CUDA release such as '12.9' or '12'")
     return tuple(map(int, parts))
-
-
-def read_catalog(value: object) -> tuple[Build, ...]:
-    """Builds as tables: a list of them, or a table that has the list as ``builds``.
-
-    Raises:
-        InsideError: with every fault of every row.
-    """
-    place, rows = "", value
-    if isinstance(value, dict):
-        if unknown := [f".{key}: unknown key; there is only 'builds'" for key in value if key != "builds"]:
-            raise InsideError(*unknown)
-        place, rows = ".builds", value.get("builds", [])
-    if not isinstance(rows, list):
-        raise InsideError(f"{place}: expected a list of tables, found {kind(rows)}")
-    builds: list[Build] = []
-    faults: list[str] = []
-    for at, row in enumerate(rows):
-        try:
-            builds.append(_build(row, f"{place}[{at}]"))
-        except ConfigError as error:
-            faults += error.problems
-    if faults:
-        raise InsideError(*faults)
-    return tuple(builds)
-
-
-def _build(row: object, where: str) -> Build:
-    from torchsel.catalog.rows import build_from_row  # noqa: PLC0415 - seldom needed
-
-    if not isinstance(row, dict):
-        msg = f"{where}: expected a table, found {kind(row)}"
-        raise ConfigError(msg)
-    return build_from_row(row, where=where)
 
 
 def kind(value: object) -> str:

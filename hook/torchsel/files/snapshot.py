@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
 
 
 class Snapshot:

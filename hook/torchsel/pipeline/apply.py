@@ -11,7 +11,7 @@ from torchsel.pipeline.holds import holds, may_move, routed_releases
 from torchsel.pipeline.inputs import Inputs, again
 from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.plan import Plan, make_plan, plan_for
-from torchsel.project import requirements
+from torchsel.project.lock import locked_here, locked_packages
 from torchsel.project.workspace import load_project
 from torchsel.routing.wanted import Routing
 from torchsel.strategies.table import oldest_uv
@@ -151,11 +151,11 @@ def lock_is_due(inputs: Inputs, plan: Plan, mode: Mode) -> bool:
         return False
     if mode.upgrade:
         return True
-    entries = requirements.locked_packages(inputs.project.lock, ["torch"])
+    entries = locked_packages(inputs.project.lock, ["torch"])
     if not entries:
         return False
     strategy, decision = inputs.strategy, inputs.decision
-    here = requirements.locked_here(strategy.locked(decision), inputs.host, inputs.python)
+    here = locked_here(strategy.locked(decision), inputs.host, inputs.python)
     if plan.is_in_sync and strategy.lock_drift(decision, inputs.host, next(iter(here), None)):
         return True
     wanted = strategy.release(decision, inputs.host)

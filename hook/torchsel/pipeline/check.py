@@ -8,17 +8,13 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from torchsel.backend import Backend
-from torchsel.config.keys import Config
+from torchsel.config.config import Config
 from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan
-from torchsel.project.present import canonical
-from torchsel.project.requirements import (
-    environment,
-    locked_here,
-    locked_packages,
-    marker_holds,
-    parse_requirement,
-)
+from torchsel.project.lock import locked_here, locked_packages
+from torchsel.project.markers import environment, marker_holds
+from torchsel.project.places import canonical
+from torchsel.project.requirement import parse_requirement
 from torchsel.selection.demand import Demand
 from torchsel.selection.select import select
 from torchsel.strategies.companions import beside
@@ -33,7 +29,7 @@ if TYPE_CHECKING:
     from torchsel.host import Host
     from torchsel.pipeline.inputs import Inputs
     from torchsel.pipeline.plan import Plan
-    from torchsel.project.requirements import Locked
+    from torchsel.project.lock import Locked
     from torchsel.selection.selection import Selection
     from torchsel.strategies.companions import Beside
     from torchsel.strategies.protocol import Strategy

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from torchsel.pipeline.inputs import Inputs, Options
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
     from torchsel.uv.program import Uv
 
 

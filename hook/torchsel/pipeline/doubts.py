@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import backend_of_url
 from torchsel.errors import MachineError
-from torchsel.project.present import canonical
+from torchsel.project.places import canonical
 from torchsel.project.reach import Part, reached
-from torchsel.project.requirements import parse_requirement
+from torchsel.project.requirement import parse_requirement
 from torchsel.strategies.packages import named_packages
 from torchsel.strategies.synced import comes_to
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.errors import MachineError
-from torchsel.project import requirements
+from torchsel.project.python import project_python
 from torchsel.selection.fleet import Fleet, Member, one_backend_for
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def backend_for(strategy: Strategy, hosts: Iterable[NamedHost]) -> str:
         MachineError: no one backend does; with what each machine would take.
     """
     setting, offered = strategy.setting, strategy.alternatives
-    python = requirements.project_python(setting.project.folder)
+    python = project_python(setting.project.folder)
     members = [
         Member(name=item.name, host=item.host, demand=setting.demand(item.host, python)) for item in hosts
     ]

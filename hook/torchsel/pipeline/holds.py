@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchsel.project import requirements
+from torchsel.project.lock import locked_packages
+from torchsel.project.requirement import newest_first
 from torchsel.strategies.companions import companions_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from torchsel.pipeline.inputs import Inputs
     from torchsel.pipeline.plan import Plan
-    from torchsel.project.requirements import Locked
+    from torchsel.project.lock import Locked
     from torchsel.uv.program import Uv
 
 
@@ -79,7 +80,7 @@ def kept(found: Inputs, plan: Plan) -> Holds:
     free = [bounded[0], *(name for name in locked if name != "torch")]
     tries = [exact, bounded, free]
     if companions_in(found, plan) and locked["torch"]:
-        newest = requirements.newest_first(item.public for item in locked["torch"])[0]
+        newest = newest_first(item.public for item in locked["torch"])[0]
         tries.append([f"torch<={newest}", *free[1:]])
     distinct = tuple(dict.fromkeys(tuple(each) for each in tries))
     return Holds(tries=distinct, dated=_dated(found, plan))
@@ -94,7 +95,7 @@ def may_move(found: Inputs, plan: Plan) -> Iterator[str]:
     """A sentence where companions come to a locked torch, which they may not have builds for."""
     locked = _locked(found, plan)
     added = ", ".join(name for name in companions_in(found, plan) if name not in locked)
-    releases = ", ".join(requirements.newest_first(item.public for item in locked["torch"]))
+    releases = ", ".join(newest_first(item.public for item in locked["torch"]))
     if added and releases:
         yield f"{added} requires the torch that it was built for: torch {releases} may have to go back for it"
 
@@ -108,7 +109,7 @@ def _locked(found: Inputs, plan: Plan) -> dict[str, list[Locked]]:
     """What uv.lock has of the torch family, torch first."""
     family = found.catalog.family_packages | plan.routing.sources.keys()
     locked: dict[str, list[Locked]] = {"torch": []}
-    for item in requirements.locked_packages(found.project.lock, family):
+    for item in locked_packages(found.project.lock, family):
         locked.setdefault(item.name, []).append(item)
     return locked
 
@@ -130,7 +131,7 @@ def _forks(name: str, items: list[Locked]) -> list[str]:
 
 def _bound(name: str, items: list[Locked], urls: Collection[str], marker: str) -> str:
     """Several releases are locked where uv forked by platform or Python: none may move past its newest."""
-    routed = requirements.newest_first(routed_releases(items, urls))
+    routed = newest_first(routed_releases(items, urls))
     if not routed:
         return name
     bound = f"{name}=={routed[0]}" if len(routed) == 1 else f"{name}<={routed[0]}"

@@ -13,7 +13,7 @@ from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, read_
 from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.pipeline.takeover import Takeover, take_over
-from torchsel.project.requirements import project_python
+from torchsel.project.python import project_python
 from torchsel.project.toml_file import parse_toml
 from torchsel.project.workspace import load_project
 from torchsel.selection.cover import covering
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torchsel.answer import Speaker
     from torchsel.files.transaction import Workplace
     from torchsel.host import Host
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
     from torchsel.strategies.setting import Setting
 
 

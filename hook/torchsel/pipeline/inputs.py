@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import load_catalog
-from torchsel.config.keys import Config, parse_config
+from torchsel.config.keys import parse_config
 from torchsel.config.request import resolve_host, resolve_request
 from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError, DemandError
 from torchsel.files.missing import Memory
 from torchsel.project import requirements
 from torchsel.project.environment import VARIABLE, Environment, Site, environment_for
-from torchsel.project.workspace import load_project, no_project
+from torchsel.project.project import no_project
+from torchsel.project.python import project_python
+from torchsel.project.workspace import load_project
 from torchsel.strategies.pin import is_builder
 from torchsel.strategies.setting import Setting
 from torchsel.strategies.table import strategy_of
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torchsel.catalog.catalog import Catalog
-    from torchsel.config.request import Request
+    from torchsel.config.config import Config, Request
     from torchsel.files.missing import Missing
     from torchsel.host import Host
     from torchsel.probes.findings import Finding
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
     from torchsel.selection.selection import Selection
     from torchsel.strategies.protocol import Decision, Strategy
     from torchsel.uv.call import UvCall
@@ -167,7 +169,7 @@ def decide(strategy: Strategy, host: Host, findings: tuple[Finding, ...] = (), *
         MachineError: no build is usable with ``fallback = "error"``.
     """
     project = strategy.setting.project
-    python = requirements.project_python(project.folder)
+    python = project_python(project.folder)
     try:
         decision = strategy.decide(host, python, upgrade=options.upgrade)
     except DemandError as error:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from torchsel.errors import TorchselError
-from torchsel.project.present import SOURCES
+from torchsel.project.places import SOURCES
 from torchsel.project.toml_file import read_toml
 from torchsel.toml.edit import line_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from torchsel.project.toml_file import TomlFile
+    from torchsel.project.project import TomlFile
     from torchsel.strategies.protocol import Strategy
 
 MOST_DEPENDENCIES = 100

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torchsel.backend import Backend
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
     from torchsel.strategies.protocol import Strategy
     from torchsel.toml.edits import Edit
 
@@ -75,7 +75,7 @@ def plan_for(strategy: Strategy, wanted: Routing, *more: Edit) -> Plan:
 def _past(project: Project, wanted: Routing) -> Iterator[str]:
     """Sources of members for what they require, which uv takes before those of the root."""
     for file in project.members:
-        required = {item.name for item in requirements.required_in(file)}
+        required = {item.name for item in file.required}
         for name in sorted(required & wanted.sources.keys() & file.present.sources.keys()):
             where = file.path.relative_to(project.folder).as_posix()
             key = f"tool.uv.sources.{file.present.sources[name].key}"

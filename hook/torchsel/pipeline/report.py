@@ -7,7 +7,7 @@ from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from torchsel.console import redacted
-from torchsel.project import requirements
+from torchsel.project.lock import locked_here, locked_packages
 from torchsel.selection.devices import short_name
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ def _named(packages: Iterable[str], releases: Mapping[str, str]) -> str:
 def _locked_releases(found: Inputs, packages: Collection[str], tag: str) -> dict[str, str]:
     """The public releases that uv.lock has from the index of a backend, for this machine where it forks."""
     urls = found.setting.present.backends
-    entries = requirements.locked_packages(found.project.lock, packages)
+    entries = locked_packages(found.project.lock, packages)
     routed = [item for item in entries if urls.get(item.registry or "") == tag]
-    here = requirements.locked_here(routed, found.host, found.python)
+    here = locked_here(routed, found.host, found.python)
     return {item.name: item.public for item in reversed(here)}
 
 

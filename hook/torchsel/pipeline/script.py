@@ -12,9 +12,10 @@ from torchsel.errors import ConfigError, TorchselError
 from torchsel.files.replace import replace_file
 from torchsel.files.state import digest, exclusive, state_folder
 from torchsel.pipeline.inputs import Options, decide, read_config, strategy_in
-from torchsel.project import requirements
-from torchsel.project.present import ANCHOR_GROUP, SOURCES, Present, table
-from torchsel.project.requirements import required_name
+from torchsel.project.lock import locked_packages
+from torchsel.project.places import ANCHOR_GROUP, SOURCES, table
+from torchsel.project.present import Present
+from torchsel.project.requirement import required_name
 from torchsel.project.script import read_script, require_script
 from torchsel.project.toml_file import parse_toml, read_text
 from torchsel.project.workspace import load_project
@@ -189,6 +190,6 @@ def _bounded(block: str, plan: ScriptPlan) -> str:
 
 def _holds(plan: ScriptPlan) -> list[str]:
     family = plan.inputs.catalog.family_packages
-    locked = requirements.locked_packages(plan.inputs.project.lock, family)
+    locked = locked_packages(plan.inputs.project.lock, family)
     stays = plan.inputs.selection.torch in {item.public for item in locked if item.name == "torch"}
     return sorted({f"{item.name}=={item.public}" if stays else item.name for item in locked})

@@ -13,7 +13,7 @@ from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan
 from torchsel.pipeline.verification import sync_of
 from torchsel.project.environment import installed_version, present_environments
-from torchsel.project.requirements import locked_here
+from torchsel.project.lock import locked_here
 from torchsel.strategies.companions import beside
 from torchsel.strategies.packages import way_to
 from torchsel.verify.feedback import static_fault
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.pipeline.inputs import Inputs
-    from torchsel.project.requirements import Locked
+    from torchsel.project.lock import Locked
     from torchsel.verify.last import LastVerdict
 
 

@@ -14,9 +14,9 @@ from torchsel.backend import DEFAULT_INDEX_URL, backend_of_url
 from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError
 from torchsel.host import Host
-from torchsel.project import requirements
-from torchsel.project.present import INDEXES, LISTS, SOURCES, canonical
-from torchsel.project.requirements import environment, marker_holds, required_name
+from torchsel.project.markers import environment, marker_holds
+from torchsel.project.places import INDEXES, LISTS, SOURCES, canonical
+from torchsel.project.requirement import required_name
 from torchsel.strategies.kinds import refuse_unknown_kinds
 from torchsel.strategies.meaning import tag_of_url
 from torchsel.strategies.offers import offers
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torchsel.backend import Backend
     from torchsel.catalog.catalog import Catalog
     from torchsel.project.present import Index, Source
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
     from torchsel.strategies.offers import Offer
     from torchsel.toml.edits import Edit
 
@@ -94,7 +94,7 @@ def take_over(project: Project, strategy: str | None, backend: str | None, catal
         _take_sources(result, project, backend, catalog)
         if strategy not in (None, "pin"):
             result.table["strategy"] = strategy
-        if "torch" not in {item.name for item in requirements.direct_requirements(project)}:
+        if "torch" not in {item.name for item in project.required}:
             result.notes.append(
                 "the project does not require torch itself; 'torchsel add torch' adds it, routed"
             )
@@ -285,7 +285,7 @@ def _refuse_addresses(project: Project, source: Source) -> None:
 def _refuse_helpers(project: Project, catalog: Catalog) -> None:
     """Requirements such as ``pytorch-triton-rocm``, which only one backend has: an anchor does their work."""
     helpers = {row.package for row in catalog.index_only}
-    for item in requirements.direct_requirements(project):
+    for item in project.required:
         if item.name in helpers:
             msg = (
                 f"{project.root.path}: {item.place}: {item.name} is on one backend's index alone, and"

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchsel.project import requirements
+from torchsel.project.requirement import Added
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from torchsel.project.requirements import Required
-    from torchsel.project.toml_file import TomlFile
-    from torchsel.project.workspace import Project
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Added:
-    """One requirement: ``options`` of ``uv add`` lead to its list.
-
-    ``package`` is the normalised name, ``name`` has extras (``torch[opt-einsum]``), ``marker`` is empty
-    where it holds everywhere.
-    """
-
-    package: str
-    name: str
-    marker: str = ""
-    options: tuple[str, ...] = ()
-
-    def bound(self, specifier: str) -> str:
-        """The requirement with another specifier, ``torch<2.15 ; sys_platform == 'linux'``."""
-        return f"{self.name}{specifier}{f' ; {self.marker}' if self.marker else ''}"
+    from torchsel.project.project import Project, TomlFile
+    from torchsel.project.requirement import Required
 
 
 def added(project: Project, names: Collection[str]) -> tuple[Added, ...]:
@@ -39,12 +19,12 @@ def added(project: Project, names: Collection[str]) -> tuple[Added, ...]:
     Packages are left out that come by address, and those whose bound is a constraint or an override of uv's,
     which no command changes.
     """
-    fixed = {item.name for item in (*requirements.bounds(project), *requirements.direct_requirements(project))
+    fixed = {item.name for item in (*project.bounds, *project.required)
              if item.requirement.url or item.place.startswith("tool.uv.")}  # fmt: skip
     return tuple(
         _added(item, file, project)
         for file in project.files
-        for item in requirements.required_in(file)
+        for item in file.required
         if item.name in names and item.name not in fixed
     )
 

@@ -6,15 +6,14 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from torchsel.project.requirements import environment, marker_holds, required_in
+from torchsel.project.markers import environment, marker_holds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from torchsel.host import Host
-    from torchsel.project.requirements import Required
-    from torchsel.project.toml_file import TomlFile
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project, TomlFile
+    from torchsel.project.requirement import Required
 
 _CUDA = re.compile(r"(?<![a-z])cu(1[0-9])([0-9]?)(?![0-9])")
 """``cu128``, or ``cu12`` of a wheel for any CUDA 12: ``flash_attn-2.8.3+cu12torch2.8…``, ``pt28cu128``."""
@@ -26,7 +25,7 @@ def built_for(
     """Each such package with its CUDA, ``12.8`` or ``12``, where that holds on ``host``; none of ``but``."""
     found: dict[str, str] = {}
     for file in project.files:
-        for item in required_in(file):
+        for item in file.required:
             if item.name in but or not _holds(item.requirement.marker, host, python):
                 continue
             for address in _addresses(project, file, item, host, python):

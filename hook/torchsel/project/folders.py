@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from fnmatch import translate
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torchsel.errors import ConfigError
+from torchsel.errors import ConfigError, MachineError, NoProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MOST_LOOKS = 500_000
 """Folders compared with parts of patterns, all together; that many take one to two seconds."""
@@ -89,3 +89,36 @@ def _folders_in(folder: str) -> Iterator[tuple[str, bool]]:
                     yield entry.name, entry.is_symlink()
     except OSError:
         return
+
+
+def current_folder() -> Path:
+    """The folder that this process is in.
+
+    Raises:
+        MachineError: it has been deleted.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        msg = "the current folder has been deleted; change to another one (cd), or give --project DIR"
+        raise MachineError(msg) from None
+
+
+def find_pyproject(start: Path) -> Path:
+    """The nearest pyproject.toml in ``start`` or above.
+
+    Raises:
+        NoProjectError: there is none.
+        MachineError: the current folder has been deleted.
+    """
+    start_there = start if start.is_absolute() else current_folder() / start
+    folder = Path(os.path.normpath(start_there))  # lexical: '..' does not follow links
+    if not folder.is_dir():
+        msg = f"{start}: no such folder"
+        raise ConfigError(msg)
+    for candidate in (folder, *folder.parents):
+        path = candidate / "pyproject.toml"
+        if path.is_file():
+            return path
+    msg = f"no pyproject.toml in {folder} or any folder above; make one with 'uv init', or give --project DIR"
+    raise NoProjectError(msg)

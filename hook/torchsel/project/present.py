@@ -11,31 +11,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from packaging.utils import canonicalize_name, is_normalized_name
+from packaging.utils import is_normalized_name
 
 from torchsel.backend import known_backend
-from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.packages import load_packages
+from torchsel.project.places import ANCHOR_GROUP, LISTS, Scope, canonical, table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-Scope = Literal["group", "extra"]
-"""What an alternative is: a dependency group (PEP 735) or an extra (PEP 621)."""
-
-ANCHOR_GROUP = "torchsel"
-"""Name of the dependency group of anchors."""
-
-INDEXES = ("tool", "uv", "index")
-SOURCES = ("tool", "uv", "sources")
-CONFLICTS = ("tool", "uv", "conflicts")
-DEFAULT_GROUPS = ("tool", "uv", "default-groups")
-LISTS: Mapping[Scope, tuple[str, ...]] = {
-    "extra": ("project", "optional-dependencies"),
-    "group": ("dependency-groups",),
-}
-"""Where groups and extras stand."""
 
 _BOUND = re.compile(r"torch(<[0-9.]+)(?:;|\Z)", re.ASCII)
 _INDEX_KEYS = frozenset({"name", "url", "explicit"})
@@ -71,7 +57,7 @@ class Index:
     @property
     def is_companions(self) -> bool:
         """Whether its name and URL are of the kind that torchsel writes for another party's index."""
-        return any(_is_of_kind(self, name, url) for name, url in load_catalog().companion_templates)
+        return any(_is_of_kind(self, name, url) for name, url in load_packages().companion_templates)
 
     @property
     def may_follow(self) -> bool:
@@ -272,19 +258,6 @@ class Present:
         )
 
 
-def table(data: object, *keys: str) -> Mapping[str, Any]:
-    """The table at ``keys``, empty where there is none."""
-    found = data
-    for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def canonical(name: str) -> str:
-    """A package, group or extra name in its one spelling (PEP 503)."""
-    return canonicalize_name(name)
-
-
 def index_names(sources: Iterable[Source]) -> set[str]:
     """Names of the indexes that sources point to."""
     return {name for source in sources for name in source.index_names}
@@ -336,5 +309,5 @@ def _is_generated(scope: Scope, name: str, listed: object, also: Collection[str]
     others = [item for item in others if not (has_name and item.startswith("torch=="))]
     if scope != "group" or not name.startswith("torch-"):
         return not others
-    named, family = set(map(_package_in, others)), load_catalog().family_packages
+    named, family = set(map(_package_in, others)), load_packages().family_packages
     return "torch" in map(_package_in, listed) and not named & family

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from torchsel.project.present import LISTS, Scope, canonical
+from torchsel.project.places import LISTS, Scope, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from torchsel.project.toml_file import TomlFile
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project, TomlFile
 
 _KEYS: Mapping[Scope, str] = {"extra": "optional-dependencies", "group": "dev-dependencies"}
 """What a package's extras and groups are called in uv.lock."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torchsel.errors import ConfigError
-from torchsel.project.toml_file import TomlFile, parse_toml, read_text, read_toml
-from torchsel.project.workspace import Project
+from torchsel.project.project import Project, TomlFile
+from torchsel.project.toml_file import parse_toml, read_text, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,15 +8,13 @@ import re
 import stat
 import time
 import tomllib
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from torchsel.errors import ConfigError, MachineError
-from torchsel.project.present import Present
+from torchsel.project.project import TomlFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 FILE_LIMIT = 16 << 20
@@ -41,27 +39,6 @@ _KEYS = re.compile(r"[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++)*+")
 
 SETTLE = 0.05
 """Seconds after which a file that says nothing is read again: uv (0.13.9) empties it before it writes it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TomlFile:
-    """A TOML file: ``text`` is its exact content (BOM and newlines kept), ``data`` what it says."""
-
-    path: Path
-    text: str
-    data: Mapping[str, Any]
-
-    def table(self, *keys: str) -> Mapping[str, Any]:
-        """The table at ``keys``, empty where there is none."""
-        found: Any = self.data
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found if isinstance(found, dict) else {}
-
-    @cached_property
-    def present(self) -> Present:
-        """What of it concerns routing, and whose it is."""
-        return Present(self.data)
 
 
 def read_toml(path: Path) -> TomlFile:

@@ -2,57 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torchsel.errors import ConfigError, MachineError, NoProjectError
-from torchsel.project.folders import FolderTree
-from torchsel.project.toml_file import TomlFile, read_toml
+from torchsel.errors import ConfigError
+from torchsel.project.folders import FolderTree, find_pyproject
+from torchsel.project.project import Project, TomlFile
+from torchsel.project.toml_file import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Project:
-    """A project: ``root`` is the workspace root's pyproject.toml, ``members`` those of its other members.
-
-    ``is_there`` is False for what `no_project` makes.
-    """
-
-    root: TomlFile
-    members: tuple[TomlFile, ...] = ()
-    lock: TomlFile | None = None
-    is_there: bool = True
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the root pyproject.toml, where uv.lock and .venv are."""
-        return self.root.path.parent
-
-    @property
-    def files(self) -> tuple[TomlFile, ...]:
-        """Every pyproject.toml, the root's first."""
-        return (self.root, *self.members)
-
-    @property
-    def is_configured(self) -> bool:
-        """Whether the root has ``[tool.torchsel]``."""
-        return "torchsel" in self.root.table("tool")
-
-    @property
-    def is_managed(self) -> bool:
-        """Whether uv manages the project (``tool.uv.managed``)."""
-        return self.root.table("tool", "uv").get("managed") is not False
-
-
-def no_project(folder: Path) -> Project:
-    """What stands for a project where there is none: no requirement, no table, no lock."""
-    return Project(root=TomlFile(path=folder / "pyproject.toml", text="", data={}), is_there=False)
 
 
 def load_project(start: Path) -> Project:
@@ -80,39 +41,6 @@ def find_root(start: Path) -> TomlFile:
     """
     file = read_toml(find_pyproject(start))
     return file if "workspace" in file.table("tool", "uv") else _workspace_root(file) or file
-
-
-def current_folder() -> Path:
-    """The folder that this process is in.
-
-    Raises:
-        MachineError: it has been deleted.
-    """
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        msg = "the current folder has been deleted; change to another one (cd), or give --project DIR"
-        raise MachineError(msg) from None
-
-
-def find_pyproject(start: Path) -> Path:
-    """The nearest pyproject.toml in ``start`` or above.
-
-    Raises:
-        NoProjectError: there is none.
-        MachineError: the current folder has been deleted.
-    """
-    start_there = start if start.is_absolute() else current_folder() / start
-    folder = Path(os.path.normpath(start_there))  # lexical: '..' does not follow links
-    if not folder.is_dir():
-        msg = f"{start}: no such folder"
-        raise ConfigError(msg)
-    for candidate in (folder, *folder.parents):
-        path = candidate / "pyproject.toml"
-        if path.is_file():
-            return path
-    msg = f"no pyproject.toml in {folder} or any folder above; make one with 'uv init', or give --project DIR"
-    raise NoProjectError(msg)
 
 
 def _workspace_root(member: TomlFile) -> TomlFile | None:

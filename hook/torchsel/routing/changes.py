@@ -7,22 +7,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from torchsel.errors import ConfigError
-from torchsel.project.present import (
-    CONFLICTS,
-    DEFAULT_GROUPS,
-    INDEXES,
-    LISTS,
-    SOURCES,
-    canonical,
-)
-from torchsel.project.requirements import required_name
+from torchsel.project.places import CONFLICTS, DEFAULT_GROUPS, INDEXES, LISTS, SOURCES, canonical
+from torchsel.project.requirement import required_name
 from torchsel.routing.sources import index_edits, source_edits, split_sources
 from torchsel.toml.edits import Append, Delete, Edit, Prune, SetValue, apply_to_data, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from torchsel.project.present import Present, Scope
+    from torchsel.project.places import Scope
+    from torchsel.project.present import Present
     from torchsel.routing.wanted import Routing
 
 _SCOPES: tuple[Scope, ...] = ("group", "extra")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
-from torchsel.project.present import INDEXES, SOURCES, canonical, index_names
+from torchsel.project.places import INDEXES, SOURCES, canonical
+from torchsel.project.present import index_names
 from torchsel.toml.edits import Append, Delete, Edit, SetValue
 
 if TYPE_CHECKING:

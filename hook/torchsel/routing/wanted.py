@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from torchsel.project.present import ANCHOR_GROUP
-from torchsel.project.requirements import required_name
+from torchsel.project.places import ANCHOR_GROUP
+from torchsel.project.requirement import required_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from torchsel.backend import Backend
-    from torchsel.project.present import Scope
+    from torchsel.project.places import Scope
 
 _NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 

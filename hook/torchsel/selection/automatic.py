@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
-from torchsel.catalog.catalog import release_key
+from torchsel.catalog.releases import release_key
 from torchsel.errors import MachineError
 from torchsel.selection.companions import mismatches
 from torchsel.selection.explain import (

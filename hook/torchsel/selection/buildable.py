@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Build
-    from torchsel.config.keys import Config
+    from torchsel.config.config import Config
     from torchsel.selection.demand import Demand
 
 

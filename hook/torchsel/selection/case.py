@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torchsel.backend import Backend
     from torchsel.catalog.catalog import Catalog
-    from torchsel.config.keys import Config
+    from torchsel.config.config import Config
     from torchsel.host import Host, Vendor
     from torchsel.selection.demand import Demand, Releases
     from torchsel.selection.devices import Device

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
-from torchsel.catalog.catalog import release_key
+from torchsel.catalog.releases import release_key
 from torchsel.selection.demand import parse_specifiers
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Companion, CompanionRule
-    from torchsel.config.keys import Config
+    from torchsel.config.config import Config
     from torchsel.selection.demand import Demand
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
-from torchsel.catalog.catalog import release_key
+from torchsel.catalog.releases import release_key
 from torchsel.host import Accelerator, Host
 from torchsel.selection.case import Case
 from torchsel.selection.companions import vetoes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Architecture, Build
-    from torchsel.config.keys import Config
+    from torchsel.config.config import Config
     from torchsel.selection.demand import Demand
 
 _FAMILIES = ("cpu", "cuda", "rocm", "xpu")

@@ -11,14 +11,15 @@ from packaging.version import InvalidVersion, Version
 
 from torchsel.errors import DemandError
 from torchsel.host import PLATFORMS
-from torchsel.project.requirements import environment, is_version, marker_holds
+from torchsel.project.markers import environment, marker_holds
+from torchsel.project.requirement import is_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from torchsel.catalog.catalog import Catalog
-    from torchsel.config.keys import Config
-    from torchsel.project.added import Added
+    from torchsel.config.config import Config
+    from torchsel.project.requirement import Added
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

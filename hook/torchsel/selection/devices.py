@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from torchsel.catalog.catalog import release_key
 from torchsel.catalog.kernels import gfx_rank
+from torchsel.catalog.releases import release_key
 from torchsel.selection.selection import Remedy
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchsel.catalog.catalog import release_key, release_text
+from torchsel.catalog.releases import release_key, release_text
 from torchsel.selection.devices import FAMILY_VENDORS, VENDOR_NAMES, devices_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
-from torchsel.config.keys import Config
+from torchsel.config.config import Config
 from torchsel.errors import DemandError
 from torchsel.selection.demand import Demand
 from torchsel.selection.select import select

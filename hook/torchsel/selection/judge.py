@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import Backend
-from torchsel.catalog.catalog import release_key, release_text
 from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, span
+from torchsel.catalog.releases import release_key, release_text
 from torchsel.selection.companions import missed
 from torchsel.selection.demand import python_matches
 from torchsel.selection.devices import FAMILY_VENDORS, VENDOR_NAMES

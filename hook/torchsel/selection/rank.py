@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchsel.config.keys import Config
+from torchsel.config.config import Config
 from torchsel.selection.selection import Candidate
 
 if TYPE_CHECKING:

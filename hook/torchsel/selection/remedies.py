@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchsel.catalog.catalog import release_key
+from torchsel.catalog.releases import release_key
 from torchsel.selection.judge import MENDABLE, is_hopeless, jetson_fault
 from torchsel.selection.selection import Remedy
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torchsel.catalog.catalog import Catalog
-    from torchsel.config.keys import Config
+    from torchsel.config.config import Config
     from torchsel.host import Host
     from torchsel.selection.judge import FaultKind, JudgedBuild
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchsel.catalog.catalog import release_key, release_text
+from torchsel.catalog.releases import release_key, release_text
 from torchsel.selection.explain import FAMILY_NAMES, blockers, labels_of, left_out, where
 from torchsel.selection.judge import jetson_fault, python_span, release_remedy
 from torchsel.selection.remedies import focus, told, told_ways

@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from torchsel.config.keys import Config
-    from torchsel.project.added import Added
+    from torchsel.config.config import Config
+    from torchsel.project.requirement import Added
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 _BETWEEN_DOUBLE_QUOTES = re.compile(r"[\w\s@%+=:,./<>~;&|()*'\[\]-]+", re.ASCII)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
-from torchsel.project import requirements
-from torchsel.project.present import LISTS
+from torchsel.project.lock import locked_packages
+from torchsel.project.places import LISTS
 from torchsel.selection.demand import Demand
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Build
     from torchsel.host import Host
-    from torchsel.project.requirements import Locked
+    from torchsel.project.lock import Locked
     from torchsel.selection.selection import Selection
     from torchsel.strategies.offers import Offer
     from torchsel.strategies.setting import Setting
@@ -87,7 +87,7 @@ class Adopted(OneForAll):
 
     def locked(self, decision: Decision) -> list[Locked]:
         """Those with the chosen local version, else those of the chosen release without one."""
-        entries = requirements.locked_packages(self.setting.project.lock, ["torch"])
+        entries = locked_packages(self.setting.project.lock, ["torch"])
         local = [item for item in entries if item.local == decision.tag]
         return local or [
             item for item in entries if not item.local and item.public == decision.selection.torch

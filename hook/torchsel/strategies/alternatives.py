@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from torchsel.project.present import canonical
+from torchsel.project.places import canonical
 from torchsel.uv.options import takes_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from torchsel.project.present import Scope
+    from torchsel.project.places import Scope
     from torchsel.uv.call import UvCall
 
 TAKES_FLAGS = frozenset({"sync", "run", "export", "tree", "check"})

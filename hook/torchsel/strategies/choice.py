@@ -7,14 +7,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from torchsel.errors import MachineError
-from torchsel.project.present import canonical
-from torchsel.project.workspace import find_pyproject
+from torchsel.project.folders import find_pyproject
+from torchsel.project.places import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
     from torchsel.strategies.alternatives import Alternatives
     from torchsel.strategies.protocol import Decision
     from torchsel.strategies.setting import Setting

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchsel.project.requirements import required_name
+from torchsel.project.requirement import required_name
 from torchsel.routing.wanted import OtherIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from torchsel.backend import Backend
-    from torchsel.project.present import Scope
+    from torchsel.project.places import Scope
     from torchsel.routing.wanted import Alternative
     from torchsel.strategies.setting import Setting
 

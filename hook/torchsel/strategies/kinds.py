@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
 from torchsel.host import PLATFORMS
-from torchsel.project.present import canonical
-from torchsel.project.requirements import admitted, bounds, direct_requirements
+from torchsel.project.markers import admitted
+from torchsel.project.places import canonical
 from torchsel.strategies.offers import conflict_sets
 
 if TYPE_CHECKING:
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
 
 
 def refuse_unknown_kinds(project: Project) -> None:
@@ -36,7 +36,7 @@ def _no_project(project: Project) -> str:
 
 
 def _taken_out(project: Project) -> str:
-    for item in bounds(project):
+    for item in project.bounds:
         marker, is_override = item.requirement.marker, item.place == "tool.uv.override-dependencies"
         if is_override and item.name == "torch" and marker and not admitted(str(marker), PLATFORMS):
             return f"{item.place}: {str(item.requirement)!r} takes torch out of the project on every platform"
@@ -55,11 +55,11 @@ def _chosen_by_marker(project: Project) -> str:
 
 def _forwarded(project: Project) -> str:
     """Choices that are only those of a dependency outside the workspace."""
-    if any(item.name == "torch" for item in direct_requirements(project)):
+    if any(item.name == "torch" for item in project.required):
         return ""
     members = {file.present.package for file in project.files}
     chosen = {place.name for members in conflict_sets(project) for place in members if place.scope == "extra"}
-    for item in direct_requirements(project):
+    for item in project.required:
         extra = canonical(item.place.rpartition("optional-dependencies.")[2])
         source = project.root.present.sources.get(item.name)
         is_local = source is not None and any("path" in entry for entry in source.items)

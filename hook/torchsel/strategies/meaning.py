@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from torchsel.backend import Backend, backend_of_url, known_backend
-from torchsel.catalog.catalog import release_key
-from torchsel.project import requirements
-from torchsel.project.present import table
-from torchsel.project.requirements import is_version, marker_holds
+from torchsel.catalog.releases import release_key
+from torchsel.project.lock import locked_packages
+from torchsel.project.markers import environment, marker_holds
+from torchsel.project.places import table
+from torchsel.project.requirement import is_version
 from torchsel.selection.demand import parse_specifiers, python_matches
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from torchsel.catalog.catalog import Catalog
     from torchsel.host import Host
     from torchsel.project.present import Index
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
     from torchsel.selection.demand import Demand
     from torchsel.strategies.offers import Place, Way
 
@@ -100,7 +101,7 @@ class Reader:
             return tag
         if is_general(url):
             return _DEFAULT
-        entries = requirements.locked_packages(self.project.lock, ["torch"])
+        entries = locked_packages(self.project.lock, ["torch"])
         locals_ = {item.local for item in entries if (item.registry or "").rstrip("/") == url.rstrip("/")}
         words = re.split(r"[/_-]", url.partition("://")[2].partition("?")[0])
         name = way.place.name if way.place else ""
@@ -136,7 +137,7 @@ class Reader:
 
     def _bounds_everywhere(self) -> Iterator[str]:
         """Bounds of torch that hold whatever is chosen."""
-        found = [*requirements.direct_requirements(self.project), *requirements.bounds(self.project)]
+        found = [*self.project.required, *self.project.bounds]
         for item in found:
             everywhere = item.place in ("project.dependencies", "tool.uv.constraint-dependencies")
             if item.name == "torch" and everywhere and self._holds(item.requirement.marker):
@@ -151,7 +152,7 @@ class Reader:
         entries = [item for item in _dependencies(mine, way.place) if self._is_here(item, way.place)]
         versions = [str(item["version"]).partition("+")[0] for item in entries if "version" in item]
         if not versions and (entries or not name):
-            found = requirements.locked_packages(self.project.lock, ["torch"])
+            found = locked_packages(self.project.lock, ["torch"])
             versions = [item.public for item in found]
         return versions
 
@@ -166,7 +167,7 @@ class Reader:
         return marker is None or marker_holds(str(marker), self._environment())
 
     def _environment(self) -> dict[str, str]:
-        return requirements.environment(self.host, self.demand.python)
+        return environment(self.host, self.demand.python)
 
 
 def known_tag(text: str) -> str | None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import SpecifierSet
 
 from torchsel.backend import Backend
-from torchsel.catalog.catalog import release_key
+from torchsel.catalog.releases import release_key
 from torchsel.errors import ConfigError
-from torchsel.project import requirements
+from torchsel.project.lock import locked_packages
 from torchsel.routing.wanted import Alternative, Routing, to_several
 from torchsel.selection.cover import covering
 from torchsel.selection.demand import parse_specifiers, python_matches
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.host import Host
-    from torchsel.project.present import Scope
-    from torchsel.project.requirements import Locked
+    from torchsel.project.lock import Locked
+    from torchsel.project.places import Scope
     from torchsel.selection.demand import Demand
     from torchsel.selection.selection import Selection
     from torchsel.strategies.setting import Setting
@@ -151,7 +151,7 @@ class Named(OneForAll):
             ConfigError: an alternative has no release that the project allows.
         """
         demand, present = self.setting.demand(), self.setting.present
-        entries = requirements.locked_packages(self.setting.project.lock, ["torch"])
+        entries = locked_packages(self.setting.project.lock, ["torch"])
         mine = {
             present.backends[item.registry]: item.public
             for item in entries
@@ -181,7 +181,7 @@ class Named(OneForAll):
     def locked(self, decision: Decision) -> list[Locked]:
         """Those from the chosen backend's index."""
         urls = self.setting.present.backends
-        entries = requirements.locked_packages(self.setting.project.lock, ["torch"])
+        entries = locked_packages(self.setting.project.lock, ["torch"])
         return [item for item in entries if urls.get(item.registry or "") == decision.tag]
 
     def drift(self, decision: Decision) -> str:
@@ -262,7 +262,7 @@ class Named(OneForAll):
         """The catalog with only the locked release of each backend that uv.lock has from its index."""
         catalog, urls = self.setting.catalog, self.setting.present.backends
         locked: dict[str, set[str]] = {}
-        for item in requirements.locked_packages(self.setting.project.lock, ["torch"]):
+        for item in locked_packages(self.setting.project.lock, ["torch"]):
             if item.registry in urls:
                 locked.setdefault(urls[item.registry], set()).add(item.public)
         known = {tag: releases for tag, releases in locked.items() if releases & set(catalog.releases)}

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from torchsel.project.present import LISTS, canonical
-from torchsel.project.requirements import parse_requirement
-from torchsel.project.workspace import find_pyproject
+from torchsel.project.folders import find_pyproject
+from torchsel.project.places import LISTS, canonical
+from torchsel.project.requirement import parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
-    from torchsel.project.present import Scope
-    from torchsel.project.toml_file import TomlFile
-    from torchsel.project.workspace import Project
+    from torchsel.project.places import Scope
+    from torchsel.project.project import Project, TomlFile
     from torchsel.uv.call import UvCall
 
 

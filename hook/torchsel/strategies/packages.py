@@ -9,10 +9,11 @@ from packaging.specifiers import SpecifierSet
 
 from torchsel.backend import Backend
 from torchsel.host import PLATFORMS
-from torchsel.project import requirements
-from torchsel.project.present import LISTS, canonical
+from torchsel.project.lock import locked_packages
+from torchsel.project.markers import admitted
+from torchsel.project.places import LISTS, canonical
 from torchsel.project.reach import own_parts, reached
-from torchsel.project.requirements import parse_requirement, required_name
+from torchsel.project.requirement import parse_requirement, required_name
 from torchsel.routing.wanted import Alternative, OtherIndex, platform_marker
 from torchsel.selection.demand import parse_specifiers
 from torchsel.strategies.companions import companion_index, companions_of
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from torchsel.catalog.catalog import Catalog
-    from torchsel.project.present import Present, Scope
-    from torchsel.project.workspace import Project
+    from torchsel.project.places import Scope
+    from torchsel.project.present import Present
+    from torchsel.project.project import Project
     from torchsel.selection.demand import Demand
     from torchsel.strategies.alternatives import Alternatives
     from torchsel.strategies.setting import Setting
@@ -35,8 +37,8 @@ def named_packages(setting: Setting) -> list[str]:
     if config.packages is not None:
         named = set(config.packages)
     else:
-        direct = requirements.direct_requirements(project)
-        locked = requirements.locked_packages(project.lock, routable & _reached(project))
+        direct = project.required
+        locked = locked_packages(project.lock, routable & _reached(project))
         named = {*(item.name for item in direct), *(item.name for item in locked), *_users_packages(setting)}
         named |= _added_now(setting)
         named &= routable
@@ -127,10 +129,10 @@ def marker_where_lacking(setting: Setting, backend: Backend, torch: str | None) 
 
 def lacking(environments: Iterable[str], there: Collection[str]) -> list[str]:
     """The markers of a list such as ``tool.uv.environments`` that hold on none of the platforms ``there``."""
-    admitted = {text: requirements.admitted(text, PLATFORMS) for text in environments}
+    hosts_of = {text: admitted(text, PLATFORMS) for text in environments}
     return [
         text
-        for text, hosts in admitted.items()
+        for text, hosts in hosts_of.items()
         if hosts and not any(host.platform in there for host in hosts)
     ]
 
@@ -157,7 +159,7 @@ def _users_bounds(present: Present, scope: Scope, name: str) -> Iterator[str]:
     lists = present.lists(scope).items()
     listed = next((items for key, items in lists if canonical(key) == canonical(name)), None)
     for item in listed if isinstance(listed, list) else ():
-        requirement = requirements.parse_requirement(item)
+        requirement = parse_requirement(item)
         if requirement and canonical(requirement.name) == "torch" and requirement.specifier:
             yield str(requirement.specifier)
 

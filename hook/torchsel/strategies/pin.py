@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
-from torchsel.config.request import Request
+from torchsel.config.config import Request
 from torchsel.errors import MachineError
 from torchsel.project import requirements
+from torchsel.project.lock import locked_packages
 from torchsel.routing.wanted import Routing, platform_marker, to_one
 from torchsel.selection.select import select
 from torchsel.strategies.companions import companions_of, lacking_beside
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.host import Host
-    from torchsel.project.requirements import Locked
+    from torchsel.project.lock import Locked
     from torchsel.strategies.setting import Setting
 
 _ASKED = frozenset({"--backend", "TORCHSEL_BACKEND", "UV_TORCH_BACKEND"})
@@ -78,7 +79,7 @@ class Pin:
         setting = self.setting
         torch = reference_release(setting.demand(), backend, setting.catalog)
         way = replace(way_to(setting, backend, torch), bounds={"torch": bound})
-        direct = {item.name for item in requirements.direct_requirements(setting.project)}
+        direct = {item.name for item in setting.project.required}
         marker = requirements.pinned_marker(setting.project, "torch", backend.tag)  # only one index has that
         if marker is None:
             marker = platform_marker(platforms(backend, torch, setting.catalog))
@@ -100,7 +101,7 @@ class Pin:
 
     def locked(self, decision: Decision) -> list[Locked]:
         """Every entry of torch."""
-        return requirements.locked_packages(self.setting.project.lock, ["torch"])
+        return locked_packages(self.setting.project.lock, ["torch"])
 
     def release(self, decision: Decision, host: Host) -> str | None:
         """The selected one; macOS, where nothing is routed, leaves the others' torch alone."""
@@ -129,7 +130,7 @@ class Pin:
     def lock_gap(self, host: Host) -> str:
         """No torch from the routed index though the platform has that build."""
         routed, catalog = self.routed(), self.setting.catalog
-        entries = requirements.locked_packages(self.setting.project.lock, ["torch"])
+        entries = locked_packages(self.setting.project.lock, ["torch"])
         if routed is None or host.system == "darwin" or host.platform not in catalog.platforms_of(routed):
             return ""
         if any(self.setting.present.backends.get(item.registry or "") == routed for item in entries):

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.backend import Backend
-    from torchsel.config.request import Request
+    from torchsel.config.config import Request
     from torchsel.host import Host
-    from torchsel.project.requirements import Locked
+    from torchsel.project.lock import Locked
     from torchsel.routing.wanted import Routing
     from torchsel.selection.selection import Selection
     from torchsel.strategies.alternatives import Alternatives

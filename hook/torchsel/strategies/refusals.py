@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
-from torchsel.project.requirements import bounds
 from torchsel.strategies.packages import lacking, named_packages, platforms, reference_release
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def refuse_unfit(setting: Setting, backends: Iterable[Backend]) -> None:
         )
         raise ConfigError(msg)
     routed = set(named_packages(setting))
-    for item in bounds(setting.project):
+    for item in setting.project.bounds:
         if item.place == "tool.uv.override-dependencies" and item.name in routed:
             msg = (
                 f"{root.path}: {item.place}: {str(item.requirement)!r} replaces every requirement of"

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.backend import is_tag
-from torchsel.config.request import Request
+from torchsel.config.config import Request
 from torchsel.project import requirements
 from torchsel.project.added import added
 from torchsel.project.built import built_for
+from torchsel.project.lock import locked_here, locked_packages
+from torchsel.project.requirement import are_compatible, newest_first
 from torchsel.selection.demand import Demand
 
 if TYPE_CHECKING:
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torchsel.catalog.catalog import Catalog
-    from torchsel.config.keys import Config
+    from torchsel.config.config import Config
     from torchsel.files.missing import Missing
     from torchsel.host import Host
     from torchsel.project.present import Present
-    from torchsel.project.workspace import Project
+    from torchsel.project.project import Project
     from torchsel.uv.call import UvCall
 
 
@@ -63,11 +65,11 @@ class Setting:
 
     def demand(self, host: Host | None = None, python: str | None = None, *, upgrade: bool = False) -> Demand:
         """What the project asks of torch on ``host``; on any machine where None."""
-        entries = requirements.locked_packages(self.project.lock, ["torch"])
-        here = requirements.locked_here(entries, host, python) if host else entries
+        entries = locked_packages(self.project.lock, ["torch"])
+        here = locked_here(entries, host, python) if host else entries
         required = self.project.root.table("project").get("requires-python")
-        deciding = requirements.locked_packages(self.project.lock, self.catalog.deciding_packages)
-        named = {item.name for item in requirements.direct_requirements(self.project)}
+        deciding = locked_packages(self.project.lock, self.catalog.deciding_packages)
+        named = {item.name for item in self.project.required}
         environments = self.present.uv.get("environments", [])
         packages = frozenset({*named, *(item.name for item in deciding)})
         versions = tuple((item.name, item.public) for item in deciding)
@@ -76,7 +78,7 @@ class Setting:
             specifiers=self._capped(specifiers, packages, {} if upgrade else dict(versions)),
             requires_python=required if isinstance(required, str) else None,
             python=python,
-            locked=requirements.newest_first(item.public for item in here),
+            locked=newest_first(item.public for item in here),
             upgrade=upgrade,
             packages=packages,
             versions=versions,
@@ -98,6 +100,6 @@ class Setting:
         """The specifiers with what packages of the project require of torch, as far as that goes together."""
         for package in sorted(packages):
             cap = self.catalog.cap_on_torch(package, versions.get(package))
-            if cap and requirements.are_compatible([*specifiers, cap]):
+            if cap and are_compatible([*specifiers, cap]):
                 specifiers = (*specifiers, cap)
         return specifiers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchsel.project.present import DEFAULT_GROUPS, canonical
+from torchsel.project.places import DEFAULT_GROUPS, canonical
 from torchsel.project.reach import Part, names_of, reached
 from torchsel.strategies.offers import targets
 
@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
-    from torchsel.project.present import Scope
-    from torchsel.project.toml_file import TomlFile
-    from torchsel.project.workspace import Project
+    from torchsel.project.places import Scope
+    from torchsel.project.project import Project, TomlFile
     from torchsel.uv.call import UvCall
 
 

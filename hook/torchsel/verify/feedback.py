@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from torchsel.backend import Backend, known_backend
 from torchsel.catalog.kernels import driver_meets
 from torchsel.catalog.rows import Build
-from torchsel.config.keys import Config
+from torchsel.config.config import Config
 from torchsel.host import Vendor
 from torchsel.selection.case import Case
 from torchsel.selection.demand import Demand, Releases

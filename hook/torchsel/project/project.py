@@ -1,0 +1,107 @@
+"""A uv project as its files describe it, and one such file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from torchsel.project.present import Present
+from torchsel.project.requirement import read_lists
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from torchsel.project.requirement import Required
+
+
+@dataclass(frozen=True, kw_only=True)
+class TomlFile:
+    """A TOML file: ``text`` is its exact content (BOM and newlines kept), ``data`` what it says."""
+
+    path: Path
+    text: str
+    data: Mapping[str, Any]
+
+    def table(self, *keys: str) -> Mapping[str, Any]:
+        """The table at ``keys``, empty where there is none."""
+        found: Any = self.data
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def present(self) -> Present:
+        """What of it concerns routing, and whose it is."""
+        return Present(self.data)
+
+    @cached_property
+    def required(self) -> tuple[Required, ...]:
+        """Every requirement that uv's sources apply to.
+
+        That is ``project.dependencies``, its extras, the dependency groups (torchsel's own left out) and uv's
+        legacy ``dev-dependencies``.
+        """
+        return tuple(read_lists(self._lists()))
+
+    def _lists(self) -> Iterator[tuple[str, object]]:
+        """Each list of requirements with its dotted key; none of torchsel's own."""
+        project = self.table("project")
+        yield "project.dependencies", project.get("dependencies")
+        for extra, items in self.table("project", "optional-dependencies").items():
+            if not self.present.is_generated("extra", extra):
+                yield f"project.optional-dependencies.{extra}", items
+        for group, items in self.table("dependency-groups").items():
+            if not self.present.is_generated("group", group):
+                yield f"dependency-groups.{group}", items
+        yield "tool.uv.dev-dependencies", self.table("tool", "uv").get("dev-dependencies")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """A project: ``root`` is the workspace root's pyproject.toml, ``members`` those of its other members.
+
+    ``is_there`` is False for what `no_project` makes.
+    """
+
+    root: TomlFile
+    members: tuple[TomlFile, ...] = ()
+    lock: TomlFile | None = None
+    is_there: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the root pyproject.toml, where uv.lock and .venv are."""
+        return self.root.path.parent
+
+    @property
+    def files(self) -> tuple[TomlFile, ...]:
+        """Every pyproject.toml, the root's first."""
+        return (self.root, *self.members)
+
+    @property
+    def required(self) -> tuple[Required, ...]:
+        """What the root and its members require, as `TomlFile.required` has it."""
+        return tuple(item for file in self.files for item in file.required)
+
+    @property
+    def bounds(self) -> tuple[Required, ...]:
+        """The root's ``constraint-dependencies`` and ``override-dependencies``, which are uv's."""
+        keys, uv = ("constraint-dependencies", "override-dependencies"), self.root.table("tool", "uv")
+        return tuple(read_lists((f"tool.uv.{key}", uv.get(key)) for key in keys))
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the root has ``[tool.torchsel]``."""
+        return "torchsel" in self.root.table("tool")
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether uv manages the project (``tool.uv.managed``)."""
+        return self.root.table("tool", "uv").get("managed") is not False
+
+
+def no_project(folder: Path) -> Project:
+    """What stands for a project where there is none: no requirement, no table, no lock."""
+    return Project(root=TomlFile(path=folder / "pyproject.toml", text="", data={}), is_there=False)
