@@ -15,6 +15,7 @@ System = Literal["linux", "win32", "darwin"]
 Vendor = Literal["nvidia", "amd", "intel"]
 
 _MACHINES = {"amd64": "x86_64", "x64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
+_SYSTEM_NAMES = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
 _PLATFORM_SYSTEMS = {"linux": "linux", "win32": "win", "darwin": "macos"}
 
 
@@ -62,6 +63,11 @@ class Host:
         object.__setattr__(self, "libc", _printable(self.libc))
         object.__setattr__(self, "kernel", _printable(self.kernel))
         object.__setattr__(self, "notes", tuple(str(_printable(note)) for note in self.notes))
+
+    @property
+    def words(self) -> str:
+        """System and machine in words, ``Linux aarch64``."""
+        return f"{_SYSTEM_NAMES[self.system]} {self.machine}"
 
     @property
     def platform(self) -> str:

@@ -13,7 +13,8 @@ from torchsel.catalog.catalog import load_catalog
 from torchsel.config.config import Config
 from torchsel.errors import TorchselError
 from torchsel.host import Host, parse_host
-from torchsel.selection.select import Demand, best_release, buildable, select
+from torchsel.selection.releases import best_release
+from torchsel.selection.select import Demand, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,12 +97,10 @@ def test_a_selection_or_an_error_that_says_what_is_wrong(*, rows: Rows, alone: b
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(demand=demands, config=configs, rows=offers, alone=st.booleans(), tag=st.sampled_from(TAGS))
-def test_what_is_offered_is_listed_or_an_error_says_why_not(
+def test_a_release_for_a_backend_or_an_error_that_says_why_not(
     *, demand: Demand, config: Config, rows: Rows, alone: bool, tag: str
 ) -> None:
     catalog = offered(rows, alone=alone)
-    listed = result_of(lambda: buildable(demand, config, catalog))
-    assert listed.strip() if isinstance(listed, str) else len(dict(listed)) == len(listed)
     release = result_of(lambda: best_release(demand, tag, config, catalog))
     assert release is None or release.strip()
 

@@ -9,7 +9,6 @@ import pytest
 from tests.selection.test_select import B580, GTX1080TI, H200, RX7900, linux, pick, told
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.config import Config
-from torchsel.selection.select import Demand, buildable
 
 if TYPE_CHECKING:
     from torchsel.host import Host
@@ -116,15 +115,6 @@ def test_xformers_has_no_veto_where_no_build_would_be_left() -> None:
 )
 def test_the_index_that_a_package_comes_from(package: str, backend: str, index: str | None) -> None:
     assert CATALOG.index_of(package, backend) == index
-
-
-def test_what_is_offered_leaves_out_what_a_companion_rules_out() -> None:
-    demand = Demand(packages=frozenset({"torchaudio"}))
-    assert {"cu132", "cu130", "rocm7.14"} <= dict(buildable(Demand(), Config(), CATALOG)).keys()
-    listed = dict(buildable(demand, Config(), CATALOG))
-    assert not {"cu132", "rocm7.14"} & listed.keys()
-    assert {"cu130", "cpu", "rocm7.2", "xpu"} <= listed.keys()
-    assert "cu132" in dict(buildable(demand, Config(backends=("cpu", "cu132")), CATALOG))
 
 
 def test_a_bound_names_the_companions_too() -> None:

@@ -6,7 +6,7 @@ from torchsel.catalog.catalog import load_catalog
 from torchsel.config.config import Config
 from torchsel.errors import ConfigError
 from torchsel.hosts.words import parse_words
-from torchsel.selection.demand import Demand
+from torchsel.selection.case import Demand
 from torchsel.selection.fleet import Fleet, Member, one_backend_for
 
 CATALOG = load_catalog()

@@ -7,8 +7,7 @@ from typing import get_args
 
 import pytest
 
-from torchsel.selection.remedies import REMEDIES, told, told_ways
-from torchsel.selection.selection import Remedy, RemedyKind
+from torchsel.selection.remedy import REMEDIES, Remedy, RemedyKind, told, told_ways
 
 DRIVER = Remedy(kind="driver", value="570.26", torch="2.13.0", backend="cu129")
 NEWER = Remedy(kind="driver", value="580", torch="2.15.0", backend="cu132")

@@ -10,8 +10,9 @@ from torchsel.catalog.rows import Broken, Build
 from torchsel.config.config import Config
 from torchsel.errors import ConfigError, MachineError
 from torchsel.host import Accelerator, Host
-from torchsel.selection.select import Demand, Selection, best_release, buildable, select
-from torchsel.selection.selection import Remedy
+from torchsel.selection.releases import best_release
+from torchsel.selection.remedy import Remedy
+from torchsel.selection.select import Demand, Selection, select
 
 if TYPE_CHECKING:
     from torchsel.catalog.catalog import Catalog
@@ -736,32 +737,6 @@ class TestReleasesByBackend:
     def test_best_release(self, demand: dict[str, Any], tag: str, torch: str | None) -> None:
         config = Config(backends=("cpu",))
         assert best_release(Demand(**demand), tag, config, CATALOG) == torch
-
-    def test_buildable(self) -> None:
-        found = buildable(Demand(), Config(), CATALOG, ["linux_x86_64"])
-        newest = [tag for tag, torch in found if torch == "2.15.0"]
-        assert newest == ["cu132", "cu130", "rocm7.14", "xpu", "cpu"]
-        assert dict(found)["cu126"] == "2.14.1"
-        assert [torch for _, torch in found] == sorted(
-            (torch or "" for _, torch in found), key=CATALOG.releases.index
-        )
-
-    def test_buildable_keeps_to_locked_release_platforms_and_configuration(self) -> None:
-        locked = buildable(Demand(locked=("2.9.1",)), Config(), CATALOG, ["linux_x86_64"])
-        assert {tag for tag, torch in locked if torch == "2.9.1"} == {
-            "cu130",
-            "cu129",
-            "cu128",
-            "cu126",
-            "rocm6.4",
-            "rocm6.3",
-            "xpu",
-            "cpu",
-        }
-        mac = buildable(Demand(), Config(), CATALOG, ["macos_arm64"])
-        assert [tag for tag, _ in mac] == ["cpu"]
-        config = Config(backends=("cpu", "cu126", "cu130"), max_cuda=(12,))
-        assert [tag for tag, _ in buildable(Demand(), config, CATALOG)] == ["cpu", "cu126"]
 
 
 class TestRequiresPython:

@@ -10,7 +10,8 @@ import pytest
 from torchsel.backend import Backend
 from torchsel.config.keys import parse_config
 from torchsel.project.requirement import Added
-from torchsel.selection.selection import Remedy, Selection, WayOut
+from torchsel.selection.remedy import Remedy, WayOut
+from torchsel.selection.selection import Selection
 from torchsel.selection.typed import add_commands, backends_line, command, remove_commands
 
 TORCH = Added(package="torch", name="torch")
@@ -71,7 +72,7 @@ def test_double_quotes_are_for_every_shell() -> None:
 )
 def test_the_line_is_the_list_with_one_more(table: dict[str, object], line: str) -> None:
     config = parse_config(table, where="here")
-    assert backends_line(config, "cu126") == line
+    assert backends_line("cu126", config.names, config.backends or ()) == line
     read = parse_config({**table, **tomllib.loads(line)}, where="here")
     assert read.backends is not None
     assert "cu126" in read.backends

@@ -35,6 +35,11 @@ class Build:
     exists: str = "read"
     kernels_from: str = ""
 
+    @property
+    def python_span(self) -> str:
+        """The Python releases that it has wheels for, ``3.11 to 3.15``."""
+        return f"{self.python[0]} to {self.python[-1].rstrip('t')}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:

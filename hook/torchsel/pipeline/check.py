@@ -15,7 +15,7 @@ from torchsel.project.lock import locked_here, locked_packages
 from torchsel.project.markers import environment, marker_holds
 from torchsel.project.places import canonical
 from torchsel.project.requirement import parse_requirement
-from torchsel.selection.demand import Demand
+from torchsel.selection.case import Demand
 from torchsel.selection.select import select
 from torchsel.strategies.companions import beside
 from torchsel.strategies.packages import way_to

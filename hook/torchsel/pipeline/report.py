@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.console import redacted
 from torchsel.project.lock import locked_here, locked_packages
-from torchsel.selection.devices import short_name
+from torchsel.selection.device import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -62,8 +62,7 @@ def _project_lines(status: Status, paint: Paint) -> list[str]:
 
 def host_lines(host: Host) -> list[str]:
     """The host in lines for people."""
-    system = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}[host.system]
-    parts = [f"{system} {host.machine}", *(part for part in (host.libc, host.kernel) if part)]
+    parts = [host.words, *(part for part in (host.libc, host.kernel) if part)]
     if host.nvidia_driver:
         parts.append(f"NVIDIA driver {host.nvidia_driver}")
     counts = Counter(map(_accelerator_line, host.accelerators))

@@ -7,9 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from torchsel.errors import DemandError
 from torchsel.project.places import canonical
 
 if TYPE_CHECKING:
@@ -100,3 +101,20 @@ class Added:
     def bound(self, specifier: str) -> str:
         """The requirement with another specifier, ``torch<2.15 ; sys_platform == 'linux'``."""
         return f"{self.name}{specifier}{f' ; {self.marker}' if self.marker else ''}"
+
+
+def parse_specifiers(texts: Iterable[str]) -> SpecifierSet:
+    """One specifier set of all, local versions cut off (``==2.9.1+cu128`` is ``==2.9.1``).
+
+    Raises:
+        ConfigError: one of them is malformed.
+    """
+    found = SpecifierSet()
+    for text in texts:
+        try:
+            public = ",".join(part.partition("+")[0] for part in text.split(","))
+            found &= SpecifierSet(public)
+        except InvalidSpecifier:
+            msg = f"torch's requirement {text!r} is not a version specifier"
+            raise DemandError(msg) from None
+    return found

@@ -19,7 +19,7 @@ from torchsel.selection.explain import (
     said,
     why_chosen,
 )
-from torchsel.selection.judge import Fault, is_hopeless
+from torchsel.selection.judged import Fault, is_hopeless
 from torchsel.selection.rank import (
     choose,
     list_candidates,
@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 
     from torchsel.host import Vendor
     from torchsel.selection.case import Case
-    from torchsel.selection.judge import JudgedBuild
-    from torchsel.selection.rank import Pick
-    from torchsel.selection.selection import WayOut
+    from torchsel.selection.judged import JudgedBuild, Pick
+    from torchsel.selection.remedy import WayOut
 
 _CPU = Backend(tag="cpu", family="cpu")
 _WISHES = frozenset({"release", "python", "backends", "max-cuda", "held", "companion"})

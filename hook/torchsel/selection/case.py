@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from torchsel.selection.devices import FAMILY_VENDORS
+from torchsel.catalog.releases import release_key
+from torchsel.selection.device import FAMILY_VENDORS
+from torchsel.selection.remedy import remedy_for
+from torchsel.selection.typed import add_commands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.backend import Backend
     from torchsel.catalog.catalog import Catalog
+    from torchsel.catalog.rows import Build
     from torchsel.config.config import Config
     from torchsel.host import Host, Vendor
-    from torchsel.selection.demand import Demand, Releases
-    from torchsel.selection.devices import Device
+    from torchsel.project.requirement import Added
+    from torchsel.selection.device import Device
+    from torchsel.selection.remedy import Remedy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +51,61 @@ class Case:
         vendor = FAMILY_VENDORS.get(backend.family)
         return self.devices.get(vendor, ()) if vendor else ()
 
+    def release_remedy(self, build: Build) -> Remedy:
+        """What lets a project have a release of torch: allow a newer one, or require one before it."""
+        following = self.catalog.release_after(build.torch)
+        if following is None or release_key(build.torch) > release_key(self.releases.allowed[0]):
+            bounds = self.catalog.bounds_from(build.torch, self.demand.packages)
+            remedy = remedy_for("allow", build.torch, build)
+        else:
+            bounds = self.catalog.bounds_before(following, self.demand.packages)
+            remedy = remedy_for("require", bounds[0].removeprefix("torch"), build)
+        return replace(remedy, requirements=bounds, commands=add_commands(bounds, self.demand.direct))
+
     def driver_minimum(self, backend: Backend) -> str | None:
         """The lowest NVIDIA driver for a CUDA backend, by the project's ``cuda-compat``."""
         return self.catalog.driver_minimum(backend.release, self.driver_table, self.config.cuda_compat)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demand:
+    """What a project asks of torch.
+
+    ``specifiers`` (PEP 440) must all hold; ``requires_python`` is the project's, ``python`` the release of
+    its interpreter (``3.12``) where known; ``locked`` are the public releases in uv.lock, newest first
+    (several where uv forks); ``upgrade`` gives them up. ``packages`` are the names of the
+    project's packages, required or locked, ``versions`` the locked public releases of those that decide.
+    ``environments`` are the markers to which ``tool.uv.environments`` limits what uv locks for,
+    ``built_for`` the packages from addresses that name a CUDA, each with that (``12.8``, or ``12`` for any).
+    ``direct`` are the project's own requirements of torch and those, as ``uv add`` finds them.
+    """
+
+    specifiers: tuple[str, ...] = ()
+    requires_python: str | None = None
+    python: str | None = None
+    locked: tuple[str, ...] = ()
+    upgrade: bool = False
+    packages: frozenset[str] = frozenset()
+    versions: tuple[tuple[str, str], ...] = ()
+    environments: tuple[str, ...] = ()
+    built_for: tuple[tuple[str, str], ...] = ()
+    direct: tuple[Added, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Releases:
+    """The releases to choose among, as the catalog's rows, newest first.
+
+    ``stands_for`` maps a row to the release it was taken for, where that is another one: None where only
+    "newer than the catalog" is known. ``lost`` are locked releases that can't be kept.
+    """
+
+    allowed: tuple[str, ...]
+    locked: tuple[str, ...] = ()
+    stands_for: tuple[tuple[str, str | None], ...] = ()
+    lost: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def public(self, row: str) -> str | None:
+        """The release that a row was taken for, None where unknown."""
+        return dict(self.stands_for).get(row, row)

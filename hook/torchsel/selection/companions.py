@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.catalog.releases import release_key
-from torchsel.selection.demand import parse_specifiers
+from torchsel.project.requirement import parse_specifiers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Companion, CompanionRule
     from torchsel.config.config import Config
-    from torchsel.selection.demand import Demand
+    from torchsel.selection.case import Demand
 
 
 def vetoes(tag: str, demand: Demand, catalog: Catalog) -> Iterator[tuple[str, str]]:

@@ -11,9 +11,10 @@ from torchsel.catalog.releases import release_key
 from torchsel.host import Accelerator, Host
 from torchsel.selection.case import Case
 from torchsel.selection.companions import vetoes
-from torchsel.selection.demand import find_releases, lacking_python
-from torchsel.selection.devices import VENDORS, deciding, devices_of
+from torchsel.selection.device import VENDORS
+from torchsel.selection.devices import deciding, devices_of
 from torchsel.selection.judge import assess
+from torchsel.selection.releases import find_releases, lacking_python
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Architecture, Build
     from torchsel.config.config import Config
-    from torchsel.selection.demand import Demand
+    from torchsel.selection.case import Demand
 
 _FAMILIES = ("cpu", "cuda", "rocm", "xpu")
 _PLATFORM = "linux_x86_64"

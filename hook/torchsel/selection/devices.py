@@ -1,65 +1,24 @@
-"""The host's accelerators as selection sees them: what each is, and which of them decide."""
+"""Which of the host's accelerators decide, and what is known of each."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.catalog.kernels import gfx_rank
 from torchsel.catalog.releases import release_key
-from torchsel.selection.selection import Remedy
+from torchsel.selection.device import Device, short_name
+from torchsel.selection.remedy import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Gpu
     from torchsel.host import Accelerator, Host, Vendor
 
-VENDORS: tuple[Vendor, ...] = ("nvidia", "amd", "intel")
-VENDOR_NAMES: Mapping[Vendor, str] = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
-FAMILY_VENDORS: dict[str, Vendor] = {"cuda": "nvidia", "rocm": "amd", "xpu": "intel"}
 
-_MAKERS = re.compile(r"^(NVIDIA|AMD|Intel(\(R\))?)\s+(GeForce\s+)?", re.ASCII)
 _XPU_NAMES = re.compile(r"\bArc\b|Data Center GPU Max", re.ASCII)
 _OLDER_INTEL_NAMES = re.compile(r"\bU?HD Graphics\b|\bIris\b", re.ASCII)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Device:
-    """Accelerators that a build serves alike: one target.
-
-    ``target`` is a compute capability or gfx target, None where unknown. ``fault`` says why no build can
-    run on it at all, ``remedy`` what would change that. ``torch_from`` is the first torch that supports it,
-    empty for any.
-    """
-
-    vendor: Vendor
-    accelerators: tuple[Accelerator, ...]
-    target: str | None
-    rank: tuple[int, ...] = ()
-    integrated: bool = False
-    fault: str = ""
-    remedy: Remedy | None = None
-    torch_from: str = ""
-
-    @property
-    def names(self) -> str:
-        """Their names with counts, ``3x Tesla P40``."""
-        counts = Counter(short_name(item) for item in self.accelerators)
-        return ", ".join(f"{count}x {name}" if count > 1 else name for name, count in counts.items())
-
-    @property
-    def label(self) -> str:
-        """Target and names, ``6.1 (3x Tesla P40)``."""
-        return f"{self.target} ({self.names})" if self.target and self.target != self.names else self.names
-
-
-def short_name(accelerator: Accelerator) -> str:
-    """The accelerator's name without its maker, ``GTX 1080 Ti``."""
-    return _MAKERS.sub("", accelerator.label)
 
 
 def devices_of(host: Host, vendor: Vendor, catalog: Catalog) -> tuple[Device, ...]:
@@ -146,3 +105,14 @@ def _xpu_support(label: str) -> str:
     if _XPU_NAMES.search(label):
         return "yes"
     return "no" if _OLDER_INTEL_NAMES.search(label) else "unlisted"
+
+
+def jetson_fault(host: Host) -> str:
+    """Why PyTorch's wheels don't run on a Jetson of JetPack 6 or older; empty for every other machine.
+
+    JetPack 7 has kernel 6.8 and runs the ordinary aarch64 wheels.
+    """
+    kernel = host.kernel or ""
+    if "tegra" not in kernel or release_key(kernel.partition("-")[0]) >= (6,):
+        return ""
+    return "a Jetson with JetPack 6 or older can't run PyTorch's aarch64 wheels"

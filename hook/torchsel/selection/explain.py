@@ -5,20 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.catalog.releases import release_key, release_text
-from torchsel.selection.devices import FAMILY_VENDORS, VENDOR_NAMES, devices_of
+from torchsel.selection.device import FAMILY_NAMES, FAMILY_VENDORS, VENDOR_NAMES, labels_of
+from torchsel.selection.devices import devices_of
+from torchsel.selection.judged import blockers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from torchsel.host import Host
     from torchsel.selection.case import Case
-    from torchsel.selection.devices import Device
-    from torchsel.selection.judge import JudgedBuild
-    from torchsel.selection.rank import Pick
-    from torchsel.selection.remedies import Devices
+    from torchsel.selection.device import Devices
+    from torchsel.selection.judged import JudgedBuild, Pick
 
-FAMILY_NAMES = {"nvidia": "CUDA", "amd": "ROCm", "intel": "XPU"}
-_SYSTEM_NAMES = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
 _UPGRADE = "'torchsel --upgrade' looks among other releases"
 
 
@@ -43,7 +40,7 @@ def out_of_reach(builds: Sequence[JudgedBuild], chosen: JudgedBuild, served: Dev
     rivals = [judged for judged in builds if judged.torch == newest]
     if not rivals:
         family = FAMILY_NAMES[FAMILY_VENDORS[chosen.backend.family]]
-        return f"{torch} has no {family} build for {where(case.host)}; {chosen.name} is the newest"
+        return f"{torch} has no {family} build for {case.host.words}; {chosen.name} is the newest"
     if not any(judged.has_kernels(served) for judged in rivals):
         lacking = [item for item in served if not any(rival.has_kernels((item,)) for rival in rivals)]
         labels = labels_of(lacking or served)
@@ -71,11 +68,6 @@ def ruled_out(pick: Pick, builds: Sequence[JudgedBuild]) -> str:
     kept = [judged for judged in builds if judged.torch == pick.judged.torch]
     texts = [judged.reason for judged in kept if judged.kinds(pick.served) == {"companion"}]
     return "; ".join(texts)
-
-
-def where(host: Host) -> str:
-    """The platform in words, ``Linux aarch64``."""
-    return f"{_SYSTEM_NAMES[host.system]} {host.machine}"
 
 
 def left_out(pick: Pick, case: Case) -> str:
@@ -124,7 +116,7 @@ def moved(moved_from: str | None, chosen: JudgedBuild, builds: Iterable[JudgedBu
     tried = [judged for judged in builds if judged.torch in case.releases.locked]
     reasons = "; ".join(dict.fromkeys(judged.reason for judged in tried if judged.reason))
     torch = case.releases.public(chosen.torch) or chosen.torch
-    lack = f"build that fits ({reasons})" if tried else f"{chosen.backend.tag} build for {where(case.host)}"
+    lack = f"build that fits ({reasons})" if tried else f"{chosen.backend.tag} build for {case.host.words}"
     return f"torch {moved_from} in uv.lock has no {lack}; torch moves to {torch}"
 
 
@@ -135,17 +127,6 @@ def _last(builds: Sequence[JudgedBuild], chosen: JudgedBuild, served: Devices, c
         return f"{chosen.name} is the last"
     need = f"{last.name} is the last and needs driver >= {last.needed_driver(served)}"
     return f"{need}; with {case.host.nvidia_driver} the newest is {chosen.name}"
-
-
-def blockers(builds: Iterable[JudgedBuild], devices: Devices) -> str:
-    """All that speaks against some builds, each fault once."""
-    texts = [fault.text for judged in builds for fault in judged.against(devices)]
-    return "; ".join(dict.fromkeys(texts))
-
-
-def labels_of(devices: Iterable[Device]) -> str:
-    """Targets and names of devices."""
-    return ", ".join(device.label for device in devices)
 
 
 def said(texts: Iterable[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torchsel.backend import Backend
 from torchsel.config.config import Config
 from torchsel.errors import DemandError
-from torchsel.selection.demand import Demand
+from torchsel.selection.case import Demand
 from torchsel.selection.select import select
 
 if TYPE_CHECKING:

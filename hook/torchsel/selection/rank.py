@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.config.config import Config
+from torchsel.selection.judged import Pick
 from torchsel.selection.selection import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from torchsel.host import Accelerator, Vendor
+    from torchsel.host import Vendor
     from torchsel.selection.case import Case
-    from torchsel.selection.devices import Device
-    from torchsel.selection.judge import JudgedBuild
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pick:
-    """The build chosen, the devices it serves and those it leaves out."""
-
-    judged: JudgedBuild
-    served: tuple[Device, ...]
-    left_out: tuple[Device, ...]
-
-    @property
-    def accelerators(self) -> tuple[Accelerator, ...]:
-        """Those that the build runs on."""
-        devices = [item for item in (*self.served, *self.left_out) if not self.judged.against((item,))]
-        return tuple(accelerator for device in devices for accelerator in device.accelerators)
+    from torchsel.selection.device import Device
+    from torchsel.selection.judged import JudgedBuild
 
 
 def vendors_in_order(case: Case) -> list[Vendor]:

@@ -5,44 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.catalog.releases import release_key
-from torchsel.selection.judge import MENDABLE, is_hopeless, jetson_fault
-from torchsel.selection.selection import Remedy
+from torchsel.selection.devices import jetson_fault
+from torchsel.selection.judged import MENDABLE, focus, is_hopeless
+from torchsel.selection.remedy import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from torchsel.host import Vendor
     from torchsel.selection.case import Case
-    from torchsel.selection.devices import Device
-    from torchsel.selection.judge import JudgedBuild
-    from torchsel.selection.selection import RemedyKind, WayOut
-
-Devices = tuple["Device", ...]
-
-REMEDIES: Mapping[RemedyKind, str] = {
-    "driver": "update the NVIDIA driver to >= {value} for {torch} with {backend}",
-    "install-driver": "install NVIDIA's driver, >= {value} for {torch} with {backend}",
-    "allow": "allow torch {value} ({backend})",
-    "require": "require torch{value} (for {torch} with {backend})",
-    "backends": "add '{value}' to tool.torchsel.backends",
-    "max-cuda": "raise tool.torchsel.max-cuda to {value}",
-    "python": "use Python {value} (for {torch} with {backend})",
-    "requires-python": "raise requires-python above {value} (for {torch} with {backend})",
-    "companion": "do without {value} (for {torch} with {backend})",
-    "jetpack": "use the wheels that NVIDIA and Jetson AI Lab build for JetPack, or update to JetPack 7",
-    "linux": "use Linux or WSL 2",
-    "x86-64": "use an x86_64 machine",
-    "amd-index": "use AMD's own index",
-    "amd-wheels": "take torch[device-{value}] from AMD's own index (repo.amd.com/rocm/whl-multi-arch/)",
-    "ask-xpu": "if it is of the Arc (Alchemist) series or newer, ask for backend xpu",
-    "gfx-override": "set HSA_OVERRIDE_GFX_VERSION=10.3.0, which AMD does not support, and ask for backend"
-    " {backend} to run gfx1030's kernels on {value}",
-    "gfx-target": "set UV_AMD_GPU_ARCHITECTURE to it",
-    "offer-backend": "offer another backend",
-    "lock-torch": "lock another torch",
-    "source": "build torch from source",
-    "cpu": "set tool.torchsel.backend to 'cpu'",
-}
+    from torchsel.selection.device import Devices
+    from torchsel.selection.judged import JudgedBuild
+    from torchsel.selection.remedy import RemedyKind, WayOut
 
 
 def ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple[WayOut, ...]:
@@ -58,14 +32,6 @@ def ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple
     if vendor == "amd":
         ways += [(remedy,) for remedy in _amd_remedies(builds, devices, case)]
     return tuple(ways or [*_together(builds, devices, case)] or [*_resorts(builds, devices, case)])
-
-
-def focus(devices: Devices, builds: Sequence[JudgedBuild]) -> Devices:
-    """The most capable device that some build has kernels for; all of them where there is none."""
-    for device in devices:
-        if any(judged.has_kernels((device,)) for judged in builds):
-            return (device,)
-    return devices
 
 
 def _driver_ways(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:
@@ -144,30 +110,3 @@ def _is_driver_made(judged: JudgedBuild, devices: Devices, case: Case) -> bool:
     last = {row.compute_capability: row.last_branch for row in case.catalog.architectures}
     ends = [int(end) for device in devices if (end := last.get(device.target or ""))]
     return all(release_key(driver)[0] <= end for driver in drivers for end in ends)
-
-
-def told(remedy: Remedy) -> str:
-    """A remedy as a clause that says what to do."""
-    if remedy.kind == "install-driver":
-        known = REMEDIES[remedy.kind] if remedy.value else "install NVIDIA's driver"
-        passed = "if this is a container, start it with the GPU passed in"
-        text = f"{known}; {passed}"
-    else:
-        text = REMEDIES[remedy.kind]
-    clause = text.format(value=remedy.value, torch=remedy.torch, backend=remedy.backend)
-    typed = " && ".join(remedy.commands)
-    line = f" ({remedy.line})" if remedy.line else ""
-    return f"{clause}{line}{f': {typed}' if typed else ''}"
-
-
-def told_ways(ways: Iterable[WayOut]) -> str:
-    """Ways out in one clause, joined by "or"; a second driver is named alone."""
-    clauses: list[str] = []
-    before: WayOut = ()
-    for way in ways:
-        text = " and ".join(map(told, way))
-        if [remedy.kind for remedy in (*before, *way)] == ["driver", "driver"]:
-            text = text.removeprefix("update the NVIDIA driver ")
-        clauses.append(text)
-        before = way
-    return ", or ".join(clauses)

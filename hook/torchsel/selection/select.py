@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from torchsel.backend import Backend
 from torchsel.errors import MachineError
 from torchsel.selection.automatic import automatic
-from torchsel.selection.buildable import best_release, buildable
-from torchsel.selection.case import Case
+from torchsel.selection.case import Case, Demand
 from torchsel.selection.companions import mismatches, vetoes
-from torchsel.selection.demand import Demand, find_releases, lacking_python
-from torchsel.selection.devices import VENDORS, deciding, devices_of
-from torchsel.selection.explain import doubts, moved, said
+from torchsel.selection.device import VENDORS
+from torchsel.selection.devices import deciding, devices_of
+from torchsel.selection.explain import doubts, left_out, moved, said
 from torchsel.selection.judge import assess
 from torchsel.selection.rank import choose, list_candidates, newest_with_wheels, release_left
+from torchsel.selection.releases import best_release, find_releases, lacking_python
 from torchsel.selection.selection import Candidate, Selection
 from torchsel.selection.troubles import not_in_backends, obeyed_trouble
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from torchsel.catalog.catalog import Catalog
     from torchsel.config.config import Config
     from torchsel.host import Host
-    from torchsel.selection.judge import FaultKind, JudgedBuild
+    from torchsel.selection.judged import FaultKind, JudgedBuild
 
-__all__ = ["Candidate", "Demand", "Selection", "best_release", "buildable", "select"]
+__all__ = ["Candidate", "Demand", "Selection", "select"]
 
 _UNASKED: tuple[FaultKind, ...] = ("backends", "max-cuda", "held", "companion")
 """Kinds of faults that speak only against choosing a build unasked."""
@@ -81,7 +81,7 @@ def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Sele
     pick = choose([chosen], case.devices_for(backend), case) if chosen else None
     moved_from = release_left(chosen.torch, case) if chosen else None
     usable = chosen is not None and (backend.family == "cpu" or pick is not None)
-    trouble = obeyed_trouble(backend, torch, chosen, pick, case)
+    trouble = obeyed_trouble(backend, torch, chosen, pick, case) or (left_out(pick, case) if pick else "")
     warnings = [not_in_backends(tag, case), trouble if usable else f"{trouble}; {_instead(builds, case)}"]
     beside = mismatches(tag, case.demand, case.catalog)
     if chosen:

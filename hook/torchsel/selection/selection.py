@@ -3,60 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torchsel.backend import Backend, Family
     from torchsel.host import Accelerator
-
-RemedyKind = Literal[
-    "driver",
-    "install-driver",
-    "allow",
-    "require",
-    "backends",
-    "max-cuda",
-    "python",
-    "requires-python",
-    "companion",
-    "jetpack",
-    "linux",
-    "x86-64",
-    "amd-index",
-    "amd-wheels",
-    "ask-xpu",
-    "gfx-override",
-    "gfx-target",
-    "offer-backend",
-    "lock-torch",
-    "source",
-    "cpu",
-]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Remedy:
-    """One thing to change so that a build runs.
-
-    ``kind`` says what and ``value`` to what: an NVIDIA driver version (``580``), a release of torch to allow
-    or its bound (``<2.15``), a backend's tag, a CUDA release, Python releases, a gfx target; empty where
-    the kind says all. ``torch`` and ``backend`` are the build's that runs then, empty where it is no one.
-    ``requirements`` are what the project has to require for ``require`` and ``allow``, torch's companions
-    included; ``commands`` do it all when typed, in their order, and are empty where that can't be typed.
-    ``line`` is what has to stand in ``[tool.torchsel]``.
-    """
-
-    kind: RemedyKind
-    value: str = ""
-    torch: str = ""
-    backend: str = ""
-    requirements: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-    line: str = ""
-
-
-WayOut = tuple[Remedy, ...]
-"""All that has to be changed together so that a build runs."""
+    from torchsel.selection.remedy import WayOut
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.catalog.releases import release_key, release_text
-from torchsel.selection.explain import FAMILY_NAMES, blockers, labels_of, left_out, where
-from torchsel.selection.judge import jetson_fault, python_span, release_remedy
-from torchsel.selection.remedies import focus, told, told_ways
+from torchsel.selection.device import FAMILY_NAMES, labels_of
+from torchsel.selection.devices import jetson_fault
+from torchsel.selection.judged import blockers, focus
+from torchsel.selection.remedy import told, told_ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,10 +16,9 @@ if TYPE_CHECKING:
     from torchsel.backend import Backend
     from torchsel.host import Host, Vendor
     from torchsel.selection.case import Case
-    from torchsel.selection.judge import JudgedBuild
-    from torchsel.selection.rank import Pick
-    from torchsel.selection.remedies import Devices
-    from torchsel.selection.selection import WayOut
+    from torchsel.selection.device import Devices
+    from torchsel.selection.judged import JudgedBuild, Pick
+    from torchsel.selection.remedy import WayOut
 
 
 def no_build_for(vendor: Vendor, builds: Sequence[JudgedBuild], ways: Sequence[WayOut], case: Case) -> str:
@@ -38,12 +38,12 @@ def no_wheels(host: Host, platforms: Iterable[str]) -> str:
         advice = "use an x64 Python, which Windows emulates, or WSL 2 with the wheels for Linux aarch64"
         return f"PyTorch has no stable wheels for Windows on Arm: {advice}"
     known = ", ".join(sorted(platforms))
-    return f"PyTorch has no wheels for {where(host)}, only for {known}: build it from source"
+    return f"PyTorch has no wheels for {host.words}, only for {known}: build it from source"
 
 
 def cpu_trouble(chosen: JudgedBuild | None, builds: Sequence[JudgedBuild], case: Case) -> str:
     """What is wrong with the CPU build as the choice; empty where nothing is."""
-    here = where(case.host)
+    here = case.host.words
     if chosen is not None:
         if case.host.system == "darwin":
             return _last_on_macos(chosen, case)
@@ -58,7 +58,7 @@ def cpu_trouble(chosen: JudgedBuild | None, builds: Sequence[JudgedBuild], case:
     if not inside:
         return f"the torch that the project allows has no wheel for {here}; {_last_release(mine[0], case)}"
     wanted = case.demand.python or case.demand.requires_python
-    use = f"use Python {python_span(inside[0].build)}"
+    use = f"use Python {inside[0].build.python_span}"
     return f"no torch that the project allows has a wheel for Python {wanted} on {here}: {use}"
 
 
@@ -71,12 +71,12 @@ def obeyed_trouble(
         last = case.catalog.builds(backend=tag)[0].torch
         return f"no torch that the project allows has a {tag} build; {last} is the newest that has one"
     if chosen is None:
-        return f"there is no {tag} build for {where(case.host)}: uv's default index is used here"
+        return f"there is no {tag} build for {case.host.words}: uv's default index is used here"
     if backend.family == "cpu":
         return ""
     if pick is None:
         return f"this machine can't run {tag}: {chosen.reason}"
-    return left_out(pick, case)
+    return ""
 
 
 def not_in_backends(tag: str, case: Case) -> str:
@@ -94,9 +94,9 @@ def _problem(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> str:
     if vendor == "nvidia" and (jetson := jetson_fault(case.host)):
         return f"{names}: {jetson}"
     if not builds and case.catalog.is_narrowed:
-        return f"this project offers no {FAMILY_NAMES[vendor]} build for {where(case.host)} ({names})"
+        return f"this project offers no {FAMILY_NAMES[vendor]} build for {case.host.words} ({names})"
     if not builds:
-        return f"PyTorch has no {FAMILY_NAMES[vendor]} builds for {where(case.host)} ({names})"
+        return f"PyTorch has no {FAMILY_NAMES[vendor]} builds for {case.host.words} ({names})"
     if vendor == "nvidia" and case.host.nvidia_driver is None:
         return f"{names} found, but no NVIDIA driver is loaded"
     if all(device.fault for device in devices):
@@ -121,7 +121,7 @@ def _problem_with(devices: Devices, builds: Sequence[JudgedBuild], case: Case) -
 def _no_kernels(devices: Devices, builds: Sequence[JudgedBuild], case: Case) -> str:
     labels = labels_of(devices)
     since = release_text(release_key(case.catalog.releases[-1])[:2])
-    text = f"no build for {where(case.host)} since torch {since} has kernels for {labels}"
+    text = f"no build for {case.host.words} since torch {since} has kernels for {labels}"
     if case.catalog.is_narrowed:
         text = f"nothing that this project offers, as it is locked, has kernels for {labels}"
     faults = [fault for judged in builds for fault in judged.against(devices)]
@@ -132,11 +132,11 @@ def _last_on_macos(chosen: JudgedBuild, case: Case) -> str:
     newest = case.releases.allowed[0]
     if chosen.torch in (newest, *case.releases.locked) or case.demand.python or case.catalog.is_narrowed:
         return ""
-    return f"torch {newest} has no wheel for {where(case.host)}; {_last_release(chosen, case)}"
+    return f"torch {newest} has no wheel for {case.host.words}; {_last_release(chosen, case)}"
 
 
 def _last_release(last: JudgedBuild, case: Case) -> str:
-    remedy = release_remedy(last.build, case)
+    remedy = case.release_remedy(last.build)
     typed = "".join(f": {text}" for text in [" && ".join(remedy.commands)] if text)
     kept = f"{last.torch} is the last: require torch{remedy.value}{typed}"
     return told(remedy) if remedy.kind == "allow" else kept

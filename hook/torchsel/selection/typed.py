@@ -11,7 +11,6 @@ from packaging.requirements import Requirement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from torchsel.config.config import Config
     from torchsel.project.requirement import Added
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
@@ -53,11 +52,11 @@ def command(*words: str) -> str:
     return " ".join(map(_quoted, words))
 
 
-def backends_line(config: Config, tag: str) -> str:
-    """``backends`` of the project's table with one more."""
-    if config.names:
-        return f"backends = {_inline({**config.names, tag: tag})}"
-    listed = ", ".join(f'"{each}"' for each in dict.fromkeys((*(config.backends or ()), tag)))
+def backends_line(tag: str, names: Mapping[str, str], backends: Iterable[str]) -> str:
+    """``backends`` of the project's table, there a table of ``names`` or a list, with one more."""
+    if names:
+        return f"backends = {_inline({**names, tag: tag})}"
+    listed = ", ".join(f'"{each}"' for each in dict.fromkeys((*backends, tag)))
     return f"backends = [{listed}]"
 
 

@@ -11,7 +11,7 @@ from torchsel.backend import Backend
 from torchsel.errors import ConfigError
 from torchsel.project.lock import locked_packages
 from torchsel.project.places import LISTS
-from torchsel.selection.demand import Demand
+from torchsel.selection.case import Demand
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.meaning import Meaning, Reader

@@ -12,8 +12,8 @@ from torchsel.catalog.releases import release_key
 from torchsel.project.lock import locked_packages
 from torchsel.project.markers import environment, marker_holds
 from torchsel.project.places import table
-from torchsel.project.requirement import is_version
-from torchsel.selection.demand import parse_specifiers, python_matches
+from torchsel.project.requirement import is_version, parse_specifiers
+from torchsel.selection.releases import python_matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torchsel.host import Host
     from torchsel.project.present import Index
     from torchsel.project.project import Project
-    from torchsel.selection.demand import Demand
+    from torchsel.selection.case import Demand
     from torchsel.strategies.offers import Place, Way
 
 _DEFAULT = ""

@@ -7,25 +7,17 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
-
 from torchsel.backend import Backend
 from torchsel.catalog.releases import release_key
 from torchsel.errors import ConfigError
 from torchsel.project.lock import locked_packages
 from torchsel.routing.wanted import Alternative, Routing, to_several
 from torchsel.selection.cover import covering
-from torchsel.selection.demand import parse_specifiers, python_matches
+from torchsel.selection.releases import allowed_releases, reference_release, shared_release
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.companions import also_for, lacking_in_lists
-from torchsel.strategies.packages import (
-    as_bounded,
-    marker_where_lacking,
-    reference_release,
-    routed_packages,
-    way_to,
-)
+from torchsel.strategies.packages import as_bounded, marker_where_lacking, routed_packages, way_to
 from torchsel.strategies.protocol import Decision, OneForAll
 from torchsel.strategies.refusals import refuse_unfit
 
@@ -36,7 +28,7 @@ if TYPE_CHECKING:
     from torchsel.host import Host
     from torchsel.project.lock import Locked
     from torchsel.project.places import Scope
-    from torchsel.selection.demand import Demand
+    from torchsel.selection.case import Demand
     from torchsel.selection.selection import Selection
     from torchsel.strategies.setting import Setting
 
@@ -240,7 +232,7 @@ class Named(OneForAll):
         """``==2.14.1`` where all backends shall have one torch."""
         if not self.setting.config.same_torch:
             return ""
-        shared = shared_release(self.alternatives, self.setting.demand(), self.setting.catalog)
+        shared = shared_release(self.alternatives.tags, self.setting.demand(), self.setting.catalog)
         if shared is None:
             msg = (
                 "tool.torchsel.same-torch: no torch that the project allows has a build for each of"
@@ -272,23 +264,3 @@ class Named(OneForAll):
             build for build in catalog.all_builds if build.torch in known.get(build.backend, {build.torch})
         )
         return replace(catalog, all_builds=tuple(kept), is_narrowed=True)
-
-
-def allowed_releases(tag: str, demand: Demand, catalog: Catalog) -> list[str]:
-    """The releases of torch that a backend has and the project allows, newest first."""
-    allowed = parse_specifiers(demand.specifiers)
-    having = {build.torch for build in catalog.builds(backend=tag) if python_matches(build.python, demand)}
-    return [
-        torch for torch in catalog.releases if torch in having and allowed.contains(torch, prereleases=True)
-    ]
-
-
-def shared_release(offered: Alternatives, demand: Demand, catalog: Catalog) -> str | None:
-    """The newest torch allowed that every backend offered has a build of; None where there is none."""
-    having = [
-        {build.torch for build in catalog.builds(backend=tag) if python_matches(build.python, demand)}
-        for tag in offered.tags
-    ]
-    shared = set.intersection(*having) if having else set()
-    allowed = SpecifierSet(",".join(demand.specifiers))
-    return next((torch for torch in catalog.releases if torch in shared and torch in allowed), None)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
-
 from torchsel.backend import Backend
 from torchsel.host import PLATFORMS
 from torchsel.project.lock import locked_packages
 from torchsel.project.markers import admitted
 from torchsel.project.places import LISTS, canonical
 from torchsel.project.reach import own_parts, reached
-from torchsel.project.requirement import parse_requirement, required_name
+from torchsel.project.requirement import parse_requirement, parse_specifiers, required_name
 from torchsel.routing.wanted import Alternative, OtherIndex, platform_marker
-from torchsel.selection.demand import parse_specifiers
+from torchsel.selection.releases import platforms
 from torchsel.strategies.companions import companion_index, companions_of
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from torchsel.project.places import Scope
     from torchsel.project.present import Present
     from torchsel.project.project import Project
-    from torchsel.selection.demand import Demand
     from torchsel.strategies.alternatives import Alternatives
     from torchsel.strategies.setting import Setting
 
@@ -95,26 +92,6 @@ def _other_index(setting: Setting, backend: Backend, package: str) -> OtherIndex
 def index_url(setting: Setting, backend: Backend) -> str:
     """URL of the backend's index."""
     return backend.index_url(setting.config.index_url, setting.config.channel)
-
-
-def reference_release(demand: Demand, backend: Backend, catalog: Catalog) -> str | None:
-    """The torch release that the routing of ``backend`` is generated for, whatever machine asks.
-
-    The locked one that the backend has, else the newest it has within the project's specifiers, else None.
-    """
-    there = {build.torch: None for build in catalog.builds(backend=backend.tag)}
-    allowed = SpecifierSet(",".join(demand.specifiers))
-    locked = [release for release in demand.locked if release in there]
-    return next(iter([*locked, *allowed.filter(there)]), None)
-
-
-def platforms(backend: Backend, torch: str | None, catalog: Catalog) -> Collection[str]:
-    """Where the build exists; for a backend the catalog doesn't know, where its family's newest one does."""
-    found = catalog.platforms_of(backend.tag, torch)
-    if found:
-        return found
-    kin = [build for build in catalog.all_builds if Backend.parse(build.backend).family == backend.family]
-    return catalog.platforms_of(kin[0].backend if kin else "cpu", None)
 
 
 def marker_where_lacking(setting: Setting, backend: Backend, torch: str | None) -> str:

@@ -16,9 +16,10 @@ from torchsel.errors import MachineError
 from torchsel.project import requirements
 from torchsel.project.lock import locked_packages
 from torchsel.routing.wanted import Routing, platform_marker, to_one
+from torchsel.selection.releases import platforms, reference_release
 from torchsel.selection.select import select
 from torchsel.strategies.companions import companions_of, lacking_beside
-from torchsel.strategies.packages import platforms, reference_release, routed_packages, way_to
+from torchsel.strategies.packages import routed_packages, way_to
 from torchsel.strategies.protocol import Decision
 
 if TYPE_CHECKING:

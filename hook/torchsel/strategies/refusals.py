@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
-from torchsel.strategies.packages import lacking, named_packages, platforms, reference_release
+from torchsel.selection.releases import platforms, reference_release
+from torchsel.strategies.packages import lacking, named_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from torchsel.project.added import added
 from torchsel.project.built import built_for
 from torchsel.project.lock import locked_here, locked_packages
 from torchsel.project.requirement import are_compatible, newest_first
-from torchsel.selection.demand import Demand
+from torchsel.selection.case import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,7 @@ from torchsel.catalog.kernels import driver_meets
 from torchsel.catalog.rows import Build
 from torchsel.config.config import Config
 from torchsel.host import Vendor
-from torchsel.selection.case import Case
-from torchsel.selection.demand import Demand, Releases
+from torchsel.selection.case import Case, Demand, Releases
 from torchsel.selection.devices import deciding, devices_of
 from torchsel.selection.judge import machine_faults
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.host import Host
-    from torchsel.selection.judge import Fault
+    from torchsel.selection.judged import Fault
 
 _CUDA_ARCH = re.compile(r"(sm|compute)_(\d+)(\d)", re.ASCII)
 """An entry of ``torch.cuda.get_arch_list()``; one with a letter (``sm_90a``) is for that GPU alone."""

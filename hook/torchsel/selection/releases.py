@@ -1,69 +1,27 @@
-"""Which releases of torch a project allows, from its requirements and its lock."""
+"""Which releases of torch a project allows, and which builds serve its Python."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from torchsel.backend import Backend
 from torchsel.errors import DemandError
 from torchsel.host import PLATFORMS
 from torchsel.project.markers import environment, marker_holds
-from torchsel.project.requirement import is_version
+from torchsel.project.requirement import is_version, parse_specifiers
+from torchsel.selection.case import Releases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.config.config import Config
-    from torchsel.project.requirement import Added
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Demand:
-    """What a project asks of torch.
-
-    ``specifiers`` (PEP 440) must all hold; ``requires_python`` is the project's, ``python`` the release of
-    its interpreter (``3.12``) where known; ``locked`` are the public releases in uv.lock, newest first
-    (several where uv forks); ``upgrade`` gives them up. ``packages`` are the names of the
-    project's packages, required or locked, ``versions`` the locked public releases of those that decide.
-    ``environments`` are the markers to which ``tool.uv.environments`` limits what uv locks for,
-    ``built_for`` the packages from addresses that name a CUDA, each with that (``12.8``, or ``12`` for any).
-    ``direct`` are the project's own requirements of torch and those, as ``uv add`` finds them.
-    """
-
-    specifiers: tuple[str, ...] = ()
-    requires_python: str | None = None
-    python: str | None = None
-    locked: tuple[str, ...] = ()
-    upgrade: bool = False
-    packages: frozenset[str] = frozenset()
-    versions: tuple[tuple[str, str], ...] = ()
-    environments: tuple[str, ...] = ()
-    built_for: tuple[tuple[str, str], ...] = ()
-    direct: tuple[Added, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Releases:
-    """The releases to choose among, as the catalog's rows, newest first.
-
-    ``stands_for`` maps a row to the release it was taken for, where that is another one: None where only
-    "newer than the catalog" is known. ``lost`` are locked releases that can't be kept.
-    """
-
-    allowed: tuple[str, ...]
-    locked: tuple[str, ...] = ()
-    stands_for: tuple[tuple[str, str | None], ...] = ()
-    lost: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def public(self, row: str) -> str | None:
-        """The release that a row was taken for, None where unknown."""
-        return dict(self.stands_for).get(row, row)
+    from torchsel.selection.case import Demand
 
 
 def find_releases(demand: Demand, config: Config, catalog: Catalog) -> Releases:
@@ -92,21 +50,21 @@ def find_releases(demand: Demand, config: Config, catalog: Catalog) -> Releases:
     return kept
 
 
-def parse_specifiers(texts: Iterable[str]) -> SpecifierSet:
-    """One specifier set of all, local versions cut off (``==2.9.1+cu128`` is ``==2.9.1``).
+def best_release(demand: Demand, tag: str, config: Config, catalog: Catalog) -> str | None:
+    """The release of torch that a project gets with backend ``tag``, on whatever machine.
+
+    A locked release that has the backend, else the newest one allowed; None where no allowed release has it,
+    or only "newer than the catalog" is known.
 
     Raises:
-        ConfigError: one of them is malformed.
+        ConfigError: no release of torch meets the demand.
     """
-    found = SpecifierSet()
-    for text in texts:
-        try:
-            public = ",".join(part.partition("+")[0] for part in text.split(","))
-            found &= SpecifierSet(public)
-        except InvalidSpecifier:
-            msg = f"torch's requirement {text!r} is not a version specifier"
-            raise DemandError(msg) from None
-    return found
+    releases = find_releases(demand, config, catalog)
+    builds = [build for build in catalog.builds(backend=tag) if python_matches(build.python, demand)]
+    there = [
+        build.torch for rows in (releases.locked, releases.allowed) for build in builds if build.torch in rows
+    ]
+    return releases.public(there[0]) if there else None
 
 
 def python_matches(python: tuple[str, ...], demand: Demand) -> bool:
@@ -210,3 +168,38 @@ def _admits_newer(specifier: SpecifierSet, newest: str) -> bool:
 
 def _text(demand: Demand) -> str:
     return ",".join(demand.specifiers)
+
+
+def allowed_releases(tag: str, demand: Demand, catalog: Catalog) -> list[str]:
+    """The releases of torch that a backend has and the project allows, newest first."""
+    allowed = parse_specifiers(demand.specifiers)
+    having = {build.torch for build in catalog.builds(backend=tag) if python_matches(build.python, demand)}
+    return [
+        torch for torch in catalog.releases if torch in having and allowed.contains(torch, prereleases=True)
+    ]
+
+
+def shared_release(tags: Iterable[str], demand: Demand, catalog: Catalog) -> str | None:
+    """The newest torch allowed that each of these backends has a build of; None where there is none."""
+    having = [allowed_releases(tag, demand, catalog) for tag in tags]
+    return next((torch for torch in catalog.releases if all(torch in each for each in having)), None)
+
+
+def reference_release(demand: Demand, backend: Backend, catalog: Catalog) -> str | None:
+    """The torch release that the routing of ``backend`` is generated for, whatever machine asks.
+
+    The locked one that the backend has, else the newest it has within the project's specifiers, else None.
+    """
+    there = {build.torch: None for build in catalog.builds(backend=backend.tag)}
+    allowed = SpecifierSet(",".join(demand.specifiers))
+    locked = [release for release in demand.locked if release in there]
+    return next(iter([*locked, *allowed.filter(there)]), None)
+
+
+def platforms(backend: Backend, torch: str | None, catalog: Catalog) -> Collection[str]:
+    """Where the build exists; for a backend the catalog doesn't know, where its family's newest one does."""
+    found = catalog.platforms_of(backend.tag, torch)
+    if found:
+        return found
+    kin = [build for build in catalog.all_builds if Backend.parse(build.backend).family == backend.family]
+    return catalog.platforms_of(kin[0].backend if kin else "cpu", None)

@@ -1,0 +1,140 @@
+"""A build with all that speaks against it on a machine, and the one picked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from torchsel.catalog.releases import release_key
+from torchsel.selection.device import FAMILY_VENDORS, Devices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torchsel.backend import Backend
+    from torchsel.catalog.rows import Build
+    from torchsel.host import Accelerator, Vendor
+    from torchsel.selection.device import Device, Devices
+    from torchsel.selection.remedy import Remedy, WayOut
+
+
+FaultKind = Literal[
+    "driver", "release", "backends", "max-cuda", "python", "machine", "kernels", "broken", "held", "companion"
+]
+
+
+MENDABLE: tuple[FaultKind, ...] = ("driver", "release", "backends", "max-cuda", "python", "companion")
+"""Kinds of faults that a user can mend on this machine, in the order to tell them in."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """Why a build is out of the question.
+
+    ``device`` is the one concerned, None where the fault is of the build as a whole; ``remedy`` what would
+    mend it, None where nothing does.
+    """
+
+    kind: FaultKind
+    text: str
+    device: Device | None = None
+    remedy: Remedy | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgedBuild:
+    """A build and everything against it; ``doubt`` is a dispute about whether it runs."""
+
+    build: Build
+    backend: Backend
+    faults: tuple[Fault, ...] = ()
+    doubt: str = ""
+
+    def against(self, devices: Iterable[Device]) -> tuple[Fault, ...]:
+        """The faults that matter where only ``devices`` have to be served."""
+        return tuple(fault for fault in self.faults if fault.device is None or fault.device in devices)
+
+    def without(self, *kinds: FaultKind) -> JudgedBuild:
+        """The same build with faults of some kinds forgiven."""
+        return replace(self, faults=tuple(fault for fault in self.faults if fault.kind not in kinds))
+
+    def kinds(self, devices: Iterable[Device]) -> set[FaultKind]:
+        """What kinds of faults matter for ``devices``."""
+        return {fault.kind for fault in self.against(devices)}
+
+    def has_kernels(self, devices: Iterable[Device]) -> bool:
+        """Whether nothing but drivers, releases and wishes stands against running on ``devices``."""
+        return not self.kinds(devices) & {"kernels", "broken", "machine"}
+
+    def way_out(self, devices: Iterable[Device]) -> WayOut:
+        """One remedy for each kind of fault that can be mended, the one that asks most for."""
+        found: dict[FaultKind, Remedy] = {}
+        for fault in self.against(devices):
+            before = found.get(fault.kind)
+            if fault.remedy and (before is None or _demands(fault.remedy) >= _demands(before)):
+                found[fault.kind] = fault.remedy
+        return tuple(found[kind] for kind in MENDABLE if kind in found)
+
+    def needed_driver(self, devices: Iterable[Device]) -> str:
+        """The NVIDIA driver version that mends every driver fault, for a build that has one."""
+        return next(remedy.value for remedy in self.way_out(devices) if remedy.kind == "driver")
+
+    @property
+    def torch(self) -> str:
+        """The release of torch."""
+        return self.build.torch
+
+    @property
+    def name(self) -> str:
+        """Release and backend, ``2.14.1 with cu126``."""
+        return f"{self.torch} with {self.backend.tag}"
+
+    @property
+    def vendor(self) -> Vendor | None:
+        """The vendor whose devices the build is for, None for cpu."""
+        return FAMILY_VENDORS.get(self.backend.family)
+
+    @property
+    def reason(self) -> str:
+        """All faults in one line."""
+        return "; ".join(fault.text for fault in self.faults)
+
+
+def is_hopeless(builds: Iterable[JudgedBuild], devices: tuple[Device, ...]) -> bool:
+    """Whether no build of any release has kernels for any of the devices."""
+    mine = list(builds)
+    return not any(judged.has_kernels((device,)) for judged in mine for device in devices)
+
+
+def _demands(remedy: Remedy) -> tuple[int, ...]:
+    """How much a remedy asks for: of two drivers the newer one."""
+    return release_key(remedy.value) if remedy.kind == "driver" else ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pick:
+    """The build chosen, the devices it serves and those it leaves out."""
+
+    judged: JudgedBuild
+    served: tuple[Device, ...]
+    left_out: tuple[Device, ...]
+
+    @property
+    def accelerators(self) -> tuple[Accelerator, ...]:
+        """Those that the build runs on."""
+        devices = [item for item in (*self.served, *self.left_out) if not self.judged.against((item,))]
+        return tuple(accelerator for device in devices for accelerator in device.accelerators)
+
+
+def blockers(builds: Iterable[JudgedBuild], devices: Devices) -> str:
+    """All that speaks against some builds, each fault once."""
+    texts = [fault.text for judged in builds for fault in judged.against(devices)]
+    return "; ".join(dict.fromkeys(texts))
+
+
+def focus(devices: Devices, builds: Sequence[JudgedBuild]) -> Devices:
+    """The most capable device that some build has kernels for; all of them where there is none."""
+    for device in devices:
+        if any(judged.has_kernels((device,)) for judged in builds):
+            return (device,)
+    return devices

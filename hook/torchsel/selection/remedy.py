@@ -1,0 +1,119 @@
+"""What would make a build run: values, and how each is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from torchsel.catalog.rows import Build
+
+
+RemedyKind = Literal[
+    "driver",
+    "install-driver",
+    "allow",
+    "require",
+    "backends",
+    "max-cuda",
+    "python",
+    "requires-python",
+    "companion",
+    "jetpack",
+    "linux",
+    "x86-64",
+    "amd-index",
+    "amd-wheels",
+    "ask-xpu",
+    "gfx-override",
+    "gfx-target",
+    "offer-backend",
+    "lock-torch",
+    "source",
+    "cpu",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remedy:
+    """One thing to change so that a build runs.
+
+    ``kind`` says what and ``value`` to what: an NVIDIA driver version (``580``), a release of torch to allow
+    or its bound (``<2.15``), a backend's tag, a CUDA release, Python releases, a gfx target; empty where
+    the kind says all. ``torch`` and ``backend`` are the build's that runs then, empty where it is no one.
+    ``requirements`` are what the project has to require for ``require`` and ``allow``, torch's companions
+    included; ``commands`` do it all when typed, in their order, and are empty where that can't be typed.
+    ``line`` is what has to stand in ``[tool.torchsel]``.
+    """
+
+    kind: RemedyKind
+    value: str = ""
+    torch: str = ""
+    backend: str = ""
+    requirements: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    line: str = ""
+
+
+def remedy_for(kind: RemedyKind, value: str, build: Build) -> Remedy:
+    """The remedy with which this build runs."""
+    return Remedy(kind=kind, value=value, torch=build.torch, backend=build.backend)
+
+
+WayOut = tuple[Remedy, ...]
+"""All that has to be changed together so that a build runs."""
+
+
+REMEDIES: Mapping[RemedyKind, str] = {
+    "driver": "update the NVIDIA driver to >= {value} for {torch} with {backend}",
+    "install-driver": "install NVIDIA's driver, >= {value} for {torch} with {backend}",
+    "allow": "allow torch {value} ({backend})",
+    "require": "require torch{value} (for {torch} with {backend})",
+    "backends": "add '{value}' to tool.torchsel.backends",
+    "max-cuda": "raise tool.torchsel.max-cuda to {value}",
+    "python": "use Python {value} (for {torch} with {backend})",
+    "requires-python": "raise requires-python above {value} (for {torch} with {backend})",
+    "companion": "do without {value} (for {torch} with {backend})",
+    "jetpack": "use the wheels that NVIDIA and Jetson AI Lab build for JetPack, or update to JetPack 7",
+    "linux": "use Linux or WSL 2",
+    "x86-64": "use an x86_64 machine",
+    "amd-index": "use AMD's own index",
+    "amd-wheels": "take torch[device-{value}] from AMD's own index (repo.amd.com/rocm/whl-multi-arch/)",
+    "ask-xpu": "if it is of the Arc (Alchemist) series or newer, ask for backend xpu",
+    "gfx-override": "set HSA_OVERRIDE_GFX_VERSION=10.3.0, which AMD does not support, and ask for backend"
+    " {backend} to run gfx1030's kernels on {value}",
+    "gfx-target": "set UV_AMD_GPU_ARCHITECTURE to it",
+    "offer-backend": "offer another backend",
+    "lock-torch": "lock another torch",
+    "source": "build torch from source",
+    "cpu": "set tool.torchsel.backend to 'cpu'",
+}
+
+
+def told(remedy: Remedy) -> str:
+    """A remedy as a clause that says what to do."""
+    if remedy.kind == "install-driver":
+        known = REMEDIES[remedy.kind] if remedy.value else "install NVIDIA's driver"
+        passed = "if this is a container, start it with the GPU passed in"
+        text = f"{known}; {passed}"
+    else:
+        text = REMEDIES[remedy.kind]
+    clause = text.format(value=remedy.value, torch=remedy.torch, backend=remedy.backend)
+    typed = " && ".join(remedy.commands)
+    line = f" ({remedy.line})" if remedy.line else ""
+    return f"{clause}{line}{f': {typed}' if typed else ''}"
+
+
+def told_ways(ways: Iterable[WayOut]) -> str:
+    """Ways out in one clause, joined by "or"; a second driver is named alone."""
+    clauses: list[str] = []
+    before: WayOut = ()
+    for way in ways:
+        text = " and ".join(map(told, way))
+        if [remedy.kind for remedy in (*before, *way)] == ["driver", "driver"]:
+            text = text.removeprefix("update the NVIDIA driver ")
+        clauses.append(text)
+        before = way
+    return ", or ".join(clauses)
