@@ -26,9 +26,9 @@ ROOMS = (
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 MOST_BESIDE_THE_PACKAGES = 12
-MOST_IN_A_FOLDER = 18
-MOST_FLOORS = 20
-"""Imports for types count. It is what there is today, so that it gets no worse: 14 are to be reached."""
+MOST_IN_A_FOLDER = 19
+MOST_FLOORS = 14
+"""Imports for types count."""
 
 
 def module_of(path: Path) -> str:

@@ -7,12 +7,12 @@ import pytest
 
 from tests.support.machines import FakeSystem, load_machine, machine_names
 from torchsel.host import Host, Vendor, parse_host
-from torchsel.probes import Finding, probe
+from torchsel.probes.findings import Finding
 from torchsel.probes.platform import read_machine
-from torchsel.probes.run import VENDORS
+from torchsel.probes.run import VENDORS, probe
 
 if TYPE_CHECKING:
-    from torchsel.probes.findings import Platform
+    from torchsel.probes.seam import Platform
 
 
 def _probe(name: str) -> tuple[FakeSystem, Host, tuple[Finding, ...]]:

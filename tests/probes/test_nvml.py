@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.machines import FakeNvml, FakeSystem, load_machine
 from torchsel.host import Accelerator
-from torchsel.probes import probe
 from torchsel.probes.nvidia.nvml import ask_nvml, error_code
+from torchsel.probes.run import probe
 
 if TYPE_CHECKING:
     from pytest_mock import MockerFixture

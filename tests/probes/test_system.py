@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from torchsel.probes import probe
 from torchsel.probes.programs import run_program, within
+from torchsel.probes.run import probe
 from torchsel.probes.system import RealSystem
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_this_machine_is_probed_without_a_sound(capfd: pytest.CaptureFixture[str
 def test_without_a_gpu_no_driver_is_loaded() -> None:
     program = textwrap.dedent("""
         import sys
-        from torchsel.probes import probe
+        from torchsel.probes.run import probe
         host, _ = probe()
         heavy = {"pynvml", "ctypes", "torchsel.probes.windows"}
         print(set() if host.accelerators else heavy & set(sys.modules))

@@ -790,7 +790,7 @@ UNTIL_THE_NEXT_BOOT = ("/proc/device-tree/", "/sys/firmware/devicetree/")
 
 @pytest.mark.parametrize("name", machine_names())
 def test_the_probes_look_nowhere_else(name: str) -> None:
-    from torchsel.probes import probe
+    from torchsel.probes.run import probe
 
     record = load_machine(name)
     seen: set[str] = set()

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from torchsel.probes.findings import Platform
 from torchsel.probes.programs import Completed
+from torchsel.probes.seam import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

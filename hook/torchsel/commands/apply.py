@@ -13,8 +13,9 @@ from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
 from torchsel.files.transaction import repair
 from torchsel.pipeline import report
-from torchsel.pipeline.apply import Mode, apply
+from torchsel.pipeline.apply import apply
 from torchsel.pipeline.inputs import require_table
+from torchsel.pipeline.outcome import Mode
 from torchsel.pipeline.script import apply_script
 from torchsel.project.workspace import load_project
 

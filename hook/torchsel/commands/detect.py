@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.commands.context import add_host
 from torchsel.config.request import resolve_host
-from torchsel.pipeline import report, status_page
+from torchsel.pipeline import status_page
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -25,7 +25,7 @@ def run(context: Context) -> Answer:
     """Print the host."""
     host, findings = resolve_host(option=context.arguments.host, environ=context.environ)
     for finding in findings:
-        context.draft.detail(report.finding(finding))
+        context.draft.detail(finding.line)
     is_json = context.arguments.json
     context.draft.print(f"{host.to_json() if is_json else chr(10).join(status_page.host_lines(host))}\n")
     return context.draft.answer()

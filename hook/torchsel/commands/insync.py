@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.pipeline import report
-from torchsel.pipeline.apply import Mode, Outcome, apply
+from torchsel.pipeline.apply import apply
 from torchsel.pipeline.inputs import Inputs, Options, read_inputs
 from torchsel.pipeline.missing import learn, unlearn
+from torchsel.pipeline.outcome import Mode, Outcome
 from torchsel.project.lock import is_in_lock
 from torchsel.uv.call import CHANGES_LOCK, UvCall
 from torchsel.uv.halves import for_lock
@@ -69,7 +70,7 @@ class Preparation:
         options = replace(self.options, folder=self.call.folder, call=self.call, anew=anew)
         found = read_inputs(options, self.environ)
         for finding in found.findings:
-            self.draft.detail(report.finding(finding))
+            self.draft.detail(finding.line)
         outcome = apply(found, self._mode(write=write), self.environ, speaker=self.draft)
         if write:
             report.tell(outcome, self.draft)

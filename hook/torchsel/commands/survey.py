@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.errors import NoProjectError
-from torchsel.pipeline import report
 from torchsel.pipeline.inputs import Inputs, Options, read_inputs
 from torchsel.project.folders import find_pyproject
 
@@ -46,5 +45,5 @@ def surveyed(context: Context, given: Options | None = None) -> Inputs:
     """
     found = read_inputs(given or options(context), context.environ)
     for finding in found.findings:
-        context.draft.detail(report.finding(finding))
+        context.draft.detail(finding.line)
     return found

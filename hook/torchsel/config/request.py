@@ -59,7 +59,7 @@ def resolve_host(*, option: str | None, environ: Mapping[str, str]) -> tuple[Hos
     for source, name in (("--host", option), ("TORCHSEL_HOST", environ.get("TORCHSEL_HOST"))):
         if name:
             return read_host(name, source), ()
-    from torchsel.probes import probe  # noqa: PLC0415 - not needed with a recorded host
+    from torchsel.probes.run import probe  # noqa: PLC0415 - not needed with a recorded host
 
     driver = environ.get("UV_CUDA_DRIVER_VERSION")
     gfx_target = environ.get("UV_AMD_GPU_ARCHITECTURE")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.files.replace import ChangedError
@@ -10,6 +10,7 @@ from torchsel.files.transaction import LockError, Workplace, is_repair_due, lock
 from torchsel.pipeline.holds import holds, may_move, routed_releases
 from torchsel.pipeline.inputs import Inputs, again
 from torchsel.pipeline.missing import learn, unlearn
+from torchsel.pipeline.outcome import Mode, Outcome, warnings
 from torchsel.pipeline.plan import Plan, make_plan, plan_for
 from torchsel.project.lock import locked_here, locked_packages
 from torchsel.project.workspace import load_project
@@ -18,7 +19,6 @@ from torchsel.strategies.table import oldest_uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from torchsel.answer import Speaker
     from torchsel.uv.program import Uv
@@ -26,42 +26,6 @@ if TYPE_CHECKING:
 ROUNDS = 5
 """A new lock can name further packages to route (torchvision through another package), and another program
 can change a file while it is looked at; then once more."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What `apply` found and did; ``before`` and ``after`` are pyproject.toml's text.
-
-    ``inputs`` are the last ones read, ``warnings`` and ``taken_out`` those of the first, which tell what had
-    to be left or to go.
-    """
-
-    inputs: Inputs
-    plan: Plan
-    before: str
-    after: str
-    relocked: bool = False
-    warnings: tuple[str, ...] = ()
-    taken_out: tuple[str, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        """Whether pyproject.toml is, or with ``write`` would be, another text."""
-        return self.before != self.after
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mode:
-    """How far `apply` may go: write at all, run ``uv lock`` where there is a uv.lock, let releases move.
-
-    ``told`` are options for ``uv lock``, to be read in the folder ``start``.
-    """
-
-    write: bool = True
-    lock: bool = True
-    upgrade: bool = False
-    told: tuple[str, ...] = ()
-    start: Path | None = None
 
 
 def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, speaker: Speaker) -> Outcome:
@@ -164,15 +128,6 @@ def lock_is_due(inputs: Inputs, plan: Plan, mode: Mode) -> bool:
     return wanted not in routed_releases(entries, inputs.setting.present.backends)
 
 
-def warnings(inputs: Inputs, plan: Plan) -> tuple[str, ...]:
-    """What to mind: entries that are left alone and, where one machine decides for the file, its selection's.
-
-    Of groups and extras each call of uv takes its own, which is told then.
-    """
-    chosen = () if inputs.strategy.alternatives else inputs.selection.warnings
-    return (*plan.changes.past, *plan.changes.left_alone, *chosen)
-
-
 def _write_once(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, speaker: Speaker) -> bool:
     """Write what is planned; returns whether uv.lock came along."""
     project = inputs.project
@@ -191,7 +146,7 @@ def bring_along(
     speaker: Speaker,
     *,
     before: tuple[str, str],
-    mode: Mode = Mode(),
+    mode: Mode,
 ) -> None:
     """Write what is planned, and have uv.lock brought along; ``before`` are both texts as they are.
 

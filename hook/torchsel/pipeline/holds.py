@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from torchsel.project.lock import locked_packages
 from torchsel.project.requirement import newest_first
-from torchsel.strategies.companions import companions_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -88,7 +87,7 @@ def kept(found: Inputs, plan: Plan) -> Holds:
 
 def companions_in(found: Inputs, plan: Plan) -> tuple[str, ...]:
     """Companions that are routed; each requires the torch that it was built for."""
-    return tuple(name for name in companions_of(found.setting) if name in plan.routing.sources)
+    return tuple(name for name in found.setting.companions if name in plan.routing.sources)
 
 
 def may_move(found: Inputs, plan: Plan) -> Iterator[str]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
 from torchsel.files.transaction import LockError, locked
-from torchsel.pipeline.apply import Mode, Outcome, apply, bring_along, warnings
+from torchsel.pipeline.apply import apply, bring_along
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, read_strategy, strategy_in
 from torchsel.pipeline.missing import learn, unlearn
+from torchsel.pipeline.outcome import Mode, Outcome, warnings
 from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.pipeline.takeover import Takeover, take_over
 from torchsel.project.python import project_python
@@ -160,4 +161,4 @@ def _write(start: Start, wish: Wish, place: Workplace, speaker: Speaker) -> None
     if lock is None or not wish.lock or not start.changes_lock:
         place.write(start.before, start.after)
         return
-    bring_along(start.inputs, start.plan, place, speaker, before=(start.before, lock.text))
+    bring_along(start.inputs, start.plan, place, speaker, before=(start.before, lock.text), mode=Mode())

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from torchsel.answer import Speaker
-    from torchsel.pipeline.apply import Outcome
     from torchsel.pipeline.inputs import Inputs
-    from torchsel.probes.findings import Finding
+    from torchsel.pipeline.outcome import Outcome
     from torchsel.selection.select import Selection
     from torchsel.strategies.alternatives import Alternatives
 
@@ -109,11 +108,6 @@ def hardware(selection: Selection, driver: str | None) -> str:
     if driver and selection.backend.family == "cuda":
         parts.append(f"driver {driver}")
     return ", ".join(parts)
-
-
-def finding(item: Finding) -> str:
-    """What one way of looking came to."""
-    return f"{item.probe}: {item.outcome}: {item.why}"
 
 
 def diff(outcome: Outcome) -> str:

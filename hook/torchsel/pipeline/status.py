@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from torchsel.backend import Backend
 from torchsel.errors import TorchselError
-from torchsel.pipeline import report
 from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan
 from torchsel.pipeline.verification import sync_of
@@ -129,7 +128,7 @@ def to_json(status: Status) -> str:
         "warnings": list(status.warnings),
         "commands": list(status.commands),
         "host": found.host.to_record(),
-        "findings": [report.finding(item) for item in found.findings],
+        "findings": [item.line for item in found.findings],
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
 

@@ -12,28 +12,17 @@ Outcome = Literal["found", "absent", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Platform:
-    """What the interpreter says about where it runs.
-
-    ``name`` is ``sys.platform``; ``machine`` what this Python was started as and ``native_machine`` the
-    processor's own where an emulator stands between them; ``bits`` the size of its pointers.
-    """
-
-    name: str
-    machine: str
-    native_machine: str | None = None
-    libc: str | None = None
-    kernel: str | None = None
-    bits: int = 64
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """One way of looking and what came of it; ``why`` completes the sentence for ``-v``."""
 
     probe: str
     outcome: Outcome
     why: str
+
+    @property
+    def line(self) -> str:
+        """What one way of looking came to."""
+        return f"{self.probe}: {self.outcome}: {self.why}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torchsel.probes.pci import PciDevice
-    from torchsel.probes.system import System
+    from torchsel.probes.seam import System
 
 _NAME = "Intel"
 # Where the processor's own graphics sit on every Intel platform so far.

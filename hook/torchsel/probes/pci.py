@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.host import Vendor
-    from torchsel.probes.system import System
+    from torchsel.probes.seam import System
 
 DEVICES = "/sys/bus/pci/devices"
 PASSED_TO_A_GUEST = "vfio-pci"

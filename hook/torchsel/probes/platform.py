@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchsel.host import System as SystemName
-    from torchsel.probes.findings import Platform
-    from torchsel.probes.system import System
+    from torchsel.probes.seam import Platform, System
 
 _NAMES: dict[str, SystemName] = {
     "linux": "linux",

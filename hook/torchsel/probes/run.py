@@ -14,12 +14,13 @@ from torchsel.probes.intel import probe_intel
 from torchsel.probes.nvidia.probe import probe_nvidia
 from torchsel.probes.pci import PciDevice, display_devices
 from torchsel.probes.platform import read_machine
-from torchsel.probes.system import RealSystem, System
+from torchsel.probes.system import RealSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from torchsel.host import Vendor
+    from torchsel.probes.seam import System
 
 T = TypeVar("T")
 

@@ -1,20 +1,18 @@
-"""The one seam through which the probes see a machine, and the real one behind it."""
+"""The real machine behind the seam."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from torchsel.probes.findings import Platform
 from torchsel.probes.programs import Completed, run_program
+from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WSL_LIBRARIES = "/usr/lib/wsl/lib"
-NVML_DLL = r"C:\Windows\System32\nvml.dll"
 
 _LARGEST_FILE = 1 << 16
 _POSIX_PROGRAMS = ("/usr/bin", "/usr/local/bin", "/opt/rocm/bin", WSL_LIBRARIES)
@@ -25,48 +23,6 @@ _NVML_LIBRARIES = (
     f"{WSL_LIBRARIES}/libnvidia-ml.so.1",
     "/run/opengl-driver/lib/libnvidia-ml.so.1",
 )
-
-
-class System(Protocol):
-    """A machine as the probes see it; every path is absolute, and nothing here raises but :meth:`nvml`."""
-
-    @property
-    def timeout(self) -> float:
-        """Seconds that a driver or a program gets to answer."""
-
-    def platform(self) -> Platform:
-        """Facts that need no file."""
-
-    def read_text(self, path: str) -> str | None:
-        """A small file's text; None where it can't be read."""
-
-    def list_dir(self, path: str) -> tuple[str, ...]:
-        """Names in a folder, sorted; empty where it can't be read."""
-
-    def exists(self, path: str) -> bool:
-        """Whether the path leads anywhere."""
-
-    def accessible(self, path: str) -> bool:
-        """Whether this user may read and write it."""
-
-    def read_link(self, path: str) -> str | None:
-        """A symbolic link's target as it stands in the link."""
-
-    def find_program(self, name: str) -> str | None:
-        """A program's absolute path in one of the trusted folders, never through PATH."""
-
-    def run(self, program: str, arguments: Sequence[str], *, timeout: float) -> Completed:
-        """Run a program from a trusted folder, without a shell, for ``timeout`` seconds at most."""
-
-    def nvml(self) -> Any:
-        """The ``pynvml`` module with its library loaded.
-
-        Raises:
-            OSError: the binding or NVIDIA's library is not there.
-        """
-
-    def windows_display_ids(self) -> tuple[str, ...] | None:
-        r"""Ids of the display devices present on Windows, ``PCI\VEN_10DE&DEV_2684&…``; None elsewhere."""
 
 
 class RealSystem:

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from torchsel.probes.findings import Platform
+from torchsel.probes.seam import Platform
 
 # cfgmgr32.h; the GUID is GUID_DEVCLASS_DISPLAY of devguid.h.
 _FILTER_PRESENT = 0x100

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 
+from torchsel.host import PLATFORMS
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from torchsel.host import Host
 
@@ -51,3 +53,13 @@ def marker_holds(marker: str, values: dict[str, str]) -> bool:
         return Marker(marker).evaluate(values)
     except (ValueError, LookupError, RecursionError):  # packaging 26 has an unknown name as a KeyError
         return True
+
+
+def lacking(environments: Iterable[str], there: Collection[str]) -> list[str]:
+    """The markers of a list such as ``tool.uv.environments`` that hold on none of the platforms ``there``."""
+    hosts_of = {text: admitted(text, PLATFORMS) for text in environments}
+    return [
+        text
+        for text, hosts in hosts_of.items()
+        if hosts and not any(host.platform in there for host in hosts)
+    ]

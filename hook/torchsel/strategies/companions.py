@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.project.requirement import required_name
-from torchsel.routing.wanted import OtherIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,22 +32,6 @@ def also_for(also: Mapping[str, tuple[str, ...]], backend: Backend) -> tuple[str
     )
 
 
-def companions_of(setting: Setting) -> tuple[str, ...]:
-    """Packages that the user wants from other parties' indexes."""
-    return tuple(name for name in setting.config.companions if name not in setting.config.exclude)
-
-
-def companion_index(setting: Setting, package: str, backend: Backend) -> OtherIndex | None:
-    """Another party's index with builds of a package that the user wants from there, None for none."""
-    if package not in companions_of(setting):
-        return None
-    found = setting.catalog.companion_index(package, backend.tag)
-    if found is None:
-        return None
-    name, url = found
-    return OtherIndex(name=name, url=f"{setting.mirror}/{backend.tag}/" if setting.mirror else url)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Beside:
     """What stands beside torch of one backend: companions with the URL of their index, and requirements."""
@@ -65,7 +48,7 @@ class Beside:
 
 def beside(setting: Setting, way: Alternative) -> Beside:
     """What ``[tool.torchsel]`` has beside torch on one way."""
-    routed = [name for name in companions_of(setting) if name in way.packages]
+    routed = [name for name in setting.companions if name in way.packages]
     also = setting.config.also or {} if setting.config.strategy in ("groups", "extras") else {}
     return Beside(
         companions={name: way.indexes[way.index_of(name)] for name in routed},
@@ -77,7 +60,7 @@ def lacking_in_lists(setting: Setting, ways: Mapping[str, Iterable[str]], scope:
     """A sentence for each companion that is in some lists only; ``ways`` are the packages of each list."""
     lacking = {
         package: [name for name, packages in ways.items() if package not in packages]
-        for package in companions_of(setting)
+        for package in setting.companions
     }
     return tuple(
         f"{package} has no build for {scope} {', '.join(names)}, and is left out there"
@@ -88,5 +71,5 @@ def lacking_in_lists(setting: Setting, ways: Mapping[str, Iterable[str]], scope:
 
 def lacking_beside(setting: Setting, packages: Iterable[str], backend: Backend) -> tuple[str, ...]:
     """A sentence for each companion that is not among the ``packages`` routed beside a backend."""
-    lacking = [name for name in companions_of(setting) if name not in packages]
+    lacking = [name for name in setting.companions if name not in packages]
     return tuple(f"{name} has no {backend.tag} build, and is left to uv" for name in lacking)

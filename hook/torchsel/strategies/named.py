@@ -17,7 +17,13 @@ from torchsel.selection.releases import allowed_releases, reference_release, sha
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.companions import also_for, lacking_in_lists
-from torchsel.strategies.packages import as_bounded, marker_where_lacking, routed_packages, way_to
+from torchsel.strategies.packages import (
+    as_bounded,
+    marker_where_lacking,
+    named_packages,
+    routed_packages,
+    way_to,
+)
 from torchsel.strategies.protocol import Decision, OneForAll
 from torchsel.strategies.refusals import refuse_unfit
 
@@ -114,7 +120,7 @@ class Named(OneForAll):
         ``releases`` are those of torch that alternatives require, by name, while uv.lock comes to them.
         """
         setting, config, offered = self.setting, self.setting.config, self.alternatives
-        refuse_unfit(setting, map(Backend.parse, offered.tags))
+        refuse_unfit(setting, map(Backend.parse, offered.tags), named_packages(setting))
         self._refuse_what_never_fits()
         same = self._bound()
         bounds = {name: f"=={release}" for name, release in releases.items()}

@@ -6,18 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
-from torchsel.host import PLATFORMS
 from torchsel.project.lock import locked_packages
-from torchsel.project.markers import admitted
+from torchsel.project.markers import lacking
 from torchsel.project.places import LISTS, canonical
 from torchsel.project.reach import own_parts, reached
 from torchsel.project.requirement import parse_requirement, parse_specifiers, required_name
 from torchsel.routing.wanted import Alternative, OtherIndex, platform_marker
 from torchsel.selection.releases import platforms
-from torchsel.strategies.companions import companion_index, companions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterator
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.project.places import Scope
@@ -60,7 +58,7 @@ def own_packages(setting: Setting) -> set[str]:
 
 def routed_packages(setting: Setting) -> list[str]:
     """The named packages, and those that come from other parties' indexes."""
-    return list(dict.fromkeys([*named_packages(setting), *companions_of(setting)]))
+    return list(dict.fromkeys([*named_packages(setting), *setting.companions]))
 
 
 def way_to(setting: Setting, backend: Backend, torch: str | None) -> Alternative:
@@ -80,8 +78,9 @@ def way_to(setting: Setting, backend: Backend, torch: str | None) -> Alternative
 
 def _other_index(setting: Setting, backend: Backend, package: str) -> OtherIndex | None:
     """The index that a package comes from where that is not the backend's own, nor uv's default."""
-    if other := companion_index(setting, package, backend):
-        return other
+    if package in setting.companions and (found := setting.catalog.companion_index(package, backend.tag)):
+        name, url = found
+        return OtherIndex(name=name, url=f"{setting.mirror}/{backend.tag}/" if setting.mirror else url)
     tag = setting.catalog.index_of(package, backend.tag)
     if tag is None or tag == backend.tag:
         return None
@@ -102,16 +101,6 @@ def marker_where_lacking(setting: Setting, backend: Backend, torch: str | None) 
     """
     there = platforms(backend, torch, setting.catalog)
     return platform_marker(there) if lacking(setting.demand().environments, there) else ""
-
-
-def lacking(environments: Iterable[str], there: Collection[str]) -> list[str]:
-    """The markers of a list such as ``tool.uv.environments`` that hold on none of the platforms ``there``."""
-    hosts_of = {text: admitted(text, PLATFORMS) for text in environments}
-    return [
-        text
-        for text, hosts in hosts_of.items()
-        if hosts and not any(host.platform in there for host in hosts)
-    ]
 
 
 def as_bounded(setting: Setting, offered: Alternatives, catalog: Catalog) -> Catalog:

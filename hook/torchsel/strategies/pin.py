@@ -18,7 +18,7 @@ from torchsel.project.lock import locked_packages
 from torchsel.routing.wanted import Routing, platform_marker, to_one
 from torchsel.selection.releases import platforms, reference_release
 from torchsel.selection.select import select
-from torchsel.strategies.companions import companions_of, lacking_beside
+from torchsel.strategies.companions import lacking_beside
 from torchsel.strategies.packages import routed_packages, way_to
 from torchsel.strategies.protocol import Decision
 
@@ -86,7 +86,7 @@ class Pin:
             marker = platform_marker(platforms(backend, torch, setting.catalog))
         routed = to_one(
             way,
-            anchored={*companions_of(setting), *(set(way.packages) - direct)},
+            anchored={*setting.companions, *(set(way.packages) - direct)},
             marker=marker,
             named=routed_packages(setting),
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
+from torchsel.project.markers import lacking
 from torchsel.selection.releases import platforms, reference_release
-from torchsel.strategies.packages import lacking, named_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from torchsel.backend import Backend
     from torchsel.strategies.setting import Setting
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 _PIN = 'or write strategy = "pin" in [tool.torchsel]'
 
 
-def refuse_unfit(setting: Setting, backends: Iterable[Backend]) -> None:
+def refuse_unfit(setting: Setting, backends: Iterable[Backend], routed: Collection[str]) -> None:
     """Refuse what has no solution, or one without the chosen build (seen with uv 0.13.9).
+
+    ``routed`` are the packages that the project names.
 
     Raises:
         ConfigError: naming the key and what to write instead.
@@ -30,7 +32,6 @@ def refuse_unfit(setting: Setting, backends: Iterable[Backend]) -> None:
             ' conflicts of a package alone; write strategy = "pin" in [tool.torchsel]'
         )
         raise ConfigError(msg)
-    routed = set(named_packages(setting))
     for item in setting.project.bounds:
         if item.place == "tool.uv.override-dependencies" and item.name in routed:
             msg = (

@@ -52,6 +52,11 @@ class Setting:
         """What stands in the root's pyproject.toml."""
         return self.project.root.present
 
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """Packages that the user wants from other parties' indexes."""
+        return tuple(name for name in self.config.companions if name not in self.config.exclude)
+
     def request_on(self, host: Host | None = None, python: str | None = None) -> Request:
         """The wish, else the backend that a requirement such as ``torch==2.5.1+cu121`` leaves no choice of.
 

@@ -15,7 +15,7 @@ from torchsel.probes.pci import pci_id
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torchsel.probes.system import System
+    from torchsel.probes.seam import System
 
 NODES = "/sys/class/kfd/kfd/topology/nodes"
 OVERRIDE = "HSA_OVERRIDE_GFX_VERSION"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torchsel.host import Accelerator
     from torchsel.probes.pci import PciDevice
-    from torchsel.probes.system import System
+    from torchsel.probes.seam import System
 
 _NAME = "AMD"
 _DEVICE = "/dev/kfd"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torchsel.probes.findings import Outcome
-    from torchsel.probes.system import System
+    from torchsel.probes.seam import System
 
 _TARGET = re.compile(r"gfx[1-9][0-9a-f]{2,4}", re.ASCII)
 # An agent's own fields; those of its caches, pools and ISAs stand further in.

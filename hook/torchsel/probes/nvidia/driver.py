@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torchsel.probes.platform import is_wsl
-from torchsel.probes.system import NVML_DLL, WSL_LIBRARIES
+from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES
 
 if TYPE_CHECKING:
-    from torchsel.probes.system import System
+    from torchsel.probes.seam import System
 
 CONTROL_NODE = "/dev/nvidiactl"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torchsel.probes.pci import PciDevice
-    from torchsel.probes.system import System
+    from torchsel.probes.seam import System
 
 _NAME = "NVIDIA"
 _NVML = "NVML"

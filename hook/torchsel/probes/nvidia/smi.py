@@ -13,7 +13,7 @@ from torchsel.probes.pci import pci_id
 
 if TYPE_CHECKING:
     from torchsel.probes.findings import Outcome
-    from torchsel.probes.system import System
+    from torchsel.probes.seam import System
 
 PROGRAM = "nvidia-smi"
 

@@ -11,7 +11,7 @@ from torchsel.probes.findings import Finding, ProbeResult
 from torchsel.probes.nvidia.driver import driver_version
 
 if TYPE_CHECKING:
-    from torchsel.probes.system import System
+    from torchsel.probes.seam import System
 
 _COMPATIBLE = ("/proc/device-tree/compatible", "/sys/firmware/devicetree/base/compatible")
 _MODEL = ("/proc/device-tree/model", "/sys/firmware/devicetree/base/model")

@@ -1,0 +1,75 @@
+"""The one seam through which the probes see a machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torchsel.probes.programs import Completed
+
+
+WSL_LIBRARIES = "/usr/lib/wsl/lib"
+
+
+NVML_DLL = r"C:\Windows\System32\nvml.dll"
+
+
+class System(Protocol):
+    """A machine as the probes see it; every path is absolute, and nothing here raises but :meth:`nvml`."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a driver or a program gets to answer."""
+
+    def platform(self) -> Platform:
+        """Facts that need no file."""
+
+    def read_text(self, path: str) -> str | None:
+        """A small file's text; None where it can't be read."""
+
+    def list_dir(self, path: str) -> tuple[str, ...]:
+        """Names in a folder, sorted; empty where it can't be read."""
+
+    def exists(self, path: str) -> bool:
+        """Whether the path leads anywhere."""
+
+    def accessible(self, path: str) -> bool:
+        """Whether this user may read and write it."""
+
+    def read_link(self, path: str) -> str | None:
+        """A symbolic link's target as it stands in the link."""
+
+    def find_program(self, name: str) -> str | None:
+        """A program's absolute path in one of the trusted folders, never through PATH."""
+
+    def run(self, program: str, arguments: Sequence[str], *, timeout: float) -> Completed:
+        """Run a program from a trusted folder, without a shell, for ``timeout`` seconds at most."""
+
+    def nvml(self) -> Any:
+        """The ``pynvml`` module with its library loaded.
+
+        Raises:
+            OSError: the binding or NVIDIA's library is not there.
+        """
+
+    def windows_display_ids(self) -> tuple[str, ...] | None:
+        r"""Ids of the display devices present on Windows, ``PCI\VEN_10DE&DEV_2684&…``; None elsewhere."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Platform:
+    """What the interpreter says about where it runs.
+
+    ``name`` is ``sys.platform``; ``machine`` what this Python was started as and ``native_machine`` the
+    processor's own where an emulator stands between them; ``bits`` the size of its pointers.
+    """
+
+    name: str
+    machine: str
+    native_machine: str | None = None
+    libc: str | None = None
+    kernel: str | None = None
+    bits: int = 64
