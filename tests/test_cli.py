@@ -11,6 +11,7 @@ import pytest
 from tests.support.toolbox import ROOT
 from torchsel import cli
 from torchsel.commands import GROUPS, TABLE, Row
+from torchsel.commands.parser import _OTHER_WORDS, _TAKES_VALUE, build_parser, parse_arguments
 from torchsel.console import Console
 from torchsel.errors import ConfigError, MachineError
 
@@ -23,23 +24,23 @@ PROJECT = '[project]\nname = "demo"\nversion = "1"\n\n[tool.torchsel]\n'
 def test_options_with_a_value_are_known() -> None:
     valued = {
         option
-        for action in cli.build_parser()._actions
+        for action in build_parser()._actions
         if not isinstance(action, argparse._SubParsersAction)
         and action.option_strings
         and action.nargs is None
         for option in action.option_strings
     }
-    assert valued == cli._TAKES_VALUE
+    assert valued == _TAKES_VALUE
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_a_row_has_its_module_and_its_help(row: Row, capsys: pytest.CaptureFixture[str]) -> None:
     assert (ROOT / "hook/torchsel/commands" / f"{row.module.replace('.', '/')}.py").is_file()
     if row.kind == "uv":
-        assert cli.parse_arguments([row.name, "--help"]).uv_arguments[-1] == "--help"
+        assert parse_arguments([row.name, "--help"]).uv_arguments[-1] == "--help"
         return
     with pytest.raises(SystemExit):
-        cli.parse_arguments([row.name, "--help"])
+        parse_arguments([row.name, "--help"])
     assert "--no-cache" in capsys.readouterr().out
 
 
@@ -56,7 +57,7 @@ def test_a_row_has_its_module_and_its_help(row: Row, capsys: pytest.CaptureFixtu
     ],
 )
 def test_the_command(words: list[str], command: str, behind: tuple[str, ...]) -> None:
-    arguments = cli.parse_arguments(words)
+    arguments = parse_arguments(words)
     assert (arguments.command, tuple(arguments.uv_arguments)) == (command, behind)
 
 
@@ -82,7 +83,7 @@ def test_a_bug_names_the_way_around(project: MakeProject, monkeypatch: pytest.Mo
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("torchsel.commands.uv.load_project", broken)
+    monkeypatch.setattr("torchsel.commands.uv.wrap.load_project", broken)
     ended = demo.torchsel_inprocess("uv", "sync")
     assert (ended.code, ended.out) == (123, "")
     assert "a bug in torchsel" in ended.err
@@ -104,7 +105,7 @@ def test_disabled_it_is_plain_uv(project: MakeProject, value: str, is_plain: boo
 
 def test_the_help_groups_commands_and_fits(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.parse_arguments(["--help"])
+        parse_arguments(["--help"])
     assert stop.value.code == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 60
@@ -130,11 +131,11 @@ def test_the_help_groups_commands_and_fits(capsys: pytest.CaptureFixture[str]) -
 )
 def test_a_mistyped_command(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.parse_arguments(words)
+        parse_arguments(words)
     assert stop.value.code == 2
     assert said in capsys.readouterr().err
 
 
 def test_what_is_offered_for_other_words_is_understood() -> None:
-    for form in cli._OTHER_WORDS.values():
-        assert cli.parse_arguments(form.split()[1:]).command
+    for form in _OTHER_WORDS.values():
+        assert parse_arguments(form.split()[1:]).command

@@ -18,7 +18,7 @@ from scripts.pictures import draw as pictures
 from tests.support.pages import TOPICS, blocks_in, console, readme, section
 from tests.support.stage import ENGINES, PROJECT, TABLE, Scene, set_stage
 from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES
-from torchsel.cli import parse_arguments
+from torchsel.commands.parser import parse_arguments
 from torchsel.config.keys import parse_config
 
 if TYPE_CHECKING:

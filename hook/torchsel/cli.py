@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from torchsel import __version__
 from torchsel.answer import Draft, tell
-from torchsel.commands import GROUPS, ROWS, TABLE
-from torchsel.commands.context import Arguments, Context, add_host, add_writing
+from torchsel.commands import ROWS
+from torchsel.commands.context import Context
+from torchsel.commands.parser import parse_arguments
 from torchsel.console import Console, silence
-from torchsel.errors import EXIT_BUG, EXIT_CONFIG, EXIT_INTERRUPTED, EXIT_MACHINE, TorchselError
+from torchsel.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, TorchselError
 from torchsel.records.replay import restore_signals
-from torchsel.uv.call import PROJECT_COMMANDS
 from torchsel.uv.program import Uv
 
 if TYPE_CHECKING:
@@ -25,43 +23,6 @@ if TYPE_CHECKING:
     from torchsel.answer import Program
     from torchsel.records.keep import Memo
 
-_EXAMPLES = """\
-examples:
-  torchsel status               what this machine takes, and why
-  torchsel sync --locked        the same as: torchsel uv sync --locked
-  torchsel --backend cu126 run train.py
-  torchsel check --host "gpu=V100*4,driver=570.124" hosts/*.json
-  torchsel detect --json > hosts/a100.json
-  eval "$(torchsel hook bash)"  in ~/.bashrc: plain uv takes the right torch
-"""
-
-_UVS = PROJECT_COMMANDS | {
-    "auth",
-    "cache",
-    "format",
-    "pip",
-    "publish",
-    "python",
-    "self",
-    "tool",
-    "venv",
-    "workspace",
-}
-"""uv's commands (0.13.9)."""
-
-_OTHER_WORDS = {
-    "install": "torchsel add NAME",
-    "uninstall": "torchsel remove NAME",
-    "update": "torchsel apply --upgrade",
-    "upgrade": "torchsel apply --upgrade",
-    "doctor": "torchsel status",
-    "info": "torchsel status",
-}
-"""What other programs call it, and the form here."""
-
-_TAKES_VALUE = frozenset({"--project", "--backend", "--host", "--color", "--script"})
-"""torchsel's own options, before the command, that have a value."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run torchsel with ``argv`` (the process's where None) and return its exit code."""
@@ -69,15 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         try:
-            parser = build_parser(words)
-            arguments = _read(parser, words)
+            arguments = parse_arguments(words)
             console = Console(color=arguments.color, quiet=arguments.quiet, verbose=arguments.verbose)
             draft = Draft(console)
             return _run(
                 Context(
                     words=words,
                     arguments=arguments,
-                    parser=parser,
                     console=console,
                     draft=draft,
                     environ=os.environ,
@@ -140,138 +99,6 @@ def stopped(error: BaseException, console: Console | None = None) -> int:
         case _:  # the last line of defence: no traceback reaches a user
             console.error(_bug(error))
             return EXIT_BUG
-
-
-def parse_arguments(argv: Sequence[str]) -> Arguments:
-    """Read the command line; ``uv`` and its short forms take everything behind them as uv's.
-
-    Exits with 0 for ``--help`` and ``--version`` and with 2 for a mistake, as argparse does.
-    """
-    return _read(build_parser(argv), argv)
-
-
-def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """What reads ``argv``: of the commands only the one that is named there has its options.
-
-    Completion is of all commands, so that all have theirs.
-    """
-    parser = _Parser(
-        prog="torchsel",
-        usage="torchsel [OPTIONS] [COMMAND ...]",
-        description=_description(),
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,
-    )
-    _add_common(parser)
-    add_host(parser)
-    parser.add_argument("--hooked", action="store_true", help=argparse.SUPPRESS)  # of the shell functions
-    parser.add_argument("--version", action="version", version=f"torchsel {__version__}")
-    named = _named(argv)
-    commands = parser.add_subparsers(
-        dest="command",
-        metavar="COMMAND",
-        parser_class=_Parser,
-        prog="torchsel",
-        help=None if named == "completion" else argparse.SUPPRESS,  # the description lists them by group
-    )
-    for row in TABLE:
-        if row.kind == "uv":
-            commands.add_parser(row.name, add_help=False, help=row.summary)
-            continue
-        command = commands.add_parser(
-            row.name, help=row.summary, description=row.summary, argument_default=argparse.SUPPRESS
-        )
-        if named in (row.name, "completion"):
-            _add_common(command)
-            row.load().add_arguments(command)
-    add_writing(parser)
-    return parser
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse with torchsel's words and exit code for a mistake, and no abbreviated options."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"allow_abbrev": False} | settings)
-
-    def error(self, message: str) -> NoReturn:
-        Console().error(f"{message}; see '{self.prog} --help'")
-        sys.exit(EXIT_CONFIG)
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--project", metavar="DIR", help="the project's folder (default: search upwards)")
-    parser.add_argument(
-        "--backend", metavar="TAG", help="'auto' or a torch backend: cpu, cu130, rocm7.2, xpu"
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
-    parser.add_argument("-v", "--verbose", action="store_true", help="say what the probes found")
-    parser.add_argument("--no-cache", action="store_true", help="look at everything anew")
-    parser.add_argument(
-        "--color", metavar="WHEN", choices=("auto", "always", "never"), help="colours: auto, always or never"
-    )
-
-
-def _read(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Arguments:
-    at, named = _command_at(argv), _named(argv)
-    row = ROWS.get(named)
-    if named and row is None:
-        parser.error(_unknown(named))
-    uvs = row if row and row.kind == "uv" else None
-    arguments = parser.parse_args(argv[:at] if uvs else argv, namespace=Arguments())
-    if uvs:
-        arguments.command, arguments.uv_arguments = "uv", (*uvs.words, *argv[at + 1 :])
-    arguments.command = arguments.command or "apply"
-    _refuse_idle_options(parser, arguments)
-    return arguments
-
-
-def _command_at(argv: Sequence[str]) -> int:
-    """The place of the command's name, behind torchsel's own options."""
-    at = 0
-    while at < len(argv) and argv[at].startswith("-"):
-        at += 2 if argv[at] in _TAKES_VALUE else 1
-    return at
-
-
-def _named(argv: Sequence[str]) -> str:
-    """The command's name as it stands there, empty where there is none."""
-    return "".join(argv[_command_at(argv) :][:1])
-
-
-def _unknown(word: str) -> str:
-    """The sentence for a word that is no command: the form that is meant, else the nearest name."""
-    if word in _UVS:
-        return f"{word!r} is a command of uv's: torchsel uv {word}"
-    if word in _OTHER_WORDS:
-        return f"there is no command {word!r}; use '{_OTHER_WORDS[word]}'"
-    near = get_close_matches(word.lower(), ROWS, n=1, cutoff=0.5)
-    return f"there is no command {word!r}" + (f"; did you mean 'torchsel {near[0]}'?" if near else "")
-
-
-def _description() -> str:
-    """What torchsel is, and the commands by group."""
-    lines = ["The right PyTorch build for this machine in uv projects."]
-    for group in GROUPS:
-        lines += ["", f"{group}:"]
-        lines += [f"  {row.name:<11} {row.summary}" for row in TABLE if row.group == group]
-    return "\n".join(lines)
-
-
-def _refuse_idle_options(parser: argparse.ArgumentParser, arguments: Arguments) -> None:
-    """Refuse options of `apply` where another command would pass them over."""
-    given = {
-        "--no-lock": arguments.no_lock,
-        "--dry-run": arguments.dry_run,
-        "--diff": arguments.diff,
-        "--upgrade": arguments.upgrade,
-        "--script": arguments.script,
-    }
-    idle = [name for name, value in given.items() if value]
-    if idle and arguments.command not in ("apply", "init", "deinit"):
-        behind = "; an option of uv's own goes behind its command" if arguments.command == "uv" else ""
-        parser.error(f"{idle[0]} is for 'torchsel apply'{behind}")
 
 
 def _bug(error: BaseException) -> str:

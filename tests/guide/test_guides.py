@@ -26,8 +26,8 @@ from tests.support.pages import (
 )
 from tests.support.stage import PROJECT, TABLE, Scene, set_stage
 from tests.support.toolbox import ROOT
-from torchsel.cli import build_parser
 from torchsel.commands import ROWS
+from torchsel.commands.parser import build_parser
 from torchsel.config.keys import KEYS, parse_config
 from torchsel.verify.messages import find_message
 from torchsel.verify.values import Verdict

@@ -11,10 +11,9 @@ import pytest
 from torchsel.errors import DemandError
 from torchsel.host import Host
 from torchsel.project.lock import Locked, locked_here, locked_packages
-from torchsel.project.markers import environment, marker_holds
 from torchsel.project.project import Project, TomlFile
 from torchsel.project.python import project_python
-from torchsel.project.requirement import newest_first, parse_requirement
+from torchsel.project.requirement import environment, marker_holds, newest_first, parse_requirement
 from torchsel.project.requirements import pinned_local, pinned_marker, specifiers
 
 LINUX = Host(system="linux", machine="x86_64", kernel="6.8.0-45-generic")

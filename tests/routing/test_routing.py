@@ -11,8 +11,8 @@ from packaging.markers import Marker
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
 from torchsel.host import Host
-from torchsel.project.markers import environment
 from torchsel.project.present import Present
+from torchsel.project.requirement import environment
 from torchsel.routing.changes import find_changes
 from torchsel.routing.wanted import Alternative, OtherIndex, Routing, platform_marker, to_one, to_several
 from torchsel.toml.edits import apply_to_data

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.answer import Repeat
 from torchsel.commands.context import add_hosts
 from torchsel.commands.survey import options_anywhere, surveyed
+from torchsel.errors import MachineError
 from torchsel.hosts.load import read_hosts
 from torchsel.pipeline import report
-from torchsel.pipeline.fleet import backend_for
 from torchsel.pipeline.inputs import read_strategy
+from torchsel.project.python import project_python
+from torchsel.selection.fleet import Fleet, Member, one_backend_for
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+    from collections.abc import Iterable
 
     from torchsel.answer import Answer
     from torchsel.commands.context import Context
+    from torchsel.hosts.load import NamedHost
+    from torchsel.strategies.protocol import Strategy
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -29,9 +35,41 @@ def run(context: Context) -> Answer:
     hosts, given = context.arguments.all_hosts, options_anywhere(context)
     if len(hosts) > 1:
         strategy = read_strategy(given, context.environ)
-        context.draft.print(f"{backend_for(strategy, read_hosts(hosts, '--host'))}\n")
+        context.draft.print(f"{_one_for(strategy, read_hosts(hosts, '--host'))}\n")
         return context.draft.answer()
     found = surveyed(context, given)
     report.warn(found, context.draft)
     context.draft.print(f"{found.decision.tag}\n")
     return context.draft.answer(repeat=Repeat() if found.project.is_there else None)
+
+
+def _one_for(strategy: Strategy, hosts: Iterable[NamedHost]) -> str:
+    """The tag of the backend that serves all of these machines, among those that the project offers.
+
+    Raises:
+        ConfigError: no release of torch meets what the project asks for on a machine.
+        MachineError: no one backend does; with what each machine would take.
+    """
+    setting, offered = strategy.setting, strategy.alternatives
+    python = project_python(setting.project.folder)
+    members = [
+        Member(name=item.name, host=item.host, demand=setting.demand(item.host, python)) for item in hosts
+    ]
+    config = replace(setting.config, backends=offered.tags) if offered else setting.config
+    fleet = one_backend_for(members, config, setting.catalog)
+    if fleet.backend is None:
+        raise MachineError(_why_none(fleet))
+    return fleet.backend.tag
+
+
+def _why_none(fleet: Fleet) -> str:
+    each = ", ".join(f"{member.name}: {own.backend.tag}" for member, own in fleet.alone)
+    if fleet.unserved:
+        names = ", ".join(fleet.unserved)
+        return (
+            f"no build that the project allows runs on the GPU of {names}; each by itself would take {each}"
+        )
+    return (
+        f"no one build serves all of these machines; each by itself would take {each}; "
+        "strategy 'groups' has one lock with a build for each"
+    )

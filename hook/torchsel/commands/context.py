@@ -56,14 +56,13 @@ class Arguments(argparse.Namespace):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """One run of a command: the command line as ``words`` and as ``arguments``, which ``parser`` read.
+    """One run of a command: the command line as ``words`` and as ``arguments``.
 
     ``draft`` takes what is to be said in the end; ``console`` says at once.
     """
 
     words: tuple[str, ...]
     arguments: Arguments
-    parser: ArgumentParser
     console: Console
     draft: Draft
     environ: Mapping[str, str]

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 
 from torchsel.commands.context import add_host
 from torchsel.commands.survey import surveyed
-from torchsel.pipeline.verification import request_of, verify_and_keep
+from torchsel.verify.last import keep
 from torchsel.verify.report import to_json, to_report, to_text
-from torchsel.verify.values import LONGEST_TIMEOUT, TIMEOUT
+from torchsel.verify.values import LONGEST_TIMEOUT, TIMEOUT, Verification
+from torchsel.verify.verify import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torchsel.answer import Answer
     from torchsel.commands.context import Context
+    from torchsel.host import Accelerator
+    from torchsel.pipeline.inputs import Inputs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +40,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> Answer:
     """Verify, and print what came of it; the verdict is the exit code."""
     arguments = context.arguments
-    request = request_of(surveyed(context), context.environ, timeout=arguments.timeout)
-    result = verify_and_keep(request)
+    request = _request(surveyed(context), context.environ, timeout=arguments.timeout)
+    result = verify(request)
+    keep(result, request.environment, request.host, request.environ)
     if arguments.report:
         Path(arguments.report).write_text(to_report(result, request), encoding="utf-8")
     context.draft.print(f"{to_json(result) if arguments.json else to_text(result)}\n")
     return context.draft.answer(code=result.exit_code)
+
+
+def _request(found: Inputs, environ: Mapping[str, str], *, timeout: float) -> Verification:
+    """The verification of the project's environment against the selection."""
+    targets = (_target(item, found) for item in found.selection.accelerators)
+    return Verification(
+        environment=found.environment(environ).folder,
+        backend=found.selection.backend,
+        torch=found.selection.torch,
+        host=found.host,
+        catalog=found.catalog,
+        environ=environ,
+        deciding=frozenset(target for target in targets if target),
+        sync=found.sync,
+        timeout=timeout,
+    )
+
+
+def _target(item: Accelerator, found: Inputs) -> str | None:
+    row = found.catalog.gpu(item.pci_id)
+    return item.compute_capability or item.gfx_target or (row.target if row else None)
 
 
 def _seconds(text: str) -> float:

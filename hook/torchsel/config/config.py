@@ -14,16 +14,9 @@ if TYPE_CHECKING:
     from torchsel.catalog.rows import Build
     from torchsel.host import Vendor
 
-
 Strategy = Literal["pin", "groups", "extras", "adopted"]
-
-
 CudaCompat = Literal["minor", "strict"]
-
-
 Gpus = Literal["all", "best"]
-
-
 Fallback = Literal["cpu", "error"]
 
 

@@ -12,9 +12,8 @@ from torchsel.config.config import Config
 from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan
 from torchsel.project.lock import locked_here, locked_packages
-from torchsel.project.markers import environment, marker_holds
 from torchsel.project.places import canonical
-from torchsel.project.requirement import parse_requirement
+from torchsel.project.requirement import environment, marker_holds, parse_requirement
 from torchsel.selection.case import Demand
 from torchsel.selection.select import select
 from torchsel.strategies.companions import beside

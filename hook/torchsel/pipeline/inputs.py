@@ -104,6 +104,11 @@ class Inputs:
         """Whether torchsel has a say in the project: by its table, or in the user's own routing."""
         return self.project.is_configured or self.strategy.name == "adopted"
 
+    @property
+    def sync(self) -> tuple[str, ...]:
+        """The commands after which the environment has what is selected."""
+        return ("torchsel sync",) if self.is_ours else ("torchsel init", "torchsel sync")
+
     def environment(self, environ: Mapping[str, str], tag: str | None = None) -> Environment:
         """Where the environment with this machine's build is, or with that of another ``tag``.
 

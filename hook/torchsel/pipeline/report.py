@@ -44,6 +44,18 @@ def tell_notes(found: Inputs, console: Speaker) -> None:
         console.warn(note)
 
 
+def tell_choice(found: Inputs, console: Speaker) -> None:
+    """Say which group or extra is taken, where there are several, and what to mind about it."""
+    decision = found.decision
+    if decision.alternatives is None:
+        return
+    warn(found, console)
+    tell_notes(found, console)
+    if decision.chosen is None:
+        console.warn(found.strategy.drift(decision))
+    console.detail(f"{decision.alternatives.scope} {decision.chosen}: {decision.tag} ({reason(found)})")
+
+
 def change(outcome: Outcome, *, dry: bool) -> str:
     """One line: packages, backend and what it was chosen for."""
     would = "would route " if dry else ""

@@ -10,7 +10,6 @@ from torchsel.backend import Backend
 from torchsel.errors import TorchselError
 from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan
-from torchsel.pipeline.verification import sync_of
 from torchsel.project.environment import installed_version, present_environments
 from torchsel.project.lock import locked_here
 from torchsel.strategies.companions import beside
@@ -175,7 +174,7 @@ def _kernel_warning(found: Inputs, installed: str | None) -> str:
     if installed is None or not found.selection.usable:
         return ""
     fault = static_fault(installed, found.host, found.catalog)
-    return f": {fault}{to_run(sync_of(found))}" if fault else ""
+    return f": {fault}{to_run(found.sync)}" if fault else ""
 
 
 def _venv_warning(found: Inputs, locked: Locked | None, installed: str | None) -> str:

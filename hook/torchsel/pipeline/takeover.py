@@ -8,17 +8,15 @@ generates are taken over (that of uv's guide), and any other is refused with the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchsel.backend import DEFAULT_INDEX_URL, backend_of_url
-from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError
 from torchsel.host import Host
-from torchsel.project.markers import environment, marker_holds
-from torchsel.project.places import INDEXES, LISTS, SOURCES, canonical
-from torchsel.project.requirement import required_name
+from torchsel.project.places import LISTS, canonical
+from torchsel.project.requirement import environment, marker_holds, required_name
+from torchsel.routing.taken import common_base, index_tag, renames_of, renaming
 from torchsel.strategies.kinds import refuse_unknown_kinds
-from torchsel.strategies.meaning import tag_of_url
 from torchsel.strategies.offers import offers
 from torchsel.toml.edits import SetValue
 
@@ -65,13 +63,6 @@ class Takeover:
         table = {key: self.table[key] for key in _ORDER if key in self.table}
         comments = () if table.get("strategy") == "adopted" else COMMENT
         return (*self.edits, SetValue(path=TABLE, value=table, comments=comments))
-
-
-class Base(NamedTuple):
-    """What index URLs start with, and the channel in them."""
-
-    url: str = DEFAULT_INDEX_URL
-    channel: str = "stable"
 
 
 def take_over(project: Project, strategy: str | None, backend: str | None, catalog: Catalog) -> Takeover:
@@ -126,7 +117,7 @@ def _take_sources(result: Takeover, project: Project, backend: str | None, catal
         return
     _refuse_helpers(project, catalog)
     _take_indexes(result, project, found)
-    routed = ", ".join(dict.fromkeys(_tag(index) for index in found.values()))
+    routed = ", ".join(dict.fromkeys(index_tag(index) for index in found.values()))
     if routed == "cpu" and not backend:
         result.table["backend"] = "cpu"
         result.notes.append(
@@ -152,7 +143,7 @@ def _take_alternatives(
     missing = [offer.name for offer in found if offer.place.name not in indexes]
     if missing:
         _refuse_offers(found, f"tool.uv.sources.torch has nothing for {missing[0]}")
-    tags = {offer.name: _tag(indexes[offer.place.name]) for offer in found}
+    tags = {offer.name: index_tag(indexes[offer.place.name]) for offer in found}
     result.table |= {"strategy": strategy, "backends": tags}
     _take_indexes(result, project, {index.name: index for index in indexes.values()})
     listed = ", ".join(f"{name} ({tag})" for name, tag in tags.items())
@@ -190,70 +181,14 @@ def _indexes_by_name(project: Project, found: tuple[Offer, ...]) -> Iterator[tup
 
 def _take_indexes(result: Takeover, project: Project, indexes: Mapping[str, Index]) -> None:
     """Give indexes the names that torchsel gives them, everywhere, and say where they are."""
-    base = _common_base(project, indexes)
+    present, base = project.root.present, common_base(indexes, where=project.root.path)
     if base.url != DEFAULT_INDEX_URL:
         result.table["index-url"] = base.url
     if base.channel != "stable":
         result.table["channel"] = base.channel
-    renames = dict(_renames(indexes))
-    result.edits += [
-        SetValue(path=(*INDEXES, indexes[name].at, "name"), value=wanted) for name, wanted in renames.items()
-    ]
-    for source in project.root.present.sources.values():
-        if source.index_names & renames.keys():
-            items = [_renamed(item, renames) for item in source.items]
-            result.edits.append(SetValue(path=(*SOURCES, source.key), value=items))
+    renames = renames_of(indexes)
+    result.edits += renaming(present, indexes, renames)
     result.notes += [f"index {old!r} is torchsel's now, named for its backend" for old in renames]
-
-
-def _renames(indexes: Mapping[str, Index]) -> Iterator[tuple[str, str]]:
-    """Present and future name of each that has another; a second one for a backend keeps its name."""
-    wanted = {name: f"pytorch-{_tag(index)}" for name, index in indexes.items()}
-    taken = {name for name in indexes if name in wanted.values()}
-    for name, future in wanted.items():
-        if name != future and future not in taken:
-            taken.add(future)
-            yield name, future
-
-
-def _renamed(item: Mapping[str, Any], renames: Mapping[str, str]) -> dict[str, Any]:
-    name = item.get("index")
-    return {**item, "index": renames.get(name, name)} if isinstance(name, str) else dict(item)
-
-
-def _common_base(project: Project, indexes: Mapping[str, Index]) -> Base:
-    """What the URLs have in common.
-
-    Raises:
-        ConfigError: they differ, hold credentials, or do not end in the backend.
-    """
-    bases = set()
-    for name, index in indexes.items():
-        base = _base(index.url, _tag(index))
-        try:
-            check_index_url(base.url if base else "")
-        except ValueError as error:
-            problem = error if base else f"its URL does not end in {_tag(index)!r}"
-            where = f"{project.root.path}: tool.uv.index {name!r}"
-            msg = f"{where}: {problem}; torchsel builds URLs as index-url/backend"
-            raise ConfigError(msg) from None
-        bases.add(base)
-    if len(bases) > 1:
-        listed = ", ".join(sorted(indexes))
-        where = f"{project.root.path}: the indexes {listed}"
-        msg = f"{where} have no URL in common; torchsel takes all from one index-url"
-        raise ConfigError(msg)
-    return next(iter(bases)) or Base()
-
-
-def _base(url: str, tag: str) -> Base | None:
-    rest = url.rstrip("/").removesuffix(f"/{tag}")
-    if rest == url.rstrip("/"):
-        return None
-    for channel in ("nightly", "test"):
-        if rest.endswith(f"/{channel}"):
-            return Base(rest.removesuffix(f"/{channel}"), channel)
-    return Base(rest, "stable")
 
 
 def _index_named(project: Project, name: object) -> Index | None:
@@ -262,10 +197,6 @@ def _index_named(project: Project, name: object) -> Index | None:
 
 def _backend(index: Index | None) -> Backend | None:
     return backend_of_url(index.url) if index else None
-
-
-def _tag(index: Index) -> str:
-    return tag_of_url(index.url) or ""
 
 
 def _is_routed(item: Mapping[str, Any]) -> bool:

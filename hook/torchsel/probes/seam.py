@@ -10,10 +10,7 @@ if TYPE_CHECKING:
 
     from torchsel.probes.programs import Completed
 
-
 WSL_LIBRARIES = "/usr/lib/wsl/lib"
-
-
 NVML_DLL = r"C:\Windows\System32\nvml.dll"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchsel.project.requirement import Added
+from torchsel.project.places import Added
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from torchsel.project.markers import environment, marker_holds
+from torchsel.project.requirement import environment, marker_holds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

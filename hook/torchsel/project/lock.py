@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import SpecifierSet
 
-from torchsel.project.markers import environment, marker_holds
 from torchsel.project.places import canonical
-from torchsel.project.requirement import is_version
+from torchsel.project.requirement import environment, is_version, marker_holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

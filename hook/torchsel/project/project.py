@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from torchsel.project.places import table
 from torchsel.project.present import Present
 from torchsel.project.requirement import read_lists
 
@@ -26,10 +27,7 @@ class TomlFile:
 
     def table(self, *keys: str) -> Mapping[str, Any]:
         """The table at ``keys``, empty where there is none."""
-        found: Any = self.data
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found if isinstance(found, dict) else {}
+        return table(self.data, *keys)
 
     @cached_property
     def present(self) -> Present:

@@ -1,4 +1,4 @@
-"""Requirements and versions as values (PEP 508, PEP 440)."""
+"""Requirements, versions and markers (PEP 508, PEP 440), and how they are judged."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from torchsel.errors import DemandError
+from torchsel.host import PLATFORMS
 from torchsel.project.places import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
+
+    from torchsel.host import Host
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,24 +89,6 @@ def is_version(text: object) -> bool:
         return False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Added:
-    """One requirement: ``options`` of ``uv add`` lead to its list.
-
-    ``package`` is the normalised name, ``name`` has extras (``torch[opt-einsum]``), ``marker`` is empty
-    where it holds everywhere.
-    """
-
-    package: str
-    name: str
-    marker: str = ""
-    options: tuple[str, ...] = ()
-
-    def bound(self, specifier: str) -> str:
-        """The requirement with another specifier, ``torch<2.15 ; sys_platform == 'linux'``."""
-        return f"{self.name}{specifier}{f' ; {self.marker}' if self.marker else ''}"
-
-
 def parse_specifiers(texts: Iterable[str]) -> SpecifierSet:
     """One specifier set of all, local versions cut off (``==2.9.1+cu128`` is ``==2.9.1``).
 
@@ -118,3 +104,54 @@ def parse_specifiers(texts: Iterable[str]) -> SpecifierSet:
             msg = f"torch's requirement {text!r} is not a version specifier"
             raise DemandError(msg) from None
     return found
+
+
+def environment(host: Host, python: str | None) -> dict[str, str]:
+    """PEP 508 marker values of ``host``; Python ``3.12`` stands in where the project's is unknown."""
+    names = {"linux": ("Linux", "posix"), "win32": ("Windows", "nt"), "darwin": ("Darwin", "posix")}
+    system, os_name = names[host.system]
+    spelling = {("win32", "x86_64"): "AMD64", ("win32", "aarch64"): "ARM64", ("darwin", "aarch64"): "arm64"}
+    version = python or "3.12"
+    return {
+        "sys_platform": host.system,
+        "platform_system": system,
+        "os_name": os_name,
+        "platform_machine": spelling.get((host.system, host.machine), host.machine),
+        "python_version": version,
+        "python_full_version": f"{version}.0",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "implementation_version": f"{version}.0",
+        "platform_release": host.kernel or "",
+        "platform_version": "",
+        "extra": "",
+    }
+
+
+def admitted(markers: object, hosts: Iterable[Host]) -> tuple[Host, ...]:
+    """The ``hosts`` for which a marker of a list such as ``tool.uv.environments`` holds, on any Python."""
+    listed = markers if isinstance(markers, list) else [markers]
+    minors = [f"3.{minor}" for minor in range(8, 17)]
+    return tuple(
+        host
+        for host in hosts
+        if any(marker_holds(str(text), environment(host, minor)) for text in listed for minor in minors)
+    )
+
+
+def marker_holds(marker: str, values: dict[str, str]) -> bool:
+    """Whether a marker holds; one that can't be judged does, as it is uv's to say what is wrong with it."""
+    try:
+        return Marker(marker).evaluate(values)
+    except (ValueError, LookupError, RecursionError):  # packaging 26 has an unknown name as a KeyError
+        return True
+
+
+def lacking(environments: Iterable[str], there: Collection[str]) -> list[str]:
+    """The markers of a list such as ``tool.uv.environments`` that hold on none of the platforms ``there``."""
+    hosts_of = {text: admitted(text, PLATFORMS) for text in environments}
+    return [
+        text
+        for text, hosts in hosts_of.items()
+        if hosts and not any(host.platform in there for host in hosts)
+    ]

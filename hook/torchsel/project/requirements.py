@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.errors import DemandError
-from torchsel.project.markers import environment, marker_holds
-from torchsel.project.requirement import Required, are_compatible
+from torchsel.project.requirement import Required, are_compatible, environment, marker_holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

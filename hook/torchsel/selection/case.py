@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.catalog.releases import release_key
 from torchsel.selection.device import FAMILY_VENDORS
-from torchsel.selection.remedy import remedy_for
-from torchsel.selection.typed import add_commands
+from torchsel.selection.remedy import add_commands, remedy_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from torchsel.catalog.rows import Build
     from torchsel.config.config import Config
     from torchsel.host import Host, Vendor
-    from torchsel.project.requirement import Added
+    from torchsel.project.places import Added
     from torchsel.selection.device import Device
     from torchsel.selection.remedy import Remedy
 

@@ -13,15 +13,10 @@ if TYPE_CHECKING:
     from torchsel.host import Accelerator, Vendor
     from torchsel.selection.remedy import Remedy
 
-
 VENDORS: tuple[Vendor, ...] = ("nvidia", "amd", "intel")
-
-
 VENDOR_NAMES: Mapping[Vendor, str] = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
-
-
+FAMILY_NAMES: Mapping[Vendor, str] = {"nvidia": "CUDA", "amd": "ROCm", "intel": "XPU"}
 FAMILY_VENDORS: dict[str, Vendor] = {"cuda": "nvidia", "rocm": "amd", "xpu": "intel"}
-
 
 _MAKERS = re.compile(r"^(NVIDIA|AMD|Intel(\(R\))?)\s+(GeForce\s+)?", re.ASCII)
 
@@ -56,17 +51,14 @@ class Device:
         return f"{self.target} ({self.names})" if self.target and self.target != self.names else self.names
 
 
+Devices = tuple[Device, ...]
+
+
 def short_name(accelerator: Accelerator) -> str:
     """The accelerator's name without its maker, ``GTX 1080 Ti``."""
     return _MAKERS.sub("", accelerator.label)
 
 
-FAMILY_NAMES = {"nvidia": "CUDA", "amd": "ROCm", "intel": "XPU"}
-
-
 def labels_of(devices: Iterable[Device]) -> str:
     """Targets and names of devices."""
     return ", ".join(device.label for device in devices)
-
-
-Devices = tuple["Device", ...]

@@ -13,8 +13,7 @@ from torchsel.selection.device import FAMILY_VENDORS, VENDOR_NAMES
 from torchsel.selection.devices import jetson_fault
 from torchsel.selection.judged import Fault, JudgedBuild
 from torchsel.selection.releases import python_matches
-from torchsel.selection.remedy import Remedy, remedy_for
-from torchsel.selection.typed import backends_line, remove_commands
+from torchsel.selection.remedy import Remedy, backends_line, remedy_for, remove_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,14 +14,12 @@ if TYPE_CHECKING:
     from torchsel.backend import Backend
     from torchsel.catalog.rows import Build
     from torchsel.host import Accelerator, Vendor
-    from torchsel.selection.device import Device, Devices
+    from torchsel.selection.device import Device
     from torchsel.selection.remedy import Remedy, WayOut
-
 
 FaultKind = Literal[
     "driver", "release", "backends", "max-cuda", "python", "machine", "kernels", "broken", "held", "companion"
 ]
-
 
 MENDABLE: tuple[FaultKind, ...] = ("driver", "release", "backends", "max-cuda", "python", "companion")
 """Kinds of faults that a user can mend on this machine, in the order to tell them in."""

@@ -12,8 +12,7 @@ from packaging.version import InvalidVersion, Version
 from torchsel.backend import Backend
 from torchsel.errors import DemandError
 from torchsel.host import PLATFORMS
-from torchsel.project.markers import environment, marker_holds
-from torchsel.project.requirement import is_version, parse_specifiers
+from torchsel.project.requirement import environment, is_version, marker_holds, parse_specifiers
 from torchsel.selection.case import Releases
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from torchsel.project.places import canonical
+from torchsel.project.places import canonical, names_in
 from torchsel.uv.options import takes_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from torchsel.project.places import Scope
     from torchsel.uv.call import UvCall
@@ -93,7 +93,7 @@ class Alternatives:
         return tuple(
             part
             for scope, name in rivals
-            if name not in map(canonical, _words(call.values_of(f"--{scope}", f"--no-{scope}")))
+            if name not in names_in(call.values_of(f"--{scope}", f"--no-{scope}"))
             and (scope == "group" or "--all-extras" in call.options)
             and (scope == "extra" or scope != self.scope or name not in map(canonical, self.names))
             for part in (f"--no-{scope}", name)
@@ -112,9 +112,5 @@ class Alternatives:
         return () if taken or chosen is None or chosen in refused else ("--extra", chosen)
 
     def _named(self, words: Iterable[str]) -> set[str | None]:
-        wanted = set(map(canonical, _words(words)))
+        wanted = names_in(words)
         return {name for name in self.names if canonical(name) in wanted}
-
-
-def _words(values: Iterable[str]) -> Iterator[str]:
-    return (word for value in values for word in value.replace(",", " ").split())

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from torchsel.errors import MachineError
 from torchsel.project.folders import find_pyproject
 from torchsel.project.places import canonical
+from torchsel.strategies.packages import named_packages
+from torchsel.strategies.synced import comes_to
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from torchsel.project.project import Project
     from torchsel.strategies.alternatives import Alternatives
-    from torchsel.strategies.protocol import Decision
+    from torchsel.strategies.protocol import Decision, Strategy
     from torchsel.strategies.setting import Setting
     from torchsel.uv.call import UvCall
     from torchsel.uv.program import Uv
@@ -85,6 +87,14 @@ def refuse(
         kept=kept,
         dropped=tuple(word for word, is_known in known.items() if not is_known),
     )
+
+
+def is_wanted(strategy: Strategy, call: UvCall) -> bool:
+    """Whether what ``call`` installs anyway comes to torch; the user's own lists bring theirs themselves."""
+    setting, is_only = strategy.setting, {"--only-group", "--only-dev"}.intersection(call.options)
+    if not is_only and (strategy.name == "adopted" or setting.config.names):
+        return True
+    return comes_to(setting.project, call.folder, call, named_packages(setting))
 
 
 def is_at_root(project: Project, folder: Path) -> bool:

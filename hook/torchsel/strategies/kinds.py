@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
 from torchsel.host import PLATFORMS
-from torchsel.project.markers import admitted
 from torchsel.project.places import canonical
+from torchsel.project.requirement import admitted
 from torchsel.strategies.offers import conflict_sets
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from urllib.parse import unquote
 from torchsel.backend import Backend, backend_of_url, known_backend
 from torchsel.catalog.releases import release_key
 from torchsel.project.lock import locked_packages
-from torchsel.project.markers import environment, marker_holds
 from torchsel.project.places import table
-from torchsel.project.requirement import is_version, parse_specifiers
+from torchsel.project.requirement import environment, is_version, marker_holds, parse_specifiers
 from torchsel.selection.releases import python_matches
 
 if TYPE_CHECKING:

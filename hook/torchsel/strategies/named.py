@@ -19,6 +19,7 @@ from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.companions import also_for, lacking_in_lists
 from torchsel.strategies.packages import (
     as_bounded,
+    as_locked,
     marker_where_lacking,
     named_packages,
     routed_packages,
@@ -90,7 +91,7 @@ class Named(OneForAll):
             listed = ", ".join(offered.tags)
             msg = f"{request.source} asks for {request.backend}, which is not among this project's: {listed}"
             raise ConfigError(msg)
-        narrowed = as_bounded(setting, offered, self._as_locked())
+        narrowed = as_bounded(setting, offered, as_locked(setting, offered))
 
         def among(catalog: Catalog) -> Selection:
             return select(
@@ -255,18 +256,3 @@ class Named(OneForAll):
         """
         rows = {build.torch for build in narrowed.all_builds if build.backend == "cpu"}
         return rows.pop() if narrowed.is_narrowed and len(rows) == 1 else None
-
-    def _as_locked(self) -> Catalog:
-        """The catalog with only the locked release of each backend that uv.lock has from its index."""
-        catalog, urls = self.setting.catalog, self.setting.present.backends
-        locked: dict[str, set[str]] = {}
-        for item in locked_packages(self.setting.project.lock, ["torch"]):
-            if item.registry in urls:
-                locked.setdefault(urls[item.registry], set()).add(item.public)
-        known = {tag: releases for tag, releases in locked.items() if releases & set(catalog.releases)}
-        if not known.keys() & set(self.alternatives.tags):
-            return catalog
-        kept = (
-            build for build in catalog.all_builds if build.torch in known.get(build.backend, {build.torch})
-        )
-        return replace(catalog, all_builds=tuple(kept), is_narrowed=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torchsel.project.folders import find_pyproject
-from torchsel.project.places import LISTS, canonical
+from torchsel.project.places import LISTS, canonical, names_in
 from torchsel.project.requirement import parse_requirement
 
 if TYPE_CHECKING:
@@ -172,8 +172,8 @@ def _candidates(
 
 def _left_open(offers: list[Offer], conflicts: list[frozenset[Place]], call: UvCall) -> list[Offer]:
     """Those that the command line does not rule out; none where it names one of them."""
-    given = {(scope, name) for scope in LISTS for name in _words(call.values_of(f"--{scope}"))}
-    refused = {(scope, name) for scope in LISTS for name in _words(call.values_of(f"--no-{scope}"))}
+    given = {(scope, name) for scope in LISTS for name in names_in(call.values_of(f"--{scope}"))}
+    refused = {(scope, name) for scope in LISTS for name in names_in(call.values_of(f"--no-{scope}"))}
     if any((offer.place.scope, offer.place.name) in given for offer in offers):
         return []
     excluded = [members for members in conflicts if given & {(item.scope, item.name) for item in members}]
@@ -183,10 +183,6 @@ def _left_open(offers: list[Offer], conflicts: list[frozenset[Place]], call: UvC
         if (offer.place.scope, offer.place.name) not in refused
         and not any(offer.place in members for members in excluded)
     ]
-
-
-def _words(values: tuple[str, ...]) -> set[str]:
-    return {canonical(word) for value in values for word in value.replace(",", " ").split()}
 
 
 def _ways(project: Project, file: TomlFile, place: Place, seen: frozenset[Place]) -> Iterator[Way]:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.project.lock import locked_packages
-from torchsel.project.markers import lacking
 from torchsel.project.places import LISTS, canonical
 from torchsel.project.reach import own_parts, reached
-from torchsel.project.requirement import parse_requirement, parse_specifiers, required_name
+from torchsel.project.requirement import lacking, parse_requirement, parse_specifiers, required_name
 from torchsel.routing.wanted import Alternative, OtherIndex, platform_marker
 from torchsel.selection.releases import platforms
 
@@ -117,6 +116,20 @@ def as_bounded(setting: Setting, offered: Alternatives, catalog: Catalog) -> Cat
         if build.backend not in allowed or allowed[build.backend].contains(build.torch, prereleases=True)
     )
     return replace(catalog, all_builds=tuple(kept))
+
+
+def as_locked(setting: Setting, offered: Alternatives) -> Catalog:
+    """The catalog with only the locked release of each backend that uv.lock has from its index."""
+    catalog, urls = setting.catalog, setting.present.backends
+    locked: dict[str, set[str]] = {}
+    for item in locked_packages(setting.project.lock, ["torch"]):
+        if item.registry in urls:
+            locked.setdefault(urls[item.registry], set()).add(item.public)
+    known = {tag: releases for tag, releases in locked.items() if releases & set(catalog.releases)}
+    if not known.keys() & set(offered.tags):
+        return catalog
+    kept = (build for build in catalog.all_builds if build.torch in known.get(build.backend, {build.torch}))
+    return replace(catalog, all_builds=tuple(kept), is_narrowed=True)
 
 
 def _users_bounds(present: Present, scope: Scope, name: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
-from torchsel.project.markers import lacking
+from torchsel.project.requirement import lacking
 from torchsel.selection.releases import platforms, reference_release
 
 if TYPE_CHECKING:

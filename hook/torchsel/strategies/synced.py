@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torchsel.project.places import DEFAULT_GROUPS, canonical
+from torchsel.project.places import DEFAULT_GROUPS, names_in
 from torchsel.project.reach import Part, names_of, reached
 from torchsel.strategies.offers import targets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from torchsel.project.places import Scope
     from torchsel.project.project import Project, TomlFile
+    from torchsel.strategies.alternatives import Alternatives
     from torchsel.uv.call import UvCall
 
 
@@ -40,32 +41,35 @@ def synced(project: Project, folder: Path, call: UvCall) -> Iterator[Part]:
         )
 
 
-def default_groups(file: TomlFile) -> set[str]:
+def unasked_groups(project: Project, call: UvCall, alternatives: Alternatives) -> list[str]:
+    """Groups that uv takes by default, sorted: none of the alternatives, and none that ``call`` names."""
+    named = names_in((*alternatives.names, *call.values_of("--group")))
+    files = targets(project, call.folder, call)
+    return sorted({name for file in files for name in _default_groups(file)} - named)
+
+
+def _default_groups(file: TomlFile) -> set[str]:
     """Groups of a file that uv takes when none is named, normalised."""
     listed = file.table(*DEFAULT_GROUPS[:-1]).get(DEFAULT_GROUPS[-1], ["dev"])
     defined = names_of(file, "group")
     if not isinstance(listed, list):
         return defined if listed == "all" else set()
-    return _words(item for item in listed if isinstance(item, str)) & defined
+    return names_in(item for item in listed if isinstance(item, str)) & defined
 
 
 def _groups(file: TomlFile, call: UvCall, *, is_only: bool) -> set[str]:
-    named = _words(call.values_of("--group", "--only-group"))
+    named = names_in(call.values_of("--group", "--only-group"))
     if {"--dev", "--only-dev"}.intersection(call.options):
         named.add("dev")
     if "--all-groups" in call.options:
         named |= names_of(file, "group")
     elif not is_only and "--no-default-groups" not in call.options:
-        named |= default_groups(file)
+        named |= _default_groups(file)
     refused = {"dev"} if "--no-dev" in call.options else set()
-    return named - refused - _words(call.values_of("--no-group"))
+    return named - refused - names_in(call.values_of("--no-group"))
 
 
 def _extras(file: TomlFile, call: UvCall) -> set[str]:
     scope: Scope = "extra"
     every = names_of(file, scope) if "--all-extras" in call.options else set()
-    return (every | _words(call.values_of("--extra"))) - _words(call.values_of("--no-extra"))
-
-
-def _words(values: Iterable[str]) -> set[str]:
-    return {canonical(word) for value in values for word in value.replace(",", " ").split()}
+    return (every | names_in(call.values_of("--extra"))) - names_in(call.values_of("--no-extra"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torchsel.catalog.catalog import load_catalog
 from torchsel.commands.context import add_host
+from torchsel.commands.parser import build_parser
 from torchsel.errors import MachineError
 from torchsel.shells import SHELLS
 
@@ -31,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(context: Context) -> Answer:
     """Print the script."""
-    context.draft.print(script(context.parser, context.arguments.shell))
+    context.draft.print(script(build_parser(context.words), context.arguments.shell))
     return context.draft.answer()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from torchsel.pipeline.prepare import split_call
+from torchsel.commands.uv.prepare import split_call
 from torchsel.uv.call import read_uv_call
 
 

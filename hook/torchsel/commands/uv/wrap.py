@@ -6,26 +6,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from torchsel.answer import Program, Repeat
-from torchsel.commands import scripts
 from torchsel.commands.apply import repaired
-from torchsel.commands.insync import Preparation
-from torchsel.commands.scripts import has_metadata
 from torchsel.commands.survey import options
+from torchsel.commands.uv import prepare, scripts
+from torchsel.commands.uv.doubts import doubts
+from torchsel.commands.uv.insync import Preparation
+from torchsel.commands.uv.scripts import has_metadata
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
 from torchsel.files.snapshot import taken_back
-from torchsel.pipeline import prepare, report
-from torchsel.pipeline.doubts import doubts
+from torchsel.pipeline import report
 from torchsel.pipeline.inputs import Inputs, Options, decide, strategy_in
 from torchsel.project.environment import has_place
 from torchsel.project.folders import find_pyproject
-from torchsel.project.places import canonical
 from torchsel.project.workspace import load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
-from torchsel.strategies.choice import choose
-from torchsel.strategies.offers import targets
-from torchsel.strategies.packages import named_packages
-from torchsel.strategies.synced import comes_to, default_groups
+from torchsel.strategies.choice import choose, is_wanted
+from torchsel.strategies.synced import unasked_groups
 from torchsel.strategies.table import oldest_uv
 from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall, read_uv_call
 from torchsel.uv.halves import first_half, second_half
@@ -198,7 +195,7 @@ class Wrapper:
         What changes the project and then syncs is done in two steps, as packages that it brings may have to
         be routed first, and its ``--group`` means another thing.
         """
-        self._say_choice(found)
+        report.tell_choice(found, self.draft)
         if self.call.command in TAKES_FLAGS:
             flags, uv = self._chosen(found, uv, self.call)
             return self._become(uv, self.call.with_flags(*flags), is_sure=is_sure)
@@ -220,9 +217,7 @@ class Wrapper:
         alternatives = found.decision.alternatives
         call = read_uv_call(words, start, environ=self.environ)
         if alternatives and self.call.command == "add":
-            mine = {*map(canonical, alternatives.names), *map(canonical, call.values_of("--group"))}
-            files = targets(found.project, call.folder, call)
-            left = sorted({name for file in files for name in default_groups(file)} - mine)
+            left = unasked_groups(found.project, call, alternatives)
             words += [part for name in left for part in ("--no-group", name)]
             call = read_uv_call(words, start, environ=self.environ)
         flags, uv = self._chosen(found, uv, call)
@@ -238,31 +233,13 @@ class Wrapper:
             self.draft.say(environment.note)
         return replace(uv, environ={**uv.environ, **environment.variables(uv.environ)})
 
-    def _say_choice(self, found: Inputs) -> None:
-        decision = found.decision
-        if decision.alternatives is None:
-            return
-        report.warn(found, self.draft)
-        report.tell_notes(found, self.draft)
-        if decision.chosen is None:
-            self.draft.warn(found.strategy.drift(decision))
-        scope = decision.alternatives.scope
-        self.draft.detail(f"{scope} {decision.chosen}: {decision.tag} ({report.reason(found)})")
-
     def _chosen(self, found: Inputs, uv: Uv, call: UvCall) -> tuple[tuple[str, ...], Uv]:
         """Flags by which ``call`` chooses, and uv with the variables that do."""
         decision = found.decision
-        if not self._is_wanted(found, call):
+        if not is_wanted(found.strategy, call):
             decision = replace(decision, chosen=None)
         choice = choose(found.setting, decision, call, environ=self.environ, uv=uv)
         return choice.flags, replace(uv, environ={**uv.environ, **choice.variables})
-
-    def _is_wanted(self, found: Inputs, call: UvCall) -> bool:
-        """Whether what is installed anyway comes to torch; the user's own lists bring theirs themselves."""
-        is_only = {"--only-group", "--only-dev"}.intersection(call.options)
-        if not is_only and (found.strategy.name == "adopted" or found.config.names):
-            return True
-        return comes_to(found.project, call.folder, call, named_packages(found.setting))
 
     @property
     def _preparation(self) -> Preparation:
@@ -272,9 +249,7 @@ class Wrapper:
         """The project the call is for; None where it needs none, or there is none."""
         if not self.call.is_for_project or has_metadata(self.call.script):
             return None
-        try:
-            find_pyproject(self.call.folder)
-        except ConfigError:
+        if self._folder() is None:
             return None
         project = load_project(self.call.folder)
         return project if project.is_managed else None

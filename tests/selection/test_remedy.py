@@ -9,10 +9,9 @@ import pytest
 
 from torchsel.backend import Backend
 from torchsel.config.keys import parse_config
-from torchsel.project.requirement import Added
-from torchsel.selection.remedy import Remedy, WayOut
+from torchsel.project.places import Added
+from torchsel.selection.remedy import Remedy, WayOut, add_commands, backends_line, command, remove_commands
 from torchsel.selection.selection import Selection
-from torchsel.selection.typed import add_commands, backends_line, command, remove_commands
 
 TORCH = Added(package="torch", name="torch")
 VISION = Added(package="torchvision", name="torchvision")

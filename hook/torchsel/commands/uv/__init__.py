@@ -1,0 +1,1 @@
+"""uv as torchsel calls it: what comes before, and then the process becomes it."""
