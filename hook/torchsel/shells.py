@@ -1,34 +1,64 @@
-"""``torchsel hook SHELL``: a ``uv`` function that goes through torchsel, the same text for everybody."""
+"""The shells, and the ``uv`` function of ``torchsel hook SHELL``: the same text for everybody."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-Shell = Literal["bash", "zsh", "fish", "powershell"]
-SHELLS: tuple[Shell, ...] = get_args(Shell)
+    from collections.abc import Callable, Iterable, Mapping
 
 _FOLDER = Path(__file__).parent / "data" / "shell"
-_FILES: dict[Shell, str] = {"bash": "uv.bash", "zsh": "uv.zsh", "fish": "uv.fish", "powershell": "uv.ps1"}
 
 
-def uv_function(shell: Shell, *, commands: Iterable[str], values: Iterable[str], flags: Iterable[str]) -> str:
+class Shell(NamedTuple):
+    """How a shell is written.
+
+    ``file`` in ``data/shell`` has its function, ``listed`` writes fixed words as the list that it has there,
+    ``assigned`` the line that sets a variable, by its name, to whatever value.
+    """
+
+    file: str
+    listed: Callable[[Iterable[str]], str]
+    assigned: Callable[[str, str], str]
+
+
+def _exported(name: str, value: str) -> str:
+    return f"export {name}={shlex.quote(value)}"
+
+
+def _in_fish(name: str, value: str) -> str:
+    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"set -gx {name} '{quoted}'"
+
+
+def _in_powershell(name: str, value: str) -> str:
+    # PowerShell takes the typographic quotes for quotes as well
+    quoted = "".join(char * 2 if char in "'\u2018\u2019\u201a\u201b" else char for char in value)
+    return f"$env:{name} = '{quoted}'"
+
+
+SHELLS: Mapping[str, Shell] = MappingProxyType(
+    {
+        "bash": Shell("uv.bash", " | ".join, _exported),
+        "zsh": Shell("uv.zsh", " | ".join, _exported),
+        "fish": Shell("uv.fish", " ".join, _in_fish),
+        "powershell": Shell("uv.ps1", lambda words: ", ".join(f"'{word}'" for word in words), _in_powershell),
+    }
+)
+"""By name. A further one is a row, and a file."""
+
+
+def uv_function(shell: str, *, commands: Iterable[str], values: Iterable[str], flags: Iterable[str]) -> str:
     """The text to evaluate in ``shell``; it holds nothing from the project, the environment or the user.
 
     ``commands`` are those of uv's that go through torchsel, ``values`` and ``flags`` uv's options, with and
     without a value, that may stand before them; whatever has another one goes through as well.
     """
-    text = (_FOLDER / _FILES[shell]).read_text(encoding="utf-8")
+    row = SHELLS[shell]
+    text = (_FOLDER / row.file).read_text(encoding="utf-8")
     for place, words in (("@COMMANDS@", commands), ("@VALUES@", values), ("@FLAGS@", flags)):
-        text = text.replace(place, _words(shell, words))
+        text = text.replace(place, row.listed(words))
     return text
-
-
-def _words(shell: Shell, words: Iterable[str]) -> str:
-    """Fixed words as each shell writes a list of them."""
-    if shell == "powershell":
-        return ", ".join(f"'{word}'" for word in words)
-    return (" " if shell == "fish" else " | ").join(words)

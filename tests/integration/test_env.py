@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from tests.support.exploring import explored
 from tests.support.shells import SHELLS, Shell
 from tests.support.toolbox import OLDEST_UV
-from torchsel.commands.shell.env import export
+from torchsel.shells import SHELLS as ROWS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import MakeProject
     from tests.support.toolbox import Project
-    from torchsel.shells import Shell as ShellName
 
 GROUPS = """\
 [project]
@@ -154,8 +153,8 @@ NASTY = [
 @given(values=st.lists(TEXT | st.sampled_from(NASTY), min_size=1, max_size=40))
 def test_no_value_can_inject(project: MakeProject, shell: Shell, values: list[str]) -> None:
     demo = project(GROUPS)
-    name: ShellName = shell.name  # type: ignore[assignment]
-    script = "".join(f"{export(name, value)}\n{PRINT[shell.name]}" for value in [*values, *NASTY])
+    lines = [ROWS[shell.name].assigned("UV_NO_GROUP", value) for value in [*values, *NASTY]]
+    script = "".join(f"{line}\n{PRINT[shell.name]}" for line in lines)
     file = demo.root / "script"
     file.write_bytes(script.encode())
     command = [shell.program, *shell.clean, str(file)]
@@ -165,7 +164,10 @@ def test_no_value_can_inject(project: MakeProject, shell: Shell, values: list[st
 
 
 def test_powershell_quotes() -> None:
-    assert export("powershell", "a'b\u2019c $(x)") == "$env:UV_NO_GROUP = 'a''b\u2019\u2019c $(x)'"
+    assert (
+        ROWS["powershell"].assigned("UV_NO_GROUP", "a'b\u2019c $(x)")
+        == "$env:UV_NO_GROUP = 'a''b\u2019\u2019c $(x)'"
+    )
 
 
 def test_in_a_members_folder_it_sets_nothing_and_says_what_to_use(

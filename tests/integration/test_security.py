@@ -23,12 +23,12 @@ from tests.support.exploring import explored
 from tests.support.index import Index
 from tests.support.toolbox import ROOT, World, uv_binary
 from tests.support.wheels import Wheel
-from torchsel.commands.shell.env import export
 from torchsel.config.values import check_index_url
 from torchsel.console import presentable, redacted
 from torchsel.errors import MachineError
 from torchsel.files.journal import Journal
 from torchsel.files.state import digest, exclusive
+from torchsel.shells import SHELLS
 from torchsel.uv.program import find_uv
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import MakeProject
     from tests.support.toolbox import Project
-    from torchsel.shells import Shell
 
 posix = pytest.mark.skipif(os.name != "posix", reason="scripts, links and FIFOs as POSIX has them")
 
@@ -154,9 +153,9 @@ def test_no_value_is_a_command(shell: str, values: list[str]) -> None:
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"{shell} is not here")
-    syntax: Shell = "fish" if shell == "fish" else "bash"
     lines = [
-        f"{export(syntax, value)}\nprintenv UV_NO_GROUP; echo @@{at}@@" for at, value in enumerate(values)
+        f"{SHELLS[shell].assigned('UV_NO_GROUP', value)}\nprintenv UV_NO_GROUP; echo @@{at}@@"
+        for at, value in enumerate(values)
     ]
     folder = Path(tempfile.mkdtemp())
     (folder / "home").mkdir()

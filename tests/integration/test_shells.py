@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import MakeProject
     from tests.support.toolbox import Project
-    from torchsel.shells import Shell as ShellName
 
 PYPROJECT = """\
 [project]
@@ -55,7 +54,7 @@ def fakes(project: Project) -> None:
 def routes(shell: Shell, project: Project, *lines: str, cwd: Path | None = None) -> list[str]:
     """What was started by each of ``lines`` after the hook; its text is the code's, which is quicker."""
     text = project.root.parent / f"hook.{shell.name}"
-    text.write_text(hook(cast("ShellName", shell.name)), encoding="utf-8")
+    text.write_text(hook(shell.name), encoding="utf-8")
     ran = shell.run(project, "\n".join([f"source '{text}'", *lines, "true"]), cwd=cwd)
     assert ran.err == ""
     return ran.out.splitlines()
@@ -238,7 +237,7 @@ def test_no_folder_keeps_it_busy(project: MakeProject, tmp_path: Path, shell: Sh
     gone = tmp_path / "gone" / "deep"
     gone.mkdir(parents=True)
     own = {"bash": "PWD=a/b\n", "zsh": "PWD=.\n", "fish": ""}[shell.name]
-    text = hook(cast("ShellName", shell.name))
+    text = hook(shell.name)
     ran = shell.run(demo, f"{text}\n/bin/rm -r '{gone}'\n{own}uv sync\ntrue\n", cwd=gone)
     assert ran.out in ("torchsel <--hooked uv sync>\n", "uv <sync>\n")
     assert not own or ran.out.startswith("torchsel"), "it is torchsel's to say what is wrong"
@@ -309,7 +308,7 @@ def test_without_shtab_completion_says_what_to_install(project: MakeProject) -> 
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish", "powershell"])
-def test_the_text_is_the_same_everywhere(project: MakeProject, name: ShellName) -> None:
+def test_the_text_is_the_same_everywhere(project: MakeProject, name: str) -> None:
     demo = project(PYPROJECT, name="$(touch pwned)", env={"UV_PROJECT": "'; touch pwned", "X": "@COMMANDS@"})
     assert demo.torchsel("hook", name, cwd=demo.root.parent).out == hook(name)
     assert "@" not in hook(name).replace("$@", "").replace("@words", "").replace("@(", "").replace(

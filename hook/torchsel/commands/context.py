@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from torchsel.answer import Draft
     from torchsel.console import ColorChoice, Console
-    from torchsel.shells import Shell
 
 
 class Arguments(argparse.Namespace):
@@ -33,7 +32,7 @@ class Arguments(argparse.Namespace):
     hooked: bool = False
     color: ColorChoice = "auto"
     json: bool = False
-    shell: Shell = "bash"
+    shell: str = "bash"
     no_lock: bool = False
     dry_run: bool = False
     diff: bool = False

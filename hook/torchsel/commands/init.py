@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from torchsel.commands.context import add_hosts
 from torchsel.commands.survey import options
+from torchsel.config.config import Strategy
 from torchsel.config.request import resolve_host
 from torchsel.hosts.load import read_hosts
 from torchsel.pipeline import init, report
@@ -24,7 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_hosts(parser)
     parser.add_argument(
         "--strategy",
-        choices=("pin", "groups", "extras", "adopted"),
+        choices=get_args(Strategy),
         help="'pin' is for this machine, the others for all (default: as it is routed now, else pin)",
     )
     parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")

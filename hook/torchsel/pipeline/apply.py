@@ -15,7 +15,6 @@ from torchsel.pipeline.plan import Plan, make_plan, plan_for
 from torchsel.project.lock import locked_here, locked_packages
 from torchsel.project.workspace import load_project
 from torchsel.routing.wanted import Routing
-from torchsel.strategies.table import oldest_uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -167,7 +166,7 @@ def bring_along(
     speaker.say_at_once(f"locking {goal} ...")
 
     def ready(uv: Uv) -> Uv:
-        uv.require(oldest_uv(strategy), f" for {strategy.name}")
+        uv.require(strategy.oldest_uv, f" for {strategy.name}")
         return replace(uv, told=mode.told, start=mode.start)
 
     if not first:

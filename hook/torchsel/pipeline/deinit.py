@@ -80,7 +80,7 @@ def deinit(
 
 def _removal(found: Inputs) -> Removal:
     edits = (Delete(path=TABLE, comments=COMMENT), Prune(path=("tool",)))
-    if found.strategy.name == "adopted":  # all but the table is the user's
+    if found.strategy.is_users:  # all but the table is the user's
         project = found.project
         text = edit_text(project.root.text, edits)
         return Removal(inputs=found, plan=Plan(routing=Routing(), changes=Changes(edits=edits), text=text))

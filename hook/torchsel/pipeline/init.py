@@ -92,7 +92,7 @@ def prepare(wish: Wish, host: Host, environ: Mapping[str, str]) -> Start:
     started = strategy_in(replace(project, root=root), wish.options, environ)
     found = decide(started, host, options=wish.options)
     plan = make_plan(started, found.selection.backend, found.decision.bound)
-    if plan.changes.is_users and started.name != "adopted":
+    if plan.changes.is_users and not started.is_users:
         why = plan.changes.left_alone[0].removesuffix("; left alone")
         msg = (
             f"{project.root.path}: {why}, so that [tool.torchsel] would have no effect (nothing was changed)"

@@ -102,7 +102,7 @@ class Inputs:
     @property
     def is_ours(self) -> bool:
         """Whether torchsel has a say in the project: by its table, or in the user's own routing."""
-        return self.project.is_configured or self.strategy.name == "adopted"
+        return self.project.is_configured or self.strategy.is_users
 
     @property
     def sync(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def leaks_out(strategy: Strategy) -> str:
     """That the routing of a library under pin reaches those who require it; empty where it does not."""
     root = strategy.setting.project.root
     is_packaged = "build-system" in root.data or root.present.uv.get("package") is True
-    if strategy.name != "pin" or not strategy.is_routed or not is_packaged:
+    if not strategy.is_for_one or not strategy.is_routed or not is_packaged:
         return ""
     return (
         f"{root.path.name}: this project is a package, and uv reads its tool.uv.sources.torch also where"
@@ -42,7 +42,7 @@ def leaks_in(strategy: Strategy) -> Iterator[str]:
     """Dependencies by path that route torch to another index than this project, each with file and line."""
     project = strategy.setting.project
     mine = {index.url.rstrip("/") for index in project.root.present.indexes if index.backend}
-    if strategy.name == "adopted" or not mine:
+    if strategy.is_users or not mine:
         return
     members = {file.path.resolve() for file in project.files}
     for path in islice(_dependencies(strategy), MOST_DEPENDENCIES):

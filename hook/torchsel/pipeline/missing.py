@@ -46,7 +46,7 @@ def unlearn(inputs: Inputs, builds: Collection[tuple[str, str]], environ: Mappin
 
 def _missing(inputs: Inputs, uv: Uv) -> list[tuple[str, str]]:
     """Builds that come before the best one that the index has."""
-    if inputs.strategy.name != "pin" or not inputs.project.is_configured:
+    if not inputs.strategy.is_for_one or not inputs.project.is_configured:
         return []
     missing: list[tuple[str, str]] = []
     found = inputs

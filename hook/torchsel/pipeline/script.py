@@ -62,7 +62,7 @@ def plan_script(script: Script, backend: str | None, host: Host, environ: Mappin
     """
     options = Options(folder=script.path.parent, backend=backend)
     strategy = strategy_in(script.as_project(), options, environ)
-    if strategy.name != "pin":
+    if not strategy.is_for_one:
         msg = f"{script.path}: tool.torchsel.strategy: a script has one environment, so only 'pin' works"
         raise ConfigError(msg)
     found = decide(strategy, host, options=options)

@@ -51,7 +51,7 @@ class Status:
     @property
     def is_adopted(self) -> bool:
         """Whether torch is routed in the user's own way."""
-        return self.inputs.strategy.name == "adopted"
+        return self.inputs.strategy.is_users
 
 
 def take(found: Inputs, environ: Mapping[str, str]) -> Status:
@@ -159,8 +159,7 @@ def _commands(found: Inputs, *, in_sync: bool, lock_drift: bool, mixed_up: bool)
 
     What leads out of having no build comes first; it routes and syncs on the way.
     """
-    is_ours = found.project.is_configured or found.strategy.name == "adopted"
-    if not is_ours:
+    if not found.is_ours:
         return ("torchsel init", *found.selection.commands)
     if found.selection.commands:
         return found.selection.commands

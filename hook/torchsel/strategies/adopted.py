@@ -37,6 +37,7 @@ class Adopted(OneForAll):
     setting: Setting
     name: str = "adopted"
     alternatives: None = None
+    is_users: bool = True
 
     @cached_property
     def offers(self) -> tuple[Offer, ...]:

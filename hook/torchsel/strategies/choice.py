@@ -92,7 +92,7 @@ def refuse(
 def is_wanted(strategy: Strategy, call: UvCall) -> bool:
     """Whether what ``call`` installs anyway comes to torch; the user's own lists bring theirs themselves."""
     setting, is_only = strategy.setting, {"--only-group", "--only-dev"}.intersection(call.options)
-    if not is_only and (strategy.name == "adopted" or setting.config.names):
+    if not is_only and (strategy.is_users or setting.config.names):
         return True
     return comes_to(setting.project, call.folder, call, named_packages(setting))
 

@@ -46,6 +46,7 @@ class Named(OneForAll):
 
     setting: Setting
     is_open: bool = True
+    is_users: bool = False
 
     @property
     def name(self) -> str:

@@ -52,6 +52,9 @@ class Pin:
     name: str = "pin"
     alternatives: None = None
     is_open: bool = True
+    is_users: bool = False
+    is_for_one: bool = True
+    oldest_uv: tuple[int, ...] = (0, 5, 3)
 
     @property
     def is_routed(self) -> bool:

@@ -57,6 +57,18 @@ class Strategy(Protocol):
         """What the file offers to every machine; None where it is routed to one backend."""
 
     @property
+    def is_users(self) -> bool:
+        """Whether the routing is the user's own, and torchsel only chooses."""
+
+    @property
+    def is_for_one(self) -> bool:
+        """Whether the file is routed for the build of one machine."""
+
+    @property
+    def oldest_uv(self) -> tuple[int, ...]:
+        """The first uv that reads what is written. Sources by index are from 0.5.3."""
+
+    @property
     def is_routed(self) -> bool:
         """Whether the file has some routing of this kind, in sync or not."""
 
@@ -114,7 +126,13 @@ class Strategy(Protocol):
 
 
 class OneForAll:
-    """What strategies share whose file and uv.lock serve all machines, of which each chooses its part."""
+    """What strategies share whose file and uv.lock serve all machines, of which each chooses its part.
+
+    With several builds in one lock, a uv before 0.5.8 installs them all over each other.
+    """
+
+    is_for_one = False
+    oldest_uv = (0, 5, 8)
 
     def release(self, decision: Decision, host: Host) -> None:
         """No machine decides for the others."""

@@ -25,15 +25,6 @@ TABLE: Mapping[str, Callable[[Setting], Strategy]] = MappingProxyType(
 )
 
 
-def oldest_uv(strategy: Strategy) -> tuple[int, ...]:
-    """The first uv that reads what a strategy writes.
-
-    Sources by index are from 0.5.3. With several builds in one lock, those before 0.5.8 install them all over
-    each other.
-    """
-    return (0, 5, 3) if strategy.name == "pin" else (0, 5, 8)
-
-
 def strategy_of(setting: Setting) -> Strategy:
     """The configured strategy; without a table the project's own extras or groups, where it has any."""
     if setting.project.is_there and not setting.project.is_configured:

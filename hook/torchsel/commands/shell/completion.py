@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from torchsel.answer import Answer
     from torchsel.commands.context import Context
-    from torchsel.shells import Shell
 
 _PLACES = dict.fromkeys(("project", "output"), "DIRECTORY") | dict.fromkeys(
     ("host", "hosts", "source"), "FILE"
@@ -26,7 +25,7 @@ _PLACES = dict.fromkeys(("project", "output"), "DIRECTORY") | dict.fromkeys(
 def add_arguments(parser: ArgumentParser) -> None:
     """The shell."""
     add_host(parser)
-    parser.add_argument("shell", choices=SHELLS, help="which shell")
+    parser.add_argument("shell", choices=tuple(SHELLS), help="which shell")
     parser.epilog = 'in ~/.bashrc: eval "$(torchsel completion bash)"'
 
 
@@ -36,7 +35,7 @@ def run(context: Context) -> Answer:
     return context.draft.answer()
 
 
-def script(parser: ArgumentParser, shell: Shell) -> str:
+def script(parser: ArgumentParser, shell: str) -> str:
     """The script for ``shell``: commands, options, backends from the catalog, files where they are taken.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from torchsel.answer import Answer
     from torchsel.commands.context import Context
     from torchsel.pipeline.inputs import Inputs
-    from torchsel.shells import Shell
 
 _MEMBER = (
     "in the folder of a workspace's member plain uv takes no group of the root, so it has"
@@ -43,7 +41,9 @@ class Advice:
 def add_arguments(parser: ArgumentParser) -> None:
     """The machine, and the shell."""
     add_host(parser)
-    parser.add_argument("--shell", choices=SHELLS, help="whose syntax (default: bash, which zsh reads too)")
+    parser.add_argument(
+        "--shell", choices=tuple(SHELLS), help="whose syntax (default: bash, which zsh reads too)"
+    )
     parser.epilog = 'in .envrc, for direnv: eval "$(torchsel env)"'
 
 
@@ -64,7 +64,7 @@ def run(context: Context) -> Answer:
     if advice.value is not None:
         variables[VARIABLE] = advice.value
     for name, value in variables.items():
-        draft.print(f"{export(arguments.shell, value, name)}\n")
+        draft.print(f"{SHELLS[arguments.shell].assigned(name, value)}\n")
     return draft.answer(repeat=Repeat())
 
 
@@ -87,18 +87,6 @@ def advise(found: Inputs, folder: Path, environ: Mapping[str, str]) -> Advice:
     dropped = ", ".join(refusal.dropped)
     notices = [f"{VARIABLE}: {dropped} left out, no group of this project"] if dropped else []
     return Advice(value=refusal.value, notices=(*notices, *_too_old(found, environ)))
-
-
-def export(shell: Shell, value: str, name: str = VARIABLE) -> str:
-    """The line that sets a variable in ``shell``, whatever ``value`` holds."""
-    if shell == "fish":
-        quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"set -gx {name} '{quoted}'"
-    if shell == "powershell":
-        # PowerShell takes the typographic quotes for quotes as well
-        quoted = "".join(char * 2 if char in "'\u2018\u2019\u201a\u201b" else char for char in value)
-        return f"$env:{name} = '{quoted}'"
-    return f"export {name}={shlex.quote(value)}"
 
 
 def _unneeded(found: Inputs) -> str:

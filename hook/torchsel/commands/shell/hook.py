@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
     from torchsel.answer import Answer
     from torchsel.commands.context import Context
-    from torchsel.shells import Shell
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The shell."""
     add_host(parser)
-    parser.add_argument("shell", choices=SHELLS, help="which shell")
+    parser.add_argument("shell", choices=tuple(SHELLS), help="which shell")
     parser.epilog = 'in ~/.bashrc: eval "$(torchsel hook bash)"'
 
 
@@ -30,7 +29,7 @@ def run(context: Context) -> Answer:
     return context.draft.answer()
 
 
-def hook(shell: Shell) -> str:
+def hook(shell: str) -> str:
     """The function for the commands and options that uv has."""
     return uv_function(
         shell,

@@ -66,7 +66,7 @@ def _unlocked(found: Inputs, call: UvCall) -> str:
     """A uv.lock without the torch of the alternative that is taken."""
     decision, strategy = found.decision, found.strategy
     alternatives = decision.alternatives
-    if alternatives is None or strategy.name == "adopted" or found.project.lock is None:
+    if alternatives is None or strategy.is_users or found.project.lock is None:
         return ""
     if decision.chosen is None or strategy.locked(decision) or alternatives.is_named_by(call):
         return ""

@@ -98,7 +98,7 @@ def _refuse(strategy: Strategy, environ: Mapping[str, str]) -> None:
         ConfigError: why, and what to do.
     """
     project, config = strategy.setting.project, strategy.setting.config
-    if strategy.name != "adopted":
+    if not strategy.is_users:
         require_table(project)
         if check(strategy).drift:
             msg = f"{project.root.path}: the routing is not what [tool.torchsel] generates; run 'torchsel'"

@@ -23,7 +23,6 @@ from torchsel.project.workspace import load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
 from torchsel.strategies.choice import choose, is_wanted
 from torchsel.strategies.synced import unasked_groups
-from torchsel.strategies.table import oldest_uv
 from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall, read_uv_call
 from torchsel.uv.halves import first_half, second_half
 from torchsel.uv.program import Uv, find_uv
@@ -103,14 +102,14 @@ class Wrapper:
     def _for_project(self, project: Project, options: Options, uv: Uv, note: Note = lambda: None) -> Answer:
         """Route, and go on with uv; ``note`` is called whenever files have changed."""
         strategy = strategy_in(project, options, self.environ)
-        if strategy.name == "adopted":
+        if strategy.is_users:
             return self._adopted(strategy, options, uv, note)
         if not project.is_configured:
             if not self.is_hooked:
                 name = project.root.path.name
                 self.draft.say(f"{name} has no [tool.torchsel], so this is plain uv; see 'torchsel init'")
             return self._become(uv, self.call.arguments)
-        uv.require(oldest_uv(strategy), f" for {strategy.name}")
+        uv.require(strategy.oldest_uv, f" for {strategy.name}")
         found, is_sure = self._preparation.before(project, uv)
         note()
         uv = self._placed(found, uv)
@@ -155,7 +154,7 @@ class Wrapper:
             strategy = strategy_in(strategy.setting.project, replace(options, call=None), self.environ)
             if not strategy.is_open or not has_place(strategy.setting.config.environment, self.environ):
                 return self._become(uv, self.call.arguments)
-        uv.require(oldest_uv(strategy), " for torch by extra or group")
+        uv.require(strategy.oldest_uv, " for torch by extra or group")
         host, findings = resolve_host(option=options.host, environ=self.environ)
         found = decide(strategy, host, findings, options=options)
         uv = self._placed(found, uv)
@@ -205,7 +204,7 @@ class Wrapper:
         code = uv.run(first_half(self.call))
         note()
         if code == 0:
-            if found.strategy.name != "adopted":
+            if not found.strategy.is_users:
                 found = self._preparation.apply(write=True).inputs
                 note()
             code = self._synced(uv, found)
