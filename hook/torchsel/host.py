@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 from torchsel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 System = Literal["linux", "win32", "darwin"]
 Vendor = Literal["nvidia", "amd", "intel"]
+
+
+class Maker(NamedTuple):
+    """A vendor's name in sentences, and its id on the PCI bus."""
+
+    name: str
+    pci: int
+
+
+VENDORS: Mapping[Vendor, Maker] = MappingProxyType(
+    {"nvidia": Maker("NVIDIA", 0x10DE), "amd": Maker("AMD", 0x1002), "intel": Maker("Intel", 0x8086)}
+)
+"""In the order in which a host lists them."""
+
 
 _MACHINES = {"amd64": "x86_64", "x64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
 _SYSTEM_NAMES = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
@@ -160,8 +175,8 @@ class _Reader:
             self.fault(key, "expected an object")
             return None
         vendor = self.text(item, "vendor", under=key, required=True)
-        if vendor is not None and vendor not in get_args(Vendor):
-            self.fault(f"{key}.vendor", "expected 'nvidia', 'amd' or 'intel'")
+        if vendor is not None and vendor not in VENDORS:
+            self.fault(f"{key}.vendor", f"expected {_either(VENDORS)}")
         return Accelerator(
             vendor=cast("Vendor", vendor or "nvidia"),
             name=self.text(item, "name", under=key),
@@ -222,6 +237,12 @@ def _printable(text: str | None) -> str | None:
     if text is None or text.isprintable():
         return text
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _either(words: Iterable[str]) -> str:
+    """``'nvidia', 'amd' or 'intel'``."""
+    *first, last = map(repr, words)
+    return f"{', '.join(first)} or {last}"
 
 
 def _lower(value: str | None) -> str | None:

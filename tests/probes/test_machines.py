@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from tests.support.machines import FakeSystem, load_machine, machine_names
-from torchsel.host import Host, Vendor, parse_host
+from torchsel.host import VENDORS, Host, Vendor, parse_host
 from torchsel.probes.findings import Finding
 from torchsel.probes.platform import read_machine
-from torchsel.probes.run import VENDORS, probe
+from torchsel.probes.run import PROBES, probe
 
 if TYPE_CHECKING:
     from torchsel.probes.seam import Platform
@@ -76,7 +76,7 @@ def test_platform_alone_reads_no_device() -> None:
 
 
 def test_every_vendor_has_a_row() -> None:
-    assert list(VENDORS) == list(get_args(Vendor))
+    assert list(VENDORS) == list(PROBES) == list(get_args(Vendor))
 
 
 def test_a_probe_that_breaks_is_a_finding_and_the_others_go_on() -> None:

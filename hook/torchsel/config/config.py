@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from torchsel.backend import DEFAULT_INDEX_URL, Backend, Channel
+from torchsel.host import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +49,7 @@ class Config:
     channel: Channel = "stable"
     cuda_compat: CudaCompat = "minor"
     gpus: Gpus = "all"
-    vendors: tuple[Vendor, ...] = ("nvidia", "amd", "intel")
+    vendors: tuple[Vendor, ...] = tuple(VENDORS)
     fallback: Fallback = "cpu"
     max_cuda: tuple[int, ...] | None = None
     default_backend: str = "pypi"

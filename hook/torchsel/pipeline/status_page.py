@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from torchsel.console import visible
+from torchsel.host import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ def host_lines(host: Host) -> list[str]:
 def _accelerator_line(item: Accelerator) -> str:
     arch = f"compute capability {item.compute_capability}" if item.compute_capability else item.gfx_target
     known = ", ".join(part for part in (arch, item.pci_id) if part and part != item.label)
-    vendor = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}[item.vendor]
+    vendor = VENDORS[item.vendor].name
     name = item.label if vendor.lower() in item.label.lower() else f"{vendor} {item.label}"
     return f"{name} ({known})" if known else name
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from torchsel.host import Host
+from torchsel.host import VENDORS, Host
 from torchsel.probes.amd.probe import probe_amd
 from torchsel.probes.findings import Finding, ProbeResult
 from torchsel.probes.intel import probe_intel
@@ -25,23 +25,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VendorRow:
-    """A vendor: its name in sentences, its id on the PCI bus, and the probe that judges its devices."""
-
-    name: str
-    pci_vendor: int
-    probe: Callable[[System, Mapping[str, str], Sequence[PciDevice]], ProbeResult]
-
-
-VENDORS: dict[Vendor, VendorRow] = {
-    "nvidia": VendorRow(name="NVIDIA", pci_vendor=0x10DE, probe=probe_nvidia),
-    "amd": VendorRow(name="AMD", pci_vendor=0x1002, probe=probe_amd),
-    "intel": VendorRow(name="Intel", pci_vendor=0x8086, probe=probe_intel),
+PROBES: Mapping[Vendor, Callable[[System, Mapping[str, str], Sequence[PciDevice]], ProbeResult]] = {
+    "nvidia": probe_nvidia,
+    "amd": probe_amd,
+    "intel": probe_intel,
 }
-"""In the order in which a host lists them. A further vendor is a row here and a module."""
+"""What judges a vendor's devices. A further one is a row here and a module."""
 
-PCI_VENDORS: dict[int, Vendor] = {row.pci_vendor: vendor for vendor, row in VENDORS.items()}
+PCI_VENDORS: Mapping[int, Vendor] = {row.pci: vendor for vendor, row in VENDORS.items()}
 
 
 def probe(
@@ -62,7 +53,8 @@ def probe(
     results = [platform, bus]
     for vendor, row in VENDORS.items():
         cards = tuple(device for device in devices if device.vendor == vendor)
-        results.append(_guarded(row.name, partial(row.probe, system, environ, cards), lambda failed: failed))
+        look = partial(PROBES[vendor], system, environ, cards)
+        results.append(_guarded(row.name, look, lambda failed: failed))
     return _combine(host, results)
 
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.catalog.releases import release_key
-from torchsel.host import Accelerator, Host
+from torchsel.host import VENDORS, Accelerator, Host
 from torchsel.selection.case import Case
 from torchsel.selection.companions import vetoes
-from torchsel.selection.device import VENDORS
 from torchsel.selection.devices import deciding, devices_of
 from torchsel.selection.judge import assess
 from torchsel.selection.releases import find_releases, lacking_python

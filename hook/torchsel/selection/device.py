@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from torchsel.backend import Family
     from torchsel.host import Accelerator, Vendor
     from torchsel.selection.remedy import Remedy
 
-VENDORS: tuple[Vendor, ...] = ("nvidia", "amd", "intel")
-VENDOR_NAMES: Mapping[Vendor, str] = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
-FAMILY_NAMES: Mapping[Vendor, str] = {"nvidia": "CUDA", "amd": "ROCm", "intel": "XPU"}
-FAMILY_VENDORS: dict[str, Vendor] = {"cuda": "nvidia", "rocm": "amd", "xpu": "intel"}
+FAMILIES: Mapping[Vendor, tuple[Family, str]] = {
+    "nvidia": ("cuda", "CUDA"),
+    "amd": ("rocm", "ROCm"),
+    "intel": ("xpu", "XPU"),
+}
+"""The family of builds for a vendor's devices, and its name in sentences."""
+
+FAMILY_NAMES: Mapping[Vendor, str] = {vendor: name for vendor, (_, name) in FAMILIES.items()}
+FAMILY_VENDORS: Mapping[str, Vendor] = {family: vendor for vendor, (family, _) in FAMILIES.items()}
 
 _MAKERS = re.compile(r"^(NVIDIA|AMD|Intel(\(R\))?)\s+(GeForce\s+)?", re.ASCII)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.catalog.releases import release_key, release_text
-from torchsel.selection.device import FAMILY_NAMES, FAMILY_VENDORS, VENDOR_NAMES, labels_of
+from torchsel.host import VENDORS
+from torchsel.selection.device import FAMILY_NAMES, FAMILY_VENDORS, labels_of
 from torchsel.selection.devices import devices_of
 from torchsel.selection.judged import blockers
 
@@ -98,14 +99,14 @@ def doubts(pick: Pick) -> Iterator[str]:
 
 def ignored(case: Case) -> Iterator[str]:
     """Accelerators of the host that had no say."""
-    for vendor, vendor_name in VENDOR_NAMES.items():
+    for vendor, maker in VENDORS.items():
         devices = devices_of(case.host, vendor, case.catalog)
         names = ", ".join(device.names for device in devices)
         if devices and vendor not in case.config.vendors:
             yield f"{names} ignored: {vendor!r} is not in tool.torchsel.vendors"
         for device in devices:
             if device not in case.devices.get(vendor, devices):
-                beside = f"integrated graphics beside another {vendor_name} GPU"
+                beside = f"integrated graphics beside another {maker.name} GPU"
                 yield f"{device.label} does not decide: {beside}"
 
 

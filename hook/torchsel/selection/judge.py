@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from torchsel.backend import Backend
 from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, span
 from torchsel.catalog.releases import release_key, release_text
+from torchsel.host import VENDORS
 from torchsel.selection.companions import missed
-from torchsel.selection.device import FAMILY_VENDORS, VENDOR_NAMES
+from torchsel.selection.device import FAMILY_VENDORS
 from torchsel.selection.devices import jetson_fault
 from torchsel.selection.judged import Fault, JudgedBuild
 from torchsel.selection.releases import python_matches
@@ -77,7 +78,7 @@ def machine_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault
         return
     devices = case.devices_for(backend)
     if not devices:
-        yield Fault(kind="machine", text=f"no {VENDOR_NAMES[vendor]} GPU found")
+        yield Fault(kind="machine", text=f"no {VENDORS[vendor].name} GPU found")
     elif vendor == "nvidia":
         yield from _nvidia_faults(build, backend, case)
     for device in devices:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.errors import MachineError
+from torchsel.host import VENDORS
 from torchsel.selection.automatic import automatic
 from torchsel.selection.case import Case, Demand
 from torchsel.selection.companions import mismatches, vetoes
-from torchsel.selection.device import VENDORS
 from torchsel.selection.devices import deciding, devices_of
 from torchsel.selection.explain import doubts, left_out, moved, said
 from torchsel.selection.judge import assess
@@ -43,7 +43,7 @@ def select(*, host: Host, requested: str, demand: Demand, config: Config, catalo
         MachineError: nothing is usable and ``fallback`` is ``error``.
     """
     releases = find_releases(demand, config, catalog)
-    vendors = config.vendors if requested == "auto" else VENDORS
+    vendors = config.vendors if requested == "auto" else tuple(VENDORS)
     devices = {vendor: deciding(devices_of(host, vendor, catalog)) for vendor in vendors}
     case = Case(
         host=host,
