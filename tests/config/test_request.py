@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from torchsel import probes
 from torchsel.catalog.rows import Build
 from torchsel.config.config import Config, Request
 from torchsel.config.request import resolve_host, resolve_request
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
+from torchsel.probes import run as probes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
