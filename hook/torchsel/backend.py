@@ -5,16 +5,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, get_args
 
 from torchsel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Family = Literal["cpu", "cuda", "rocm", "xpu"]
 Channel = Literal["stable", "test", "nightly"]
 
 DEFAULT_INDEX_URL = "https://download.pytorch.org/whl"
 
-TAG_PATTERN = r"cpu|xpu|cu[0-9]{2,3}|rocm[0-9]+\.[0-9]+(\.[0-9]+)?"
+FAMILIES: tuple[Family, ...] = get_args(Family)
+
+_WITHOUT_RELEASE: Mapping[str, Family] = MappingProxyType({"cpu": "cpu", "xpu": "xpu"})
+"""Tags that are all there is of their family."""
+
+TAG_PATTERN = rf"{'|'.join(_WITHOUT_RELEASE)}|cu[0-9]{{2,3}}|rocm[0-9]+\.[0-9]+(\.[0-9]+)?"
 """What a tag looks like."""
 
 VAGUE_TAGS = frozenset({"amd", "cu", "cuda", "gpu", "hip", "intel", "metal", "mps", "nvidia", "rocm"})
@@ -55,8 +64,8 @@ class Backend:
         if not is_tag(tag):
             msg = f"{tag!r} is not a torch backend; expected one such as {EXAMPLES}"
             raise ConfigError(msg)
-        if tag in ("cpu", "xpu"):
-            return cls(tag=tag, family="cpu" if tag == "cpu" else "xpu")
+        if family := _WITHOUT_RELEASE.get(tag):
+            return cls(tag=tag, family=family)
         if tag.startswith("cu"):
             return cls(tag=tag, family="cuda", release=(int(tag[2:-1]), int(tag[-1])))
         return cls(tag=tag, family="rocm", release=tuple(map(int, tag.removeprefix("rocm").split("."))))

@@ -307,6 +307,14 @@ def test_without_shtab_completion_says_what_to_install(project: MakeProject) -> 
     assert "uv tool install 'torchsel[completion]'" in said.err
 
 
+def test_completion_for_a_shell_that_shtab_does_not_know(project: MakeProject) -> None:
+    demo = project(PYPROJECT)
+    (demo.root / "shtab.py").write_text("SUPPORTED_SHELLS = ('bash', 'zsh')")
+    demo.env["PYTHONPATH"] = str(demo.root)
+    said = demo.torchsel("completion", "fish", code=3)
+    assert "shtab has no completion for fish, only for bash, zsh" in said.err
+
+
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish", "powershell"])
 def test_the_text_is_the_same_everywhere(project: MakeProject, name: str) -> None:
     demo = project(PYPROJECT, name="$(touch pwned)", env={"UV_PROJECT": "'; touch pwned", "X": "@COMMANDS@"})

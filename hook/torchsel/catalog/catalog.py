@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal
 
-from torchsel.backend import Backend
+from torchsel.backend import FAMILIES, Backend
 from torchsel.catalog.packages import PackageTables, load_packages
 from torchsel.catalog.releases import release_key
 from torchsel.catalog.rows import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["broken", "disputed"]
 
-_FAMILIES = ("cuda", "rocm", "xpu", "cpu")
+_FAMILIES = (*(family for family in FAMILIES if family != "cpu"), "cpu")
 
 
 @dataclass(frozen=True, kw_only=True)

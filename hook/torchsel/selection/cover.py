@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchsel.backend import Backend
+from torchsel.backend import FAMILIES, Backend
 from torchsel.catalog.releases import release_key
 from torchsel.host import VENDORS, Accelerator, Host
 from torchsel.selection.case import Case
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torchsel.config.config import Config
     from torchsel.selection.case import Demand
 
-_FAMILIES = ("cpu", "cuda", "rocm", "xpu")
 _PLATFORM = "linux_x86_64"
 """Where every family has builds."""
 _OLDEST_DRIVER = (525,)
@@ -60,7 +59,7 @@ def covering(demand: Demand, config: Config, catalog: Catalog) -> tuple[str, ...
     if any(build.backend == "cpu" and build.torch in releases.allowed for build in catalog.all_builds):
         chosen.append(Backend.parse("cpu"))
     return tuple(
-        item.tag for item in sorted(chosen, key=lambda item: (_FAMILIES.index(item.family), item.release))
+        item.tag for item in sorted(chosen, key=lambda item: (FAMILIES.index(item.family), item.release))
     )
 
 

@@ -12,6 +12,8 @@ from torchsel.selection.device import Device, short_name
 from torchsel.selection.remedy import Remedy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from torchsel.catalog.catalog import Catalog
     from torchsel.catalog.rows import Gpu
     from torchsel.host import Accelerator, Host, Vendor
@@ -49,14 +51,10 @@ def _device(accelerator: Accelerator, catalog: Catalog) -> Device:
     row = catalog.gpu(accelerator.pci_id)
     if row and accelerator.name is None:
         accelerator = replace(accelerator, name=row.name)
-    if accelerator.vendor == "nvidia":
-        return _nvidia(accelerator, row)
-    if accelerator.vendor == "amd":
-        return _amd(accelerator, row, catalog)
-    return _intel(accelerator, row)
+    return _READERS[accelerator.vendor](accelerator, row, catalog)
 
 
-def _nvidia(accelerator: Accelerator, row: Gpu | None) -> Device:
+def _nvidia(accelerator: Accelerator, row: Gpu | None, _: Catalog) -> Device:
     capability = accelerator.compute_capability or (row.target if row else None)
     rank = release_key(capability) if capability else ()
     return Device(vendor="nvidia", accelerators=(accelerator,), target=capability, rank=rank)
@@ -79,7 +77,7 @@ def _amd(accelerator: Accelerator, row: Gpu | None, catalog: Catalog) -> Device:
     )
 
 
-def _intel(accelerator: Accelerator, row: Gpu | None) -> Device:
+def _intel(accelerator: Accelerator, row: Gpu | None, _: Catalog) -> Device:
     """Supported by its PCI id; where that is in no list, by the name of a series."""
     support = row.target if row else _xpu_support(accelerator.label)
     name = short_name(accelerator)
@@ -116,3 +114,11 @@ def jetson_fault(host: Host) -> str:
     if "tegra" not in kernel or release_key(kernel.partition("-")[0]) >= (6,):
         return ""
     return "a Jetson with JetPack 6 or older can't run PyTorch's aarch64 wheels"
+
+
+_READERS: Mapping[Vendor, Callable[[Accelerator, Gpu | None, Catalog], Device]] = {
+    "nvidia": _nvidia,
+    "amd": _amd,
+    "intel": _intel,
+}
+"""What reads a vendor's accelerators, given the catalog's row for the device where it has one."""

@@ -39,13 +39,16 @@ def script(parser: ArgumentParser, shell: str) -> str:
     """The script for ``shell``: commands, options, backends from the catalog, files where they are taken.
 
     Raises:
-        MachineError: shtab is not installed.
+        MachineError: shtab is not installed, or does not know the shell.
     """
     try:
         import shtab  # noqa: PLC0415 - an optional dependency
     except ModuleNotFoundError:
         msg = "completion needs shtab; install torchsel with it: uv tool install 'torchsel[completion]'"
         raise MachineError(msg) from None
+    if shell not in shtab.SUPPORTED_SHELLS:
+        msg = f"shtab has no completion for {shell}, only for {', '.join(shtab.SUPPORTED_SHELLS)}"
+        raise MachineError(msg)
     backends = sorted({build.backend for build in load_catalog().all_builds})
     for each in _parsers(parser):
         for action in each._actions:
