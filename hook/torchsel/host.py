@@ -24,10 +24,13 @@ class Maker(NamedTuple):
 
 
 VENDORS: Mapping[Vendor, Maker] = MappingProxyType(
-    {"nvidia": Maker("NVIDIA", 0x10DE), "amd": Maker("AMD", 0x1002), "intel": Maker("Intel", 0x8086)}
+    {
+        "nvidia": Maker("NVIDIA", 0x10DE),
+        "amd": Maker("AMD", 0x1002),
+        "intel": Maker("Intel", 0x8086),
+    }
 )
 """In the order in which a host lists them."""
-
 
 _MACHINES = {"amd64": "x86_64", "x64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
 _SYSTEM_NAMES = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
