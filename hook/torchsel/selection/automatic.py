@@ -19,7 +19,7 @@ from torchsel.selection.explain import (
     said,
     why_chosen,
 )
-from torchsel.selection.judged import Fault, is_hopeless
+from torchsel.selection.faults import Fault, is_hopeless
 from torchsel.selection.rank import (
     choose,
     list_candidates,
@@ -28,16 +28,16 @@ from torchsel.selection.rank import (
     release_left,
     vendors_in_order,
 )
-from torchsel.selection.remedies import ways_out
 from torchsel.selection.selection import Selection
 from torchsel.selection.troubles import cpu_trouble, no_build_for, no_wheels
+from torchsel.selection.ways_out import ways_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torchsel.host import Vendor
     from torchsel.selection.case import Case
-    from torchsel.selection.judged import JudgedBuild, Pick
+    from torchsel.selection.faults import JudgedBuild, Pick
     from torchsel.selection.remedy import WayOut
 
 _CPU = Backend(tag="cpu", family="cpu")

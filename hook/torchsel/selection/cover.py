@@ -11,7 +11,7 @@ from torchsel.catalog.releases import release_key
 from torchsel.host import VENDORS, Accelerator, Host
 from torchsel.selection.case import Case
 from torchsel.selection.companions import vetoes
-from torchsel.selection.devices import deciding, devices_of
+from torchsel.selection.hardware import deciding, devices_of
 from torchsel.selection.judge import assess
 from torchsel.selection.releases import find_releases, lacking_python
 

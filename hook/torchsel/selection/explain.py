@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from torchsel.catalog.releases import release_key, release_text
 from torchsel.host import VENDORS
 from torchsel.selection.device import FAMILY_NAMES, FAMILY_VENDORS, labels_of
-from torchsel.selection.devices import devices_of
-from torchsel.selection.judged import blockers
+from torchsel.selection.faults import blockers
+from torchsel.selection.hardware import devices_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from torchsel.selection.case import Case
     from torchsel.selection.device import Devices
-    from torchsel.selection.judged import JudgedBuild, Pick
+    from torchsel.selection.faults import JudgedBuild, Pick
 
 _UPGRADE = "'torchsel --upgrade' looks among other releases"
 

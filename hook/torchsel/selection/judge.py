@@ -11,8 +11,8 @@ from torchsel.catalog.releases import release_key, release_text
 from torchsel.host import VENDORS
 from torchsel.selection.companions import missed
 from torchsel.selection.device import FAMILY_VENDORS
-from torchsel.selection.devices import jetson_fault
-from torchsel.selection.judged import Fault, JudgedBuild
+from torchsel.selection.faults import Fault, JudgedBuild
+from torchsel.selection.hardware import jetson_fault
 from torchsel.selection.releases import python_matches
 from torchsel.selection.remedy import Remedy, backends_line, remedy_for, remove_commands
 

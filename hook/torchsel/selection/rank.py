@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.config.config import Config
-from torchsel.selection.judged import Pick
+from torchsel.selection.faults import Pick
 from torchsel.selection.selection import Candidate
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torchsel.host import Vendor
     from torchsel.selection.case import Case
     from torchsel.selection.device import Device
-    from torchsel.selection.judged import JudgedBuild
+    from torchsel.selection.faults import JudgedBuild
 
 
 def vendors_in_order(case: Case) -> list[Vendor]:

@@ -11,8 +11,8 @@ from torchsel.host import VENDORS
 from torchsel.selection.automatic import automatic
 from torchsel.selection.case import Case, Demand
 from torchsel.selection.companions import mismatches, vetoes
-from torchsel.selection.devices import deciding, devices_of
 from torchsel.selection.explain import doubts, left_out, moved, said
+from torchsel.selection.hardware import deciding, devices_of
 from torchsel.selection.judge import assess
 from torchsel.selection.rank import choose, list_candidates, newest_with_wheels, release_left
 from torchsel.selection.releases import best_release, find_releases, lacking_python
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torchsel.catalog.catalog import Catalog
     from torchsel.config.config import Config
     from torchsel.host import Host
-    from torchsel.selection.judged import FaultKind, JudgedBuild
+    from torchsel.selection.faults import FaultKind, JudgedBuild
 
 __all__ = ["Candidate", "Demand", "Selection", "select"]
 

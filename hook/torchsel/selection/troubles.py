@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from torchsel.catalog.releases import release_key, release_text
 from torchsel.selection.device import FAMILY_NAMES, labels_of
-from torchsel.selection.devices import jetson_fault
-from torchsel.selection.judged import blockers, focus
+from torchsel.selection.faults import blockers, focus
+from torchsel.selection.hardware import jetson_fault
 from torchsel.selection.remedy import told, told_ways
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torchsel.host import Host, Vendor
     from torchsel.selection.case import Case
     from torchsel.selection.device import Devices
-    from torchsel.selection.judged import JudgedBuild, Pick
+    from torchsel.selection.faults import JudgedBuild, Pick
     from torchsel.selection.remedy import WayOut
 
 

@@ -12,7 +12,7 @@ from torchsel.catalog.rows import Build
 from torchsel.config.config import Config
 from torchsel.host import Vendor
 from torchsel.selection.case import Case, Demand, Releases
-from torchsel.selection.devices import deciding, devices_of
+from torchsel.selection.hardware import deciding, devices_of
 from torchsel.selection.judge import machine_faults
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torchsel.catalog.catalog import Catalog
     from torchsel.host import Host
-    from torchsel.selection.judged import Fault
+    from torchsel.selection.faults import Fault
 
 _CUDA_ARCH = re.compile(r"(sm|compute)_(\d+)(\d)", re.ASCII)
 """An entry of ``torch.cuda.get_arch_list()``; one with a letter (``sm_90a``) is for that GPU alone."""

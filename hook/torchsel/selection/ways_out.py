@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.catalog.releases import release_key
-from torchsel.selection.devices import jetson_fault
-from torchsel.selection.judged import MENDABLE, focus, is_hopeless
+from torchsel.selection.faults import MENDABLE, focus, is_hopeless
+from torchsel.selection.hardware import jetson_fault
 from torchsel.selection.remedy import Remedy
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torchsel.host import Vendor
     from torchsel.selection.case import Case
     from torchsel.selection.device import Devices
-    from torchsel.selection.judged import JudgedBuild
+    from torchsel.selection.faults import JudgedBuild
     from torchsel.selection.remedy import RemedyKind, WayOut
 
 
