@@ -86,6 +86,9 @@ class Backend:
         return f"{base.rstrip('/')}/{middle}{self.tag}"
 
 
+CPU = Backend(tag="cpu", family="cpu")
+
+
 def known_backend(tag: str) -> Backend | None:
     """The backend of a well-formed tag, None for any other text."""
     try:

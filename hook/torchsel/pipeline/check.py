@@ -8,14 +8,13 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from torchsel.backend import Backend
-from torchsel.config.config import Config
 from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan
 from torchsel.project.lock import locked_here, locked_packages
 from torchsel.project.places import canonical
 from torchsel.project.requirement import environment, marker_holds, parse_requirement
 from torchsel.selection.case import Demand
-from torchsel.selection.select import select
+from torchsel.selection.select import is_accelerated, select
 from torchsel.strategies.companions import beside
 from torchsel.strategies.packages import way_to
 from torchsel.toml.edits import Append, Delete, Prune, apply_to_data, dotted, value_at
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from packaging.markers import Marker
 
-    from torchsel.host import Host
     from torchsel.pipeline.inputs import Inputs
     from torchsel.pipeline.plan import Plan
     from torchsel.project.lock import Locked
@@ -111,7 +109,7 @@ def _problem(found: Inputs) -> tuple[str, str]:
     tag, torch = _tag(found, entries[0]), entries[0].public
     lacking = ", ".join(_lacking(found, tag))
     problem = f"uv.lock has no {lacking} for {tag}; run 'torchsel lock'" if lacking else ""
-    if not problem and _has_gpu(found.host, found):
+    if not problem and is_accelerated(found.host, found.catalog):
         problem = _trouble(found, tag, torch)
     return problem, ", ".join((f"{tag}, torch {torch}{_choice(found)}", *_beside(found, tag).texts))
 
@@ -162,12 +160,6 @@ def _would_get(found: Inputs) -> str:
 def _choice(found: Inputs) -> str:
     alternatives, chosen = found.decision.alternatives, found.decision.chosen
     return f" ({alternatives.scope} {chosen})" if alternatives and chosen else ""
-
-
-def _has_gpu(host: Host, found: Inputs) -> bool:
-    """Whether any build there is, of whatever release, runs on an accelerator of this machine."""
-    best = select(host=host, requested="auto", demand=Demand(), config=Config(), catalog=found.catalog)
-    return best.family != "cpu"
 
 
 def _judged(found: Inputs, tag: str, torch: str) -> Selection:

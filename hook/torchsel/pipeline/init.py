@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from torchsel.backend import Backend
+from torchsel.backend import CPU
 from torchsel.errors import ConfigError
 from torchsel.files.transaction import LockError, locked
 from torchsel.pipeline.apply import apply, bring_along
@@ -118,7 +118,7 @@ def _provide_for(hosts: tuple[Host, ...], table: dict[str, Any], setting: Settin
         table["backends"] = list(covering(setting.demand(), setting.config, setting.catalog))
         return
     config, python = replace(setting.config, fallback="cpu"), project_python(setting.project.folder)
-    taken = {"cpu": Backend.parse("cpu")}
+    taken = {"cpu": CPU}
     for host in dict.fromkeys(hosts):
         own = select(
             host=host,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchsel.backend import Backend
+from torchsel.backend import CPU
 from torchsel.catalog.releases import release_key
 from torchsel.errors import MachineError
 from torchsel.selection.companions import mismatches
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from torchsel.selection.faults import JudgedBuild, Pick
     from torchsel.selection.remedy import WayOut
 
-_CPU = Backend(tag="cpu", family="cpu")
 _WISHES = frozenset({"release", "python", "backends", "max-cuda", "held", "companion"})
 """Kinds of faults that are the project's own choice."""
 
@@ -163,7 +162,7 @@ def _on_cpu(
     chosen = newest_with_wheels([judged for judged in builds if judged.backend.family == "cpu"], case)
     moved_from = release_left(chosen.torch, case) if chosen else None
     return Selection(
-        backend=_CPU,
+        backend=CPU,
         torch=case.releases.public(chosen.torch) if chosen else None,
         reasons=said(reasons),
         candidates=list_candidates(builds, case, chosen=chosen, whole=not usable),
@@ -176,7 +175,7 @@ def _on_cpu(
 def _on_macos(builds: Sequence[JudgedBuild], case: Case) -> Selection:
     chosen = newest_with_wheels(builds, case)
     return Selection(
-        backend=_CPU,
+        backend=CPU,
         torch=case.releases.public(chosen.torch) if chosen else None,
         reasons=("macOS builds use MPS; uv's default index has them",),
         candidates=list_candidates(builds, case, chosen=chosen),

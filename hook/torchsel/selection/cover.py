@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchsel.backend import FAMILIES, Backend
+from torchsel.backend import CPU, FAMILIES, Backend
 from torchsel.catalog.releases import release_key
 from torchsel.host import VENDORS, Accelerator, Host
 from torchsel.selection.case import Case
@@ -57,7 +57,7 @@ def covering(demand: Demand, config: Config, catalog: Catalog) -> tuple[str, ...
         chosen.append(best)
         offers = [offer for offer in offers if best.tag not in offer]
     if any(build.backend == "cpu" and build.torch in releases.allowed for build in catalog.all_builds):
-        chosen.append(Backend.parse("cpu"))
+        chosen.append(CPU)
     return tuple(
         item.tag for item in sorted(chosen, key=lambda item: (FAMILIES.index(item.family), item.release))
     )

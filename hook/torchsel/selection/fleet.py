@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from torchsel.backend import Backend
-from torchsel.config.config import Config
+from torchsel.backend import CPU, Backend
 from torchsel.errors import DemandError
-from torchsel.selection.case import Demand
-from torchsel.selection.select import select
+from torchsel.selection.select import is_accelerated, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from torchsel.catalog.catalog import Catalog
+    from torchsel.config.config import Config
     from torchsel.host import Host
+    from torchsel.selection.case import Demand
     from torchsel.selection.selection import Selection
-
-_CPU = Backend(tag="cpu", family="cpu")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,12 +54,14 @@ def one_backend_for(members: Sequence[Member], config: Config, catalog: Catalog)
     distinct = {(member.host, member.demand): member for member in members}
     own_of = {key: _select(member, config, catalog) for key, member in distinct.items()}
     alone = tuple((member, own_of[member.host, member.demand]) for member in members)
-    idle = [member.name for member, own in alone if own.family == "cpu" and _has_gpu(member.host, catalog)]
+    idle = [
+        member.name for member, own in alone if own.family == "cpu" and is_accelerated(member.host, catalog)
+    ]
     if idle:
         return Fleet(backend=None, alone=alone, unserved=tuple(idle))
     if all(own.family == "cpu" for _, own in alone):
         releases = [own.torch for _, own in alone]
-        return Fleet(backend=_CPU, torch=releases[0] if len(set(releases)) == 1 else None, alone=alone)
+        return Fleet(backend=CPU, torch=releases[0] if len(set(releases)) == 1 else None, alone=alone)
     for torch, tag in _candidates(members, config, catalog):
         builds = catalog.builds(torch, tag)
         narrowed = replace(catalog, all_builds=builds)
@@ -97,9 +97,3 @@ def _serves(member: Member, own: Selection, config: Config, narrowed: Catalog) -
     except DemandError:
         return False
     return chosen.family != "cpu" and set(own.accelerators) <= set(chosen.accelerators)
-
-
-def _has_gpu(host: Host, catalog: Catalog) -> bool:
-    """Whether any build there is, of whatever release, runs on an accelerator of this machine."""
-    best = select(host=host, requested="auto", demand=Demand(), config=Config(), catalog=catalog)
-    return best.family != "cpu"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.config.config import Config
 from torchsel.errors import MachineError
 from torchsel.host import VENDORS
 from torchsel.selection.automatic import automatic
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torchsel.catalog.catalog import Catalog
-    from torchsel.config.config import Config
     from torchsel.host import Host
     from torchsel.selection.faults import FaultKind, JudgedBuild
 
@@ -65,6 +65,12 @@ def select(*, host: Host, requested: str, demand: Demand, config: Config, catalo
     if config.channel != "stable":
         return replace(selection, reasons=said((*selection.reasons, *releases.notes)))
     return replace(selection, warnings=said((*releases.notes, *selection.warnings)))
+
+
+def is_accelerated(host: Host, catalog: Catalog) -> bool:
+    """Whether any build there is, of whatever release, runs on an accelerator of a machine."""
+    best = select(host=host, requested="auto", demand=Demand(), config=Config(), catalog=catalog)
+    return best.family != "cpu"
 
 
 def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Selection:
