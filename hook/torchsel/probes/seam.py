@@ -14,6 +14,22 @@ WSL_LIBRARIES = "/usr/lib/wsl/lib"
 NVML_DLL = r"C:\Windows\System32\nvml.dll"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Platform:
+    """What the interpreter says about where it runs.
+
+    ``name`` is ``sys.platform``; ``machine`` what this Python was started as and ``native_machine`` the
+    processor's own where an emulator stands between them; ``bits`` the size of its pointers.
+    """
+
+    name: str
+    machine: str
+    native_machine: str | None = None
+    libc: str | None = None
+    kernel: str | None = None
+    bits: int = 64
+
+
 class System(Protocol):
     """A machine as the probes see it; every path is absolute, and nothing here raises but :meth:`nvml`."""
 
@@ -54,19 +70,3 @@ class System(Protocol):
 
     def windows_display_ids(self) -> tuple[str, ...] | None:
         r"""Ids of the display devices present on Windows, ``PCI\VEN_10DE&DEV_2684&…``; None elsewhere."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Platform:
-    """What the interpreter says about where it runs.
-
-    ``name`` is ``sys.platform``; ``machine`` what this Python was started as and ``native_machine`` the
-    processor's own where an emulator stands between them; ``bits`` the size of its pointers.
-    """
-
-    name: str
-    machine: str
-    native_machine: str | None = None
-    libc: str | None = None
-    kernel: str | None = None
-    bits: int = 64

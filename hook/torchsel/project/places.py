@@ -27,24 +27,6 @@ LISTS: Mapping[Scope, tuple[str, ...]] = {
 """Where groups and extras stand."""
 
 
-def table(data: object, *keys: str) -> Mapping[str, Any]:
-    """The table at ``keys``, empty where there is none."""
-    found = data
-    for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def names_in(values: Iterable[str]) -> set[str]:
-    """The names in an option's values, commas or spaces between them, each in its one spelling."""
-    return {canonical(word) for value in values for word in value.replace(",", " ").split()}
-
-
-def canonical(name: str) -> str:
-    """A package, group or extra name in its one spelling (PEP 503)."""
-    return canonicalize_name(name)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Added:
     """One requirement: ``options`` of ``uv add`` lead to its list.
@@ -61,3 +43,21 @@ class Added:
     def bound(self, specifier: str) -> str:
         """The requirement with another specifier, ``torch<2.15 ; sys_platform == 'linux'``."""
         return f"{self.name}{specifier}{f' ; {self.marker}' if self.marker else ''}"
+
+
+def table(data: object, *keys: str) -> Mapping[str, Any]:
+    """The table at ``keys``, empty where there is none."""
+    found = data
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def canonical(name: str) -> str:
+    """A package, group or extra name in its one spelling (PEP 503)."""
+    return canonicalize_name(name)
+
+
+def names_in(values: Iterable[str]) -> set[str]:
+    """The names in an option's values, commas or spaces between them, each in its one spelling."""
+    return {canonical(word) for value in values for word in value.replace(",", " ").split()}

@@ -23,50 +23,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
-    """The machine, the project's wishes and what there is.
-
-    ``devices`` are those that decide, by vendor, most capable first; ``lacking`` the oldest Python of the
-    project and the backends without a wheel for it; ``vetoes`` the backends that packages of the project rule
-    out, each with those packages and why.
-    """
-
-    host: Host
-    demand: Demand
-    config: Config
-    catalog: Catalog
-    releases: Releases
-    devices: Mapping[Vendor, tuple[Device, ...]]
-    lacking: tuple[str, frozenset[str]] = ("", frozenset())
-    vetoes: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-
-    @property
-    def driver_table(self) -> str:
-        """The system whose NVIDIA driver numbers hold: on WSL the driver is that of Windows."""
-        return "win32" if "microsoft" in (self.host.kernel or "").lower() else self.host.system
-
-    def devices_for(self, backend: Backend) -> tuple[Device, ...]:
-        """The deciding devices that builds of this backend's family are for."""
-        vendor = FAMILY_VENDORS.get(backend.family)
-        return self.devices.get(vendor, ()) if vendor else ()
-
-    def release_remedy(self, build: Build) -> Remedy:
-        """What lets a project have a release of torch: allow a newer one, or require one before it."""
-        following = self.catalog.release_after(build.torch)
-        if following is None or release_key(build.torch) > release_key(self.releases.allowed[0]):
-            bounds = self.catalog.bounds_from(build.torch, self.demand.packages)
-            remedy = remedy_for("allow", build.torch, build)
-        else:
-            bounds = self.catalog.bounds_before(following, self.demand.packages)
-            remedy = remedy_for("require", bounds[0].removeprefix("torch"), build)
-        return replace(remedy, requirements=bounds, commands=add_commands(bounds, self.demand.direct))
-
-    def driver_minimum(self, backend: Backend) -> str | None:
-        """The lowest NVIDIA driver for a CUDA backend, by the project's ``cuda-compat``."""
-        return self.catalog.driver_minimum(backend.release, self.driver_table, self.config.cuda_compat)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Demand:
     """What a project asks of torch.
 
@@ -108,3 +64,47 @@ class Releases:
     def public(self, row: str) -> str | None:
         """The release that a row was taken for, None where unknown."""
         return dict(self.stands_for).get(row, row)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """The machine, the project's wishes and what there is.
+
+    ``devices`` are those that decide, by vendor, most capable first; ``lacking`` the oldest Python of the
+    project and the backends without a wheel for it; ``vetoes`` the backends that packages of the project rule
+    out, each with those packages and why.
+    """
+
+    host: Host
+    demand: Demand
+    config: Config
+    catalog: Catalog
+    releases: Releases
+    devices: Mapping[Vendor, tuple[Device, ...]]
+    lacking: tuple[str, frozenset[str]] = ("", frozenset())
+    vetoes: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+    @property
+    def driver_table(self) -> str:
+        """The system whose NVIDIA driver numbers hold: on WSL the driver is that of Windows."""
+        return "win32" if "microsoft" in (self.host.kernel or "").lower() else self.host.system
+
+    def devices_for(self, backend: Backend) -> tuple[Device, ...]:
+        """The deciding devices that builds of this backend's family are for."""
+        vendor = FAMILY_VENDORS.get(backend.family)
+        return self.devices.get(vendor, ()) if vendor else ()
+
+    def release_remedy(self, build: Build) -> Remedy:
+        """What lets a project have a release of torch: allow a newer one, or require one before it."""
+        following = self.catalog.release_after(build.torch)
+        if following is None or release_key(build.torch) > release_key(self.releases.allowed[0]):
+            bounds = self.catalog.bounds_from(build.torch, self.demand.packages)
+            remedy = remedy_for("allow", build.torch, build)
+        else:
+            bounds = self.catalog.bounds_before(following, self.demand.packages)
+            remedy = remedy_for("require", bounds[0].removeprefix("torch"), build)
+        return replace(remedy, requirements=bounds, commands=add_commands(bounds, self.demand.direct))
+
+    def driver_minimum(self, backend: Backend) -> str | None:
+        """The lowest NVIDIA driver for a CUDA backend, by the project's ``cuda-compat``."""
+        return self.catalog.driver_minimum(backend.release, self.driver_table, self.config.cuda_compat)

@@ -98,17 +98,6 @@ class JudgedBuild:
         return "; ".join(fault.text for fault in self.faults)
 
 
-def is_hopeless(builds: Iterable[JudgedBuild], devices: tuple[Device, ...]) -> bool:
-    """Whether no build of any release has kernels for any of the devices."""
-    mine = list(builds)
-    return not any(judged.has_kernels((device,)) for judged in mine for device in devices)
-
-
-def _demands(remedy: Remedy) -> tuple[int, ...]:
-    """How much a remedy asks for: of two drivers the newer one."""
-    return release_key(remedy.value) if remedy.kind == "driver" else ()
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pick:
     """The build chosen, the devices it serves and those it leaves out."""
@@ -124,10 +113,10 @@ class Pick:
         return tuple(accelerator for device in devices for accelerator in device.accelerators)
 
 
-def blockers(builds: Iterable[JudgedBuild], devices: Devices) -> str:
-    """All that speaks against some builds, each fault once."""
-    texts = [fault.text for judged in builds for fault in judged.against(devices)]
-    return "; ".join(dict.fromkeys(texts))
+def is_hopeless(builds: Iterable[JudgedBuild], devices: tuple[Device, ...]) -> bool:
+    """Whether no build of any release has kernels for any of the devices."""
+    mine = list(builds)
+    return not any(judged.has_kernels((device,)) for judged in mine for device in devices)
 
 
 def focus(devices: Devices, builds: Sequence[JudgedBuild]) -> Devices:
@@ -136,3 +125,14 @@ def focus(devices: Devices, builds: Sequence[JudgedBuild]) -> Devices:
         if any(judged.has_kernels((device,)) for judged in builds):
             return (device,)
     return devices
+
+
+def blockers(builds: Iterable[JudgedBuild], devices: Devices) -> str:
+    """All that speaks against some builds, each fault once."""
+    texts = [fault.text for judged in builds for fault in judged.against(devices)]
+    return "; ".join(dict.fromkeys(texts))
+
+
+def _demands(remedy: Remedy) -> tuple[int, ...]:
+    """How much a remedy asks for: of two drivers the newer one."""
+    return release_key(remedy.value) if remedy.kind == "driver" else ()

@@ -66,6 +66,41 @@ def best_release(demand: Demand, tag: str, config: Config, catalog: Catalog) -> 
     return releases.public(there[0]) if there else None
 
 
+def allowed_releases(tag: str, demand: Demand, catalog: Catalog) -> list[str]:
+    """The releases of torch that a backend has and the project allows, newest first."""
+    allowed = parse_specifiers(demand.specifiers)
+    having = {build.torch for build in catalog.builds(backend=tag) if python_matches(build.python, demand)}
+    return [
+        torch for torch in catalog.releases if torch in having and allowed.contains(torch, prereleases=True)
+    ]
+
+
+def shared_release(tags: Iterable[str], demand: Demand, catalog: Catalog) -> str | None:
+    """The newest torch allowed that each of these backends has a build of; None where there is none."""
+    having = [allowed_releases(tag, demand, catalog) for tag in tags]
+    return next((torch for torch in catalog.releases if all(torch in each for each in having)), None)
+
+
+def reference_release(demand: Demand, backend: Backend, catalog: Catalog) -> str | None:
+    """The torch release that the routing of ``backend`` is generated for, whatever machine asks.
+
+    The locked one that the backend has, else the newest it has within the project's specifiers, else None.
+    """
+    there = {build.torch: None for build in catalog.builds(backend=backend.tag)}
+    allowed = SpecifierSet(",".join(demand.specifiers))
+    locked = [release for release in demand.locked if release in there]
+    return next(iter([*locked, *allowed.filter(there)]), None)
+
+
+def platforms(backend: Backend, torch: str | None, catalog: Catalog) -> Collection[str]:
+    """Where the build exists; for a backend the catalog doesn't know, where its family's newest one does."""
+    found = catalog.platforms_of(backend.tag, torch)
+    if found:
+        return found
+    kin = [build for build in catalog.all_builds if Backend.parse(build.backend).family == backend.family]
+    return catalog.platforms_of(kin[0].backend if kin else "cpu", None)
+
+
 def python_matches(python: tuple[str, ...], demand: Demand) -> bool:
     """Whether a build with wheels for these Python releases serves the project's Python."""
     if not python:
@@ -167,38 +202,3 @@ def _admits_newer(specifier: SpecifierSet, newest: str) -> bool:
 
 def _text(demand: Demand) -> str:
     return ",".join(demand.specifiers)
-
-
-def allowed_releases(tag: str, demand: Demand, catalog: Catalog) -> list[str]:
-    """The releases of torch that a backend has and the project allows, newest first."""
-    allowed = parse_specifiers(demand.specifiers)
-    having = {build.torch for build in catalog.builds(backend=tag) if python_matches(build.python, demand)}
-    return [
-        torch for torch in catalog.releases if torch in having and allowed.contains(torch, prereleases=True)
-    ]
-
-
-def shared_release(tags: Iterable[str], demand: Demand, catalog: Catalog) -> str | None:
-    """The newest torch allowed that each of these backends has a build of; None where there is none."""
-    having = [allowed_releases(tag, demand, catalog) for tag in tags]
-    return next((torch for torch in catalog.releases if all(torch in each for each in having)), None)
-
-
-def reference_release(demand: Demand, backend: Backend, catalog: Catalog) -> str | None:
-    """The torch release that the routing of ``backend`` is generated for, whatever machine asks.
-
-    The locked one that the backend has, else the newest it has within the project's specifiers, else None.
-    """
-    there = {build.torch: None for build in catalog.builds(backend=backend.tag)}
-    allowed = SpecifierSet(",".join(demand.specifiers))
-    locked = [release for release in demand.locked if release in there]
-    return next(iter([*locked, *allowed.filter(there)]), None)
-
-
-def platforms(backend: Backend, torch: str | None, catalog: Catalog) -> Collection[str]:
-    """Where the build exists; for a backend the catalog doesn't know, where its family's newest one does."""
-    found = catalog.platforms_of(backend.tag, torch)
-    if found:
-        return found
-    kin = [build for build in catalog.all_builds if Backend.parse(build.backend).family == backend.family]
-    return catalog.platforms_of(kin[0].backend if kin else "cpu", None)

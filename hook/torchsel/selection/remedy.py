@@ -39,37 +39,6 @@ RemedyKind = Literal[
     "cpu",
 ]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Remedy:
-    """One thing to change so that a build runs.
-
-    ``kind`` says what and ``value`` to what: an NVIDIA driver version (``580``), a release of torch to allow
-    or its bound (``<2.15``), a backend's tag, a CUDA release, Python releases, a gfx target; empty where
-    the kind says all. ``torch`` and ``backend`` are the build's that runs then, empty where it is no one.
-    ``requirements`` are what the project has to require for ``require`` and ``allow``, torch's companions
-    included; ``commands`` do it all when typed, in their order, and are empty where that can't be typed.
-    ``line`` is what has to stand in ``[tool.torchsel]``.
-    """
-
-    kind: RemedyKind
-    value: str = ""
-    torch: str = ""
-    backend: str = ""
-    requirements: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-    line: str = ""
-
-
-def remedy_for(kind: RemedyKind, value: str, build: Build) -> Remedy:
-    """The remedy with which this build runs."""
-    return Remedy(kind=kind, value=value, torch=build.torch, backend=build.backend)
-
-
-WayOut = tuple[Remedy, ...]
-"""All that has to be changed together so that a build runs."""
-
-
 REMEDIES: Mapping[RemedyKind, str] = {
     "driver": "update the NVIDIA driver to >= {value} for {torch} with {backend}",
     "install-driver": "install NVIDIA's driver, >= {value} for {torch} with {backend}",
@@ -94,6 +63,39 @@ REMEDIES: Mapping[RemedyKind, str] = {
     "source": "build torch from source",
     "cpu": "set tool.torchsel.backend to 'cpu'",
 }
+
+_PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
+_BETWEEN_DOUBLE_QUOTES = re.compile(r"[\w\s@%+=:,./<>~;&|()*'\[\]-]+", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remedy:
+    """One thing to change so that a build runs.
+
+    ``kind`` says what and ``value`` to what: an NVIDIA driver version (``580``), a release of torch to allow
+    or its bound (``<2.15``), a backend's tag, a CUDA release, Python releases, a gfx target; empty where
+    the kind says all. ``torch`` and ``backend`` are the build's that runs then, empty where it is no one.
+    ``requirements`` are what the project has to require for ``require`` and ``allow``, torch's companions
+    included; ``commands`` do it all when typed, in their order, and are empty where that can't be typed.
+    ``line`` is what has to stand in ``[tool.torchsel]``.
+    """
+
+    kind: RemedyKind
+    value: str = ""
+    torch: str = ""
+    backend: str = ""
+    requirements: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    line: str = ""
+
+
+WayOut = tuple[Remedy, ...]
+"""All that has to be changed together so that a build runs."""
+
+
+def remedy_for(kind: RemedyKind, value: str, build: Build) -> Remedy:
+    """The remedy with which this build runs."""
+    return Remedy(kind=kind, value=value, torch=build.torch, backend=build.backend)
 
 
 def told(remedy: Remedy) -> str:
@@ -121,12 +123,6 @@ def told_ways(ways: Iterable[WayOut]) -> str:
         clauses.append(text)
         before = way
     return ", or ".join(clauses)
-
-
-_PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
-
-
-_BETWEEN_DOUBLE_QUOTES = re.compile(r"[\w\s@%+=:,./<>~;&|()*'\[\]-]+", re.ASCII)
 
 
 def add_commands(wanted: Iterable[str], direct: Iterable[Added]) -> tuple[str, ...]:
