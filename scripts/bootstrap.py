@@ -1,5 +1,8 @@
 """The project's own environment in ``.work/venv``: made from this Python and a package index, nothing else.
 
+    python3 scripts/bootstrap.py
+    python3 scripts/bootstrap.py ray        with a dependency group that only some tests need
+
 Runs with the standard library only, on a machine where nothing of the project is installed yet.
 """
 
@@ -46,6 +49,18 @@ def ensure_environment() -> Path:
     _install()
     STAMP.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
     return venv_python()
+
+
+def main(groups: list[str]) -> int:
+    """Make the environment and install these dependency groups into it; 3 where that can't be done."""
+    try:
+        ensure_environment()
+        for group in groups:
+            run(*_pip(), *development_requirements(_pyproject(), group))
+    except BootstrapError as error:
+        print(f"scripts/bootstrap.py: {error}", file=sys.stderr)
+        return 3
+    return 0
 
 
 def enter_environment(script: str, argv: list[str]) -> int | None:
@@ -147,8 +162,18 @@ def _create() -> None:
 
 
 def _install() -> None:
+    run(*_pip(), "--editable", ".", *development_requirements(_pyproject()))
+
+
+def _pip() -> tuple[str | Path, ...]:
+    return (venv_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+
+
+def _pyproject() -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 - not in Python 3.10, which is told so before
 
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    pip = (venv_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    run(*pip, "--editable", ".", *development_requirements(pyproject))
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 import sysconfig
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.pages import console, guide
 from tests.support.slurm import PROJECT, free_ports
+from tests.support.toolbox import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from tests.conftest import MakeProject
+    from tests.support.toolbox import Project
 
 pytestmark = pytest.mark.skipif(
     find_spec("ray") is None or sys.platform != "linux",
@@ -27,10 +31,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 HOSTS = {"n1": "gpu=V100*4,driver=580.65.06", "n2": "gpu=H100*2,driver=580.65.06"}
+BUILDS = ["n1 2.14.1+cu126", "n2 2.15.0+cu132"]
 DRIVER = """\
 import ray
 
-ray.init(log_to_driver=True, logging_level="error")
+ray.init(logging_level="error")
 
 @ray.remote(num_cpus=0)
 def build():
@@ -42,37 +47,58 @@ for node in ("n1", "n2"):
 """
 
 
-def test_each_worker_has_the_build_of_its_node(project: MakeProject) -> None:
-    demo = project(PROJECT)
-    demo.torchsel("--host", "cpu")
-    demo.uv("lock")
-    scripts, packages = sysconfig.get_path("scripts"), sysconfig.get_path("purelib")
-    # the project of the test has no ray of its own, so its workers take the one of the tests
-    demo.env.update(
-        PATH=f"{scripts}:{demo.env['PATH']}",
-        PYTHONPATH=packages,
+@pytest.fixture
+def demo(project: MakeProject) -> Project:
+    """A project for both nodes, locked; it has no Ray of its own, but takes that of the tests."""
+    made = project(PROJECT)
+    made.torchsel("--host", "cpu")
+    made.uv("lock")
+    (made.root / "driver.py").write_text(DRIVER)
+    made.env.update(
+        PATH=f"{sysconfig.get_path('scripts')}:{made.env['PATH']}",
+        PYTHONPATH=f"{sysconfig.get_path('purelib')}:{ROOT / 'hook'}",
         RAY_USAGE_STATS_ENABLED="0",
-        RAY_DEDUP_LOGS="0",
     )
-    with nodes(demo.env) as address:
-        demo.env.update(RAY_ADDRESS=address, RAY_RUNTIME_ENV_HOOK="torchsel.ray.hook")
-        ran = demo.run(sys.executable, "-c", DRIVER)
-    builds = [line for line in ran.out.splitlines() if line.startswith("n")]
-    assert builds == ["n1 2.14.1+cu126", "n2 2.15.0+cu132"], ran.err
+    return made
 
 
-def test_rays_own_hook_takes_uvs_command_line_without_groups(project: MakeProject) -> None:
-    demo = project(PROJECT, env={"TORCHSEL_HOST": HOSTS["n1"], "PYTHONPATH": sysconfig.get_path("purelib")})
-    demo.torchsel("lock")
+def test_what_the_guide_says_where_nodes_have_no_network(demo: Project, tmp_path: Path) -> None:
+    exports = dict(re.findall(r"export (\w+)=([\w./]+)", guide("ray")))
+    hook = {"RAY_RUNTIME_ENV_HOOK": "torchsel.ray.hook", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+    assert exports == {**hook, "UV_CACHE_DIR": "/shared/uv", "UV_OFFLINE": "1"}
+    demo.env["UV_CACHE_DIR"] = str(tmp_path / "shared" / "uv")
+    demo.torchsel("sync", "--for", *HOSTS.values(), "cpu")
+    demo.env.update(hook, UV_OFFLINE="1")
+    with nodes(demo) as address:
+        assert driven(demo, address) == BUILDS
+
+
+def test_rays_own_hook_where_torchsel_starts_the_nodes(demo: Project) -> None:
+    [start] = [command for command in console(guide("ray")) if "ray start" in command]
+    with nodes(demo, *start.partition(" ray ")[0].split()) as address:
+        assert driven(demo, address) == BUILDS
+
+
+def test_rays_own_hook_takes_uvs_command_line_without_groups(demo: Project) -> None:
     show = "from ray._private.runtime_env.uv_runtime_env_hook import hook; print(hook({})['py_executable'])"
-    command = demo.torchsel("run", "--locked", "python", "-c", show).out.split()
+    command = demo.torchsel("--host", HOSTS["n1"], "run", "--locked", "python", "-c", show).out.split()
     assert command[-1] == "python"
     assert "--locked" in command
     assert not any("group" in word for word in command)
 
 
+def driven(demo: Project, address: str) -> list[str]:
+    """What the driver says of the workers, started on a machine of its own by the guide's command."""
+    demo.env.update(RAY_ADDRESS=address, TORCHSEL_HOST="cpu")
+    [command] = [line for line in console(guide("ray")) if line.endswith("driver.py")]
+    ran = demo.run("bash", "-c", command)
+    found = [line for line in ran.out.splitlines() if line.startswith("n")]
+    assert len(found) == len(HOSTS), ran.err
+    return found
+
+
 @contextlib.contextmanager
-def nodes(env: Mapping[str, str]) -> Iterator[str]:
+def nodes(demo: Project, *launcher: str) -> Iterator[str]:
     """The address of a cluster with a node for each of `HOSTS`; its sockets need a short folder."""
     port, *agents = free_ports(3)
     address = f"127.0.0.1:{port}"
@@ -85,14 +111,18 @@ def nodes(env: Mapping[str, str]) -> Iterator[str]:
         running: list[subprocess.Popen[bytes]] = []
         try:
             for name, agent, start in zip(HOSTS, agents, starts, strict=True):
-                command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *start]
+                command = [*launcher, "ray", "start", "--block", *start]
                 command += ["--node-ip-address=127.0.0.1", "--num-cpus=1", "--object-store-memory=80000000"]
                 command += [f'--resources={{"{name}": 1}}', f"--dashboard-agent-listen-port={agent}"]
                 with (Path(folder) / f"{name}.out").open("wb") as out:
-                    environ = {**env, "TORCHSEL_HOST": HOSTS[name]}
-                    running.append(
-                        subprocess.Popen(command, env=environ, stdout=out, stderr=subprocess.STDOUT)
+                    started = subprocess.Popen(
+                        command,
+                        cwd=demo.root,
+                        env={**demo.env, "TORCHSEL_HOST": HOSTS[name]},
+                        stdout=out,
+                        stderr=subprocess.STDOUT,
                     )
+                running.append(started)
                 await_start(Path(folder) / f"{name}.out")
             yield address
         finally:

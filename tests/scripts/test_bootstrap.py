@@ -70,3 +70,15 @@ def test_it_is_made_once_and_again_after_a_change(
     bootstrap.STAMP.write_text(json.dumps(stamp | {"pyproject": "of yesterday"}))
     bootstrap.ensure_environment()
     assert done == ["create", "install", "install"], "brought up to date in place"
+
+
+def test_groups_that_only_some_tests_need(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bootstrap, "ensure_environment", lambda: None)
+    monkeypatch.setattr(bootstrap, "_pip", lambda: ("echo", "pip"))
+    assert bootstrap.main(["ray"]) == 0
+    assert capsys.readouterr().out == "$ echo pip 'ray>=2.45'\n"
+    monkeypatch.setattr(bootstrap, "_pip", lambda: ("false",))
+    assert bootstrap.main(["ray"]) == 3
+    assert "exit code 1 from: false 'ray>=2.45'" in capsys.readouterr().err

@@ -152,12 +152,14 @@ def _configuration(folder: Path, nodes: tuple[Node, ...]) -> str:
         f"TaskProlog={folder}/prolog",
         "ProctrackType=proctrack/pgid",
         "TaskPlugin=task/none",
-        "SelectType=select/linear",
+        "SelectType=select/cons_tres",
+        "SlurmdParameters=config_overrides",
+        "SchedulerParameters=batch_sched_delay=0,sched_min_interval=0",
         "ReturnToService=2",
         "GresTypes=gpu",
     ]
     lines += [
-        f"NodeName={node.name} NodeHostname={here} NodeAddr=127.0.0.1 Port={port} CPUs=2"
+        f"NodeName={node.name} NodeHostname={here} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=4000"
         f" Gres={node.gres} Feature={node.feature}"
         for node, port in zip(nodes, ports, strict=True)
     ]

@@ -29,6 +29,7 @@ ENGINES = {
     "srun": RUNS,
     "docker": TELLS,
     "dask": TELLS,
+    "ray": TELLS,
 }
 """Programs that are not here, as shell scripts."""
 
