@@ -317,13 +317,16 @@ def test_python_version_files(text: str, python: str | None, tmp_path: Path) -> 
     assert project_python(tmp_path) == python
 
 
-def test_the_environment_comes_first(tmp_path: Path) -> None:
-    (tmp_path / ".python-version").write_text("3.13")
+def test_the_environments_python_where_nothing_else_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / ".venv").mkdir()
     config = tmp_path / ".venv" / "pyvenv.cfg"
     for text in ("home = /usr\nversion_info = 3.11.7\n", "version = 3.11.7.final.0\n"):
         config.write_text(text)
-        assert project_python(tmp_path) == "3.11"
+        assert project_python(tmp_path, [".venv"]) == "3.11"
     for content in (b"home = /usr\n", b"version = \xff"):
         config.write_bytes(content)
-        assert project_python(tmp_path) == "3.13"
+        assert project_python(tmp_path, [".venv"]) is None
+    config.write_text("version = 3.11.7")
+    assert project_python(tmp_path, [".venv-cpu", ".venv"]) == "3.11"
+    (tmp_path / ".python-version").write_text("3.13")
+    assert project_python(tmp_path, [".venv"]) == "3.13", "uv makes the environment anew"

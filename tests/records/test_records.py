@@ -366,6 +366,21 @@ FILES: dict[str, Callable[[Place], object]] = {
 """Every file that a decision depends on, and a change of it."""
 
 
+@pytest.mark.parametrize("before", [(), (".venv",), (".venv-cpu", ".venv")], ids=str)
+def test_an_environment_of_the_key_is_noticed(tmp_path: Path, before: tuple[str, ...]) -> None:
+    place = Place(tmp_path, PYPROJECT + 'environment = ".venv-{backend}"\n')
+    for name in before:
+        place.write(f"{name}/pyvenv.cfg", "version_info = 3.12\n")
+    in_sync(place)
+    place.slow("backend")
+    assert place.fast("backend") is not None
+    place.write("an-output/of-a-run", "")
+    assert (place.fast("backend") is not None) is (".venv-cpu" in before)
+    place.slow("backend")
+    place.write(".venv-cpu/pyvenv.cfg", "version_info = 3.13.1\n")
+    assert place.fast("backend") is None
+
+
 @pytest.mark.parametrize(
     "table",
     [

@@ -12,7 +12,6 @@ from torchsel.errors import MachineError
 from torchsel.hosts.load import read_hosts
 from torchsel.pipeline import report
 from torchsel.pipeline.inputs import read_strategy
-from torchsel.project.python import project_python
 from torchsel.selection.fleet import Fleet, Member, one_backend_for
 
 if TYPE_CHECKING:
@@ -51,9 +50,8 @@ def _one_for(strategy: Strategy, hosts: Iterable[NamedHost]) -> str:
         MachineError: no one backend does; with what each machine would take.
     """
     setting, offered = strategy.setting, strategy.alternatives
-    python = project_python(setting.project.folder)
     members = [
-        Member(name=item.name, host=item.host, demand=setting.demand(item.host, python)) for item in hosts
+        Member(name=item.name, host=item.host, demand=setting.demand(item.host, setting.python)) for item in hosts
     ]
     config = replace(setting.config, backends=offered.tags) if offered else setting.config
     fleet = one_backend_for(members, config, setting.catalog)

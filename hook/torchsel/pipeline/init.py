@@ -14,7 +14,6 @@ from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.outcome import Mode, Outcome, warnings
 from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.pipeline.takeover import Takeover, take_over
-from torchsel.project.python import project_python
 from torchsel.project.toml_file import parse_toml
 from torchsel.project.workspace import load_project
 from torchsel.selection.cover import covering
@@ -117,13 +116,13 @@ def _provide_for(hosts: tuple[Host, ...], table: dict[str, Any], setting: Settin
     if not hosts:
         table["backends"] = list(covering(setting.demand(), setting.config, setting.catalog))
         return
-    config, python = replace(setting.config, fallback="cpu"), project_python(setting.project.folder)
+    config = replace(setting.config, fallback="cpu")
     taken = {"cpu": CPU}
     for host in dict.fromkeys(hosts):
         own = select(
             host=host,
             requested="auto",
-            demand=setting.demand(host, python),
+            demand=setting.demand(host, setting.python),
             config=config,
             catalog=setting.catalog,
         )

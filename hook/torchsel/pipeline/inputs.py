@@ -15,7 +15,14 @@ from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError, DemandError
 from torchsel.files.missing import Memory
 from torchsel.project import requirements
-from torchsel.project.environment import VARIABLE, Environment, Site, environment_for
+from torchsel.project.environment import (
+    VARIABLE,
+    Environment,
+    Site,
+    any_environment,
+    environment_for,
+    present_environments,
+)
 from torchsel.project.project import no_project
 from torchsel.project.python import project_python
 from torchsel.project.workspace import load_project
@@ -160,6 +167,7 @@ def strategy_in(project: Project, options: Options, environ: Mapping[str, str]) 
         missing=missing,
         folder=options.folder,
         call=options.call,
+        python=_python(project, config, environ),
         is_builder=is_builder(wish, options.host, environ),
         mirror=_url_in(environ, "TORCHSEL_COMPANION_URL"),
     )
@@ -174,7 +182,7 @@ def decide(strategy: Strategy, host: Host, findings: tuple[Finding, ...] = (), *
         MachineError: no build is usable with ``fallback = "error"``.
     """
     project = strategy.setting.project
-    python = project_python(project.folder)
+    python = strategy.setting.python
     try:
         decision = strategy.decide(host, python, upgrade=options.upgrade)
     except DemandError as error:
@@ -190,6 +198,14 @@ def decide(strategy: Strategy, host: Host, findings: tuple[Finding, ...] = (), *
         decision=decision,
     )
     return _told_of_missing(found)
+
+
+def _python(project: Project, config: Config, environ: Mapping[str, str]) -> str | None:
+    key, known = config.environment, environ
+    if not project.is_configured:
+        known = {VARIABLE: environ.get(VARIABLE, "")}
+    places = present_environments(any_environment(project.folder, key, known))
+    return project_python(project.folder, places)
 
 
 def again(found: Inputs, environ: Mapping[str, str], *, upgrade: bool = False) -> Inputs:

@@ -115,6 +115,17 @@ def environment_for(site: Site, key: str | None, environ: Mapping[str, str]) -> 
     )
 
 
+def any_environment(project: Path, key: str | None, environ: Mapping[str, str]) -> Environment:
+    """As `environment_for` before the build is known: the user's place, else a pattern's, not filled.
+
+    Raises:
+        ConfigError: torchsel's variable has no pattern.
+    """
+    source, pattern = _pattern(key, environ)
+    path = environ.get(VARIABLE) or pattern or DEFAULT
+    return Environment(project=project, path=path, source=source, pattern=pattern)
+
+
 def has_place(key: str | None, environ: Mapping[str, str]) -> bool:
     """Whether uv has to be told where the environment is."""
     return bool(key or environ.get(ANYWHERE) or environ.get(OURS))

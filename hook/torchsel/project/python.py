@@ -8,13 +8,14 @@ from torchsel.errors import TorchselError
 from torchsel.project.toml_file import read_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
-def project_python(folder: Path) -> str | None:
-    """``X.Y`` of the project's interpreter: from its .venv, else its .python-version, else None."""
-    readers = ((folder / ".venv/pyvenv.cfg", _venv_version), (folder / ".python-version", _first_line))
-    for path, reader in readers:
+def project_python(folder: Path, environments: Iterable[str] = ()) -> str | None:
+    """``X.Y`` of the project's interpreter, as uv has it: by .python-version, else by an environment."""
+    places = ((folder / place / "pyvenv.cfg", _venv_version) for place in environments)
+    for path, reader in ((folder / ".python-version", _first_line), *places):
         try:
             text = read_text(path)
         except TorchselError:

@@ -9,7 +9,7 @@ pyproject.toml and uv.toml: the project's, all above   times, size, inode, mode 
 it, a workspace's members', those that may come        that is missing, that it is (`watched`); what each
                                                        pyproject.toml says, as some file systems have no times
 folders that a workspace's patterns look into          the same
-uv.lock, .python-version, .venv/pyvenv.cfg             the same
+uv.lock, .python-version, environments' pyvenv.cfg     the same
 uv itself: ``UV``, each place on ``PATH``              the same
 the file named by ``TORCHSEL_HOST``, a script          the same
 what a killed run left: journal, temporary files       the same

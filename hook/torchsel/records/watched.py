@@ -11,10 +11,12 @@ from torchsel.errors import TorchselError
 from torchsel.files.journal import Journal
 from torchsel.files.replace import temporary_of
 from torchsel.files.state import state_path
+from torchsel.project.environment import DEFAULT, any_environment, present_environments
 from torchsel.project.toml_file import parse_toml, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
 SETTLED = 2_000_000_000
 """Nanoseconds; a file that changed later before the command began may be changed again within one tick of the
@@ -27,7 +29,7 @@ change often."""
 MOST_FILES = 5000
 """With more of them looking at each is no quicker than doing the work."""
 
-_AT_A_ROOT = ("uv.lock", ".python-version", ".venv/pyvenv.cfg")
+_AT_A_ROOT = ("uv.lock", ".python-version")
 _IN_ANY_FOLDER = ("pyproject.toml", "uv.toml")
 
 
@@ -73,7 +75,21 @@ def _root_files(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
     yield from (str(folder / name) for name in _AT_A_ROOT)
     yield from (str(temporary_of(path)) for path in (pyproject, lock))
     yield str(Journal(pyproject, state_path(environ, folder)).path)
+    yield from _environment_files(folder, environ)
     yield from _member_files(folder)
+
+
+def _environment_files(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """What tells an environment's Python; where a pattern names none yet, the folder that one will be in."""
+    key = _table(folder / "pyproject.toml", "tool", "torchsel").get("environment")
+    try:
+        wanted = any_environment(folder, key if isinstance(key, str) else None, environ)
+    except TorchselError:
+        return
+    found = present_environments(wanted)
+    yield from (str(folder / place / "pyvenv.cfg") for place in found or (wanted.path,))
+    if wanted.pattern and set(found) <= {DEFAULT}:
+        yield str(folder / wanted.pattern.partition("{")[0].rpartition("/")[0])
 
 
 def _member_files(root: Path) -> Iterator[str]:
@@ -99,13 +115,19 @@ def _matches(folder: Path, part: str) -> list[Path]:
 
 def _patterns(path: Path) -> list[str]:
     """The ``members`` and ``exclude`` patterns of a workspace; none where the file can't be understood."""
+    table = _table(path, "tool", "uv", "workspace")
+    lists = (table.get(key) for key in ("members", "exclude"))
+    items = (item for items in lists if isinstance(items, list) for item in items)
+    return [item.strip() for item in items if isinstance(item, str)]
+
+
+def _table(path: Path, *keys: str) -> dict[str, Any]:
+    """A table of a TOML file; an empty one where there is none, or the file can't be understood."""
     try:
         tables = parse_toml(read_text(path), path)
     except (TorchselError, OSError):
-        return []
-    for key in ("tool", "uv", "workspace"):
+        return {}
+    for key in keys:
         found = tables.get(key)
         tables = found if isinstance(found, dict) else {}
-    lists = (tables.get(key) for key in ("members", "exclude"))
-    items = (item for items in lists if isinstance(items, list) for item in items)
-    return [item.strip() for item in items if isinstance(item, str)]
+    return tables

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 class Setting:
     """A project with its configuration and what is asked for.
 
-    ``folder`` is where uv is called, with the options of ``call``. ``is_builder`` tells that this is a CI job
-    for which nobody named a backend or a host. ``missing`` are builds left out of ``catalog``, as the index
-    was found not to have them. ``mirror`` is the base of companions' indexes in place of the catalog's, empty
-    for the latter.
+    ``folder`` is where uv is called, with the options of ``call``; ``python`` is ``X.Y`` of the project's.
+    ``is_builder`` tells that this is a CI job for which nobody named a backend or a host. ``missing`` are
+    builds left out of ``catalog``, as the index was found not to have them. ``mirror`` is the base of
+    companions' indexes in place of the catalog's, empty for the latter.
     """
 
     project: Project
@@ -43,6 +43,7 @@ class Setting:
     catalog: Catalog
     folder: Path
     call: UvCall | None = None
+    python: str | None = None
     is_builder: bool = False
     missing: tuple[Missing, ...] = ()
     mirror: str = ""
