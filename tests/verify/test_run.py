@@ -38,7 +38,7 @@ def test_one_that_cannot_be_killed_is_not_waited_for(
     monkeypatch.undo()
     assert took <= 3.0 + 2.0
     assert [(item.end, item.code) for item in ended] == [("hung", None)] * 3
-    assert [alive(int(pid)) for pid in pids.read_text().split()] == [True] * 3, "they were left behind"
+    assert [alive(int(pid), 0.0) for pid in pids.read_text().split()] == [True] * 3, "they were left behind"
     for left in pids.read_text().split():
         kill(int(left), signal.SIGKILL)
 

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +18,6 @@ from torchsel.host import Host
 from torchsel.verify.verify import verify
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.stand_ins import Environment
     from tests.verify.conftest import Verify
 
@@ -55,6 +54,17 @@ FAILURES = {
         "Tensor.fill_ = kernels",
         "no kernels",
     ),
+    "a warning of a newer torch": (
+        'def kernels(*_):\n    warnings.warn("Found GPU0 GTX 1080 Ti which is of compute capability (CC) 6.1.\\nYour '
+        'installed torch==2.13.0+cu130 does not include kernels for this GPU. Reinstall the same version against")\n'
+        '    raise RuntimeError("CUDA error: unspecified")\nTensor.fill_ = kernels',
+        "no kernels",
+    ),
+    "no build for the GPU at all": (
+        'def kernels(*_):\n    warnings.warn("No published PyTorch CUDA builds for release 2.13.0 support this GPU.")\n'
+        '    raise RuntimeError("CUDA error: unspecified")\nTensor.fill_ = kernels',
+        "no kernels",
+    ),
     "rocBLAS dies": (
         "def blas(*_):\n    sys.stderr.write('rocBLAS error: Cannot read /opt/rocm/lib/rocblas/library/"
         "TensileLibrary.dat: Illegal seek for GPU arch : gfx1031\\n')\n    os.abort()\nTensor.__matmul__ = blas",
@@ -87,6 +97,29 @@ FAILURES = {
     ),
     "a library not in the path": (
         "raise ValueError('libcublas.so.*[0-9] not found in the system path [\\'/home/me\\']')",
+        "library missing",
+    ),
+    "a library that Windows can't load": (
+        "raise OSError(r'[WinError 126] The specified module could not be found. Error loading "
+        '"C:\\Users\\me\\.venv\\Lib\\site-packages\\torch\\lib\\fbgemm.dll" or one of its dependencies.\')',
+        "library missing",
+    ),
+    "a module that Windows can't load": (
+        "raise ImportError('DLL load failed while importing _C: Das angegebene Modul wurde nicht gefunden.')",
+        "library missing",
+    ),
+    "libraries of two builds on Windows": (
+        "raise OSError(r'[WinError 127] The specified procedure could not be found. Error loading "
+        '"C:\\torch\\lib\\c10_cuda.dll" or one of its dependencies.\')',
+        "library missing",
+    ),
+    "a small paging file": (
+        "raise OSError(r'[WinError 1455] The paging file is too small for this operation to complete. Error loading "
+        '"C:\\torch\\lib\\cublas64_12.dll" or one of its dependencies.\')',
+        "crashed",
+    ),
+    "libraries of two builds": (
+        "raise ImportError('/x/libtorch_cpu.so: undefined symbol: iJIT_NotifyEvent')",
         "library missing",
     ),
     "an old C++ library": (
@@ -181,6 +214,19 @@ ADVICE: dict[str, tuple[str, dict[str, Any], tuple[str, ...], str]] = {
         {},
         REINSTALL,
         "torch finds no libcudnn.so.9; run 'torchsel sync --reinstall'",
+    ),
+    "libraries that Windows can't load": (
+        FAILURES["a library that Windows can't load"][0],
+        {},
+        REINSTALL,
+        "torch can't load fbgemm.dll; it needs Microsoft's Visual C++ Redistributable, and to be whole; run"
+        " 'torchsel sync --reinstall'",
+    ),
+    "libraries of two builds": (
+        FAILURES["libraries of two builds"][0],
+        {},
+        REINSTALL,
+        "torch's own libraries do not go together; run 'torchsel sync --reinstall'",
     ),
     "a crash": (
         "os.kill(os.getpid(), signal.SIGSEGV)",
@@ -296,13 +342,19 @@ def test_a_build_for_another_vendor(environment: Environment, verified: Verify) 
     assert "is not built for cuda" in found.opinion.why
 
 
-def alive(pid: int) -> bool:
-    """Whether the process runs; one that waits to be collected does not."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123 - as the kernel gives it
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+def alive(pid: int, patience: float = 2.0) -> bool:
+    """Whether the process runs on; one that waits to be collected does not, one that was killed takes a moment."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        if state == "Z":
+            return False
+        if time.monotonic() > end:
+            return True
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("place", ["import", "fill_", "count"])
@@ -381,6 +433,17 @@ COMPANIONS = {
         "xformers",
         "import sys; sys.stderr.write(\"WARNING[XFORMERS]: xFormers can't load C++/CUDA extensions. xFormers was built"
         ' for: PyTorch 2.8.0+cu128 with CUDA 1208 (you have 2.13.0+cu130)")',
+        "library missing",
+    ),
+    "torchaudio for another torch": (
+        "torchaudio",
+        "try:\n    raise OSError('/x/libtorchaudio.so: undefined symbol: _ZN3c10')\nexcept OSError as error:\n"
+        "    raise OSError('Could not load this library: /x/libtorchaudio.so') from error",
+        "library missing",
+    ),
+    "torchaudio for another torch on Windows": (
+        "torchaudio",
+        "raise OSError(r'Could not load this library: C:\\x\\_torchaudio.pyd')",
         "library missing",
     ),
     "torchcodec without FFmpeg": (

@@ -70,6 +70,19 @@ def test_the_way_out_of_each_verdict(name: str, project: MakeProject) -> None:
     assert record(made)["verdict"] == "works"
 
 
+def test_a_gpu_that_is_free_again(project: MakeProject) -> None:
+    made = project(PIN, env={"TORCHSEL_HOST": str(HOSTS / "gtx1080ti.json")})
+    made.torchsel("sync")
+    module = Environment(folder=made.root / ".venv").site / "torch" / "__init__.py"
+    whole = module.read_text()
+    module.write_text(f"{whole}\ncuda.mem_get_info = lambda at: (0, 8 << 30)\n")
+    told = made.torchsel("verify", "--json", code=3)
+    found = json.loads(told.out)
+    assert (found["verdict"], found["commands"]) == ("busy", ["torchsel verify"])
+    module.write_text(whole)
+    made.run("bash", "-c", found["commands"][0])
+
+
 def test_a_companion_of_another_build(project: MakeProject) -> None:
     made = project(PIN, env={"TORCHSEL_HOST": str(HOSTS / "gtx1080ti.json")})
     made.torchsel("sync")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LONGEST = 4000
 """Characters kept of a message."""
 
+MOST_CAUSES = 9
+
 TOLERANCES = {
     "fill_": 0.0,
     "elementwise": 1e-5,
@@ -52,9 +54,18 @@ def main(task: dict[str, Any]) -> None:
         try:
             run(task, tell)
         except Exception as error:
-            tell(error=type(error).__name__, message=str(error)[:LONGEST])
+            tell(error=type(error).__name__, message=with_causes(error)[:LONGEST])
         else:
             tell(done=True)
+
+
+def with_causes(error: BaseException) -> str:
+    """An error's message, and those of the errors that led to it: torch hides what a library lacks behind."""
+    texts = [str(error)]
+    while error.__cause__ and len(texts) < MOST_CAUSES:
+        error = error.__cause__
+        texts.append(str(error))
+    return "\n".join(texts)
 
 
 def teller(file: Any) -> Callable[..., None]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torchsel.verify.values import Verdict
 
-Remedy = Literal["build", "driver", "reinstall", "pair", "again", "machine"]
+Remedy = Literal["build", "driver", "reinstall", "pair", "again", "free", "machine"]
 
 """What helps: another build, another driver, the same build once more, the build that goes with torch, more
-time, or something on the machine that the sentence says."""
+time, a GPU that is free, or something on the machine that the sentence says."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +51,9 @@ MESSAGES = (
         "device kernel image is invalid",
         "invalid device function",
         "is not compatible with the current PyTorch installation",
+        "does not include kernels for this GPU",
+        "No published PyTorch CUDA builds for release",
+        "hipErrorNoBinaryForGpu",
         r"Cannot read \S*TensileLibrary",
         "HSA_STATUS_ERROR_INVALID_ISA",
         "RESULT_ERROR_INVALID_BINARY|PI_ERROR_INVALID_BINARY",
@@ -63,8 +66,8 @@ MESSAGES = (
         "no CUDA-capable device is detected",
     ),
     _message(
-        *("busy", "machine"),
-        "another program has the GPU's memory, or the GPU to itself; free it, then try again",
+        *("busy", "free"),
+        "another program has the GPU's memory, or the GPU to itself",
         "out of memory",
         "busy or unavailable",
         "HSA_STATUS_ERROR_OUT_OF_RESOURCES",
@@ -74,6 +77,7 @@ MESSAGES = (
         "torch sees no GPU here; CUDA_VISIBLE_DEVICES, HIP_VISIBLE_DEVICES or the container may hide it",
         r"No (?:CUDA|HIP) GPUs are available",
         "No XPU devices are available",
+        "No device of requested type available",
     ),
     _message(
         *("cpu build", "build"),
@@ -104,6 +108,20 @@ MESSAGES = (
         r"undefined symbol: \S+",
         r"libtorch\w*\.so\S*: cannot open",
         r"Symbol not found: \S+",
+        r"WinError 127\b",
+        "specified procedure could not be found",
+    ),
+    _message(
+        *("crashed", "machine"),
+        "Windows' paging file is too small to load {package}; enlarge it, or end other programs",
+        r"WinError 1455\b",
+    ),
+    _message(
+        *("library missing", "reinstall"),
+        "{package} can't load {0}; it needs Microsoft's Visual C++ Redistributable, and to be whole",
+        r'WinError \d+\].*Error loading "([^"]+)"',
+        r"DLL load failed while importing (\w+)",
+        r"Could not find module '([^']+)' \(or one of its dependencies\)",
     ),
     _message(
         *("library missing", "machine"),
@@ -120,9 +138,12 @@ MESSAGES = (
         "{package} finds no {0}",
         r"(\S+\.so[\w.]*): cannot open shared object file",
         r"(lib\S+|\S+\.so\S*) not found in the system path",
-        r'Error loading "([^"]+)"',
         r"Library not loaded: (\S+)",
-        r"DLL load failed while importing (\w+)",
+    ),
+    _message(
+        *("library missing", "pair"),
+        "{package} can't load {0}, as it does where it was built against another torch than {torch}",
+        r"Could not load this library: (.+)",
     ),
 )
 """In the order they are looked for: an exact message before one that may stand beside it."""

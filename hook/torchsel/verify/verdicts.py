@@ -42,9 +42,8 @@ def opinion_of(ended: Ended, aim: Aim, *, package: str = "torch") -> Opinion:
     """What came of a child, in a sentence; ``package`` is what it was about."""
     if ended.is_done and ended.get("busy") is not None:
         free = int(ended.get("busy")) >> 20
-        return Opinion(
-            verdict="busy", why=f"skipped: only {free} MB of its memory are free, less than 256 MB"
-        )
+        why = f"skipped: only {free} MB of its memory are free, less than 256 MB"
+        return _remedied("busy", why, "free", aim)
     if ended.is_done:
         return _finished(ended, aim, package)
     for text in (*reversed(ended.all("message")), *ended.all("warning"), ended.words):
@@ -66,10 +65,11 @@ def _finished(ended: Ended, aim: Aim, package: str) -> Opinion:
 
 
 def _explained(row: Message, groups: tuple[str, ...], aim: Aim, package: str) -> Opinion:
+    if package == "torch" and row.remedy == "pair":
+        return _remedied(row.verdict, "torch's own libraries do not go together", "reinstall", aim)
     caught = [part.rpartition("/")[2].rpartition("\\")[2] for part in groups] or [""]
     why = row.why.format(*caught, torch=aim.installed, package=package)
-    pairs_with_torch = package == "torch" and row.remedy == "pair"
-    return _remedied(row.verdict, why, "reinstall" if pairs_with_torch else row.remedy, aim)
+    return _remedied(row.verdict, why, row.remedy, aim)
 
 
 def _unexplained(ended: Ended, aim: Aim, package: str) -> Opinion:
@@ -149,6 +149,7 @@ _ADVICE: Mapping[Remedy, Callable[[Aim], tuple[str, ...]]] = {
     "reinstall": _reinstalled,
     "pair": _synced,
     "again": _more_time,
+    "free": lambda _: ("; free it, then run 'torchsel verify'", "torchsel verify"),
     "machine": lambda _: ("",),
 }
 
