@@ -18,8 +18,27 @@ if TYPE_CHECKING:
     from tests.verify.conftest import Verify
 
 SECRETS = (
-    "open C:\\\\Users\\\\jane doe\\\\x; /srv/jane/lab; GPU-8a2f0c1e-1234-5678-9abc-def012345678;"
-    " jane@example.org 10.1.2.3 http://u:p@example.org/x"
+    r"open C:\Users\jane doe\x; /srv/jane/lab; GPU-8a2f0c1e-1234-5678-9abc-def012345678;"
+    r" Serial Number: 1652823054567; jane@example.org 10.1.2.3 http://u:p@example.org/x fe80::1ff:fe23:4567"
+    r" 00:1b:44:11:3a:b7; \\nas7\jane\x;"
+    r' load "/lab of jane/x y.so"; node17.cluster.example.org; node17; janedoe; /home/jane doe/x; login9.lab;'
+    " login9 of roe at gpu-22"
+)
+HIDDEN = (
+    *(
+        "jane",
+        "lab",
+        "8a2f0c1e",
+        "1652823054567",
+        "example",
+        "10.1.2.3",
+        "4567",
+        "3a:b7",
+        "nas7",
+        "y.so",
+        "/srv",
+    ),
+    *("node17", "login9", "roe", "gpu-22"),
 )
 
 
@@ -64,25 +83,15 @@ def test_a_report_names_nobody(
     monkeypatch.setattr(platform, "node", lambda: "node17.cluster.example.org")
     monkeypatch.setattr(getpass, "getuser", lambda: "janedoe")
     monkeypatch.setattr(Path, "home", lambda: Path("/home/jane doe"))
-    environment.add_torch(
-        "print(__file__, 'end', file=sys.stderr)\n"
-        f"raise RuntimeError('{SECRETS}; node17.cluster.example.org; node17; janedoe; /home/jane doe/x')"
-    )
-    request = asked(environment.folder)
+    environment.add_torch(f"print(__file__, 'end', file=sys.stderr)\nraise RuntimeError({SECRETS!r})")
+    environ = {"HOSTNAME": "login9.lab", "USER": "roe", "SLURMD_NODENAME": "gpu-22"}
+    request = asked(environment.folder, environ=environ)
     text = to_report(verified(), request)
     record = json.loads(text)
     assert record["verification"]["verdict"] == "crashed"
     assert record["unexplained"].startswith("RuntimeError: open ")
     assert " end" in record["unexplained"]
-    for secret in (
-        "jane",
-        "node17",
-        "8a2f0c1e",
-        "10.1.2.3",
-        "example",
-        str(environment.folder.parent),
-        "/srv",
-    ):
+    for secret in (*HIDDEN, str(environment.folder.parent)):
         assert secret not in text
     assert (record["kernel"], record["nvidia_driver"]) == ("6.8.0", H100.nvidia_driver)
     assert record["accelerators"] == [

@@ -19,15 +19,30 @@ if TYPE_CHECKING:
     from torchsel.verify.values import Device, Opinion, Verification, Verified
 
 _PRIVATE = (
+    (r"""(['"])(?:[A-Za-z]:|~)?[\\/][^'"\n]*\1""", "<path>"),
     (r"(?:[A-Za-z]:)?[\\/](?:Users|home)[\\/][^\\/'\";:,]+", "<path>"),
     (r"\b[\w.+-]+@[\w.-]+\.\w+", "<address>"),
     (r"\w+://\S+", "<url>"),
     (r"(?:GPU|MIG)-[0-9a-fA-F-]{8,}", "<serial>"),
     (r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b", "<serial>"),
+    (r"(?i)(?<!<)\bserial(?: (?:number|no))?\W{1,3}\w+", "<serial>"),
     (r"\b(?:\d{1,3}\.){3}\d{1,3}\b", "<address>"),
-    (r"[A-Za-z]:\\[^\s'\"]+|(?<![\w.])~?/[^\s'\",;:)]+", "<path>"),
+    (r"(?<!\w)(?:[0-9a-fA-F]{0,4}:){3,}[0-9a-fA-F]{1,4}\b", "<address>"),
+    (r"(?:[A-Za-z]:|\\)\\[^\s'\"]+|(?<![\w.])~?/[^\s'\",;:)]+", "<path>"),
 )
 """What may name a person, a machine or a place, and what is written instead."""
+
+_NAMING = (
+    "USER",
+    "LOGNAME",
+    "USERNAME",
+    "HOSTNAME",
+    "COMPUTERNAME",
+    "SLURMD_NODENAME",
+    "SLURM_JOB_USER",
+    "NODE_NAME",
+)
+"""Variables that name a user or a machine."""
 
 
 def to_json(verified: Verified) -> str:
@@ -119,7 +134,8 @@ def _names(request: Verification) -> list[str]:
     """Words that name this user, this machine and the places of this project, the longest first."""
     environment = request.environment.absolute()
     names = [str(environment), str(environment.parent), str(Path.home()), platform.node()]
-    names.append(platform.node().partition(".")[0])
+    names += (request.environ.get(name, "") for name in _NAMING)
+    names += [name.partition(".")[0] for name in names if name[:1] not in ("/", "\\")]
     with suppress(OSError, KeyError, ImportError):
         names.append(getpass.getuser())
     return sorted({name for name in names if len(name) > 1}, key=len, reverse=True)
