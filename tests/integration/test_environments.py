@@ -257,11 +257,12 @@ def test_a_place_outside_the_project(team: Project, tmp_path: Path) -> None:
     assert "TORCHSEL_ENVIRONMENT: {node} is not one of {backend}" in team.torchsel("sync", code=2).err
 
 
-def test_plain_uv_after_env(team: Project) -> None:
+@pytest.mark.parametrize("lines", ["env", "hook bash"])
+def test_plain_uv_in_a_shell(team: Project, lines: str) -> None:
     for host in (OLD, NEW):
         team.env["TORCHSEL_HOST"] = host
         plain = f'uv sync --locked\nuv run --locked python -c "{SHOW}"'
-        script = f'eval "$({sys.executable} -m torchsel env)"\n{plain}'
+        script = f'eval "$({sys.executable} -m torchsel {lines})"\n{plain}'
         assert team.run("bash", "-ec", script).out.strip() == BUILDS[host]
         assert torch_in(team, PLACES[host]) == BUILDS[host]
 
