@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from torchsel.errors import ConfigError
 from torchsel.host import Host
-from torchsel.hosts.load import HOST_FILE_LIMIT, read_host, read_hosts
+from torchsel.hosts.load import HOST_FILE_LIMIT, read_host
+from torchsel.hosts.several import read_hosts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +80,56 @@ def test_errors_offer_files_and_words(argument: str, said: str) -> None:
 def test_several_hosts_with_their_names_and_all_faults_at_once(tmp_path: Path) -> None:
     path = tmp_path / "old.json"
     path.write_text('{"system": "linux", "machine": "x86_64"}')
-    assert [named.name for named in read_hosts([str(path), "gpu=T4*2"], "--host")] == ["old", "gpu=T4*2"]
+    assert [named.name for named in read_hosts([str(path), "gpu=T4*2"], "--host", list[str]().append)] == [
+        "old",
+        "gpu=T4*2",
+    ]
     with pytest.raises(ConfigError) as caught:
-        read_hosts(["banana", "cpu", "sm_1"], "--host")
+        read_hosts(["banana", "cpu", "sm_1"], "--host", list[str]().append)
     assert len(caught.value.problems) == 2
+
+
+NODES = {
+    "nodes.json": '{"items": [{"metadata": {"name": "a", "labels": {"nvidia.com/gpu.product": "Tesla-T4"}}},'
+    ' {"metadata": {"name": "b"}}]}',
+    "one-node.json": '{"metadata": {"name": "b"}, "kind": "Node"}',
+    "sinfo.txt": "n1 gpu:v100:4(S:0-1) x\nn2 (null) (null)\nn3 gpu:banana:1 y\n",
+    "words": "# ours\ngpu=V100*4,driver=570.124\ncpu\n",
+}
+"""Inventories in files, by every form."""
+
+
+@pytest.mark.parametrize(
+    ("name", "machines", "said"),
+    [
+        ("nodes.json", ["cpu", "t4-driver615"], "nodes.json: 1 node: a: no driver version is said"),
+        ("one-node.json", ["cpu"], ""),
+        (
+            "sinfo.txt",
+            ["cpu", "v100x4-driver580"],
+            "sinfo.txt: 1 node: n3: 'gpu:banana:1': 'banana' is no GPU",
+        ),
+        ("words", ["cpu", "v100x4-driver570"], ""),
+    ],
+)
+def test_an_inventory_is_all_its_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, machines: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(NODES[name])
+    warned: list[str] = []
+    assert [named.name for named in read_hosts([name], "--host", warned.append)] == machines
+    assert any(sentence.startswith(said) for sentence in warned) if said else warned == []
+    with pytest.raises(ConfigError, match=f"^--host {name}: an inventory, where one machine is") as caught:
+        read_host(name, "--host")
+    assert str(caught.value).endswith(f"; 'torchsel hosts {name} -o hosts' records each")
+
+
+def test_a_large_inventory_is_read_once_and_soon(tmp_path: Path) -> None:
+    node = {"metadata": {"labels": {"nvidia.com/gpu.product": "Tesla-V100-SXM2-32GB", "x": "y" * 200}}}
+    nodes = [{"metadata": {**node["metadata"], "name": f"n{number}"}} for number in range(10_000)]
+    (tmp_path / "nodes.json").write_text(json.dumps({"items": nodes}))
+    start = time.process_time()
+    [named] = read_hosts([str(tmp_path / "nodes.json")], "--host", list[str]().append)
+    assert time.process_time() - start < 2
+    assert named.name == "v100-driver580"

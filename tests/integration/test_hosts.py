@@ -6,6 +6,8 @@ import sys
 import tomllib
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.toolbox import CASES
 
 if TYPE_CHECKING:
@@ -92,9 +94,36 @@ def test_a_release_that_drops_a_card_fails_where_there_is_no_gpu(project: MakePr
     demo.torchsel("--host", "cpu")
     demo.uv("lock")
     assert demo.torchsel_inprocess("check", "--host", V100, H100, "cpu").code == 0
+    (demo.root / "sinfo.txt").write_text("n1 gpu:v100:4 x\nn2 gpu:h100:8 y\nlogin (null) (null)\n")
+    told = demo.torchsel_inprocess("check", "--host", "sinfo.txt")
+    assert (told.code, [line.split()[0] for line in told.out.splitlines()]) == (0, ["ok"] * 3)
     demo.pyproject.write_text(demo.text().replace(">=2.14", ">=2.15").replace('"cu126", ', ""))
     demo.torchsel("--host", "cpu")
     demo.uv("lock")
     told = demo.torchsel_inprocess("check", "--host", V100, H100, "cpu")
     assert told.code == 1
     assert [line.split()[0] for line in told.out.splitlines()] == ["FAIL", "ok", "ok"]
+    told = demo.torchsel_inprocess("check", "--host", "sinfo.txt")
+    failed = [line.split()[1] for line in told.out.splitlines() if line.startswith("FAIL")]
+    assert (told.code, failed) == (1, ["v100x4-driver580:"])
+
+
+@pytest.mark.parametrize(
+    ("name", "unserved", "one"),
+    [("kubernetes-nvidia", ["sm140x2-driver700:"], "cu129\n"), ("slurm", [], ""), ("words", [], "")],
+)  # the one not served is a GPU of the future
+def test_an_inventory_itself_is_taken(project: MakeProject, name: str, unserved: list[str], one: str) -> None:
+    demo = project(PROJECT.format(bound="").partition("\n[tool.torchsel]")[0])
+    (demo.root / "nodes").write_bytes((CASES / "inventories" / f"{name}.in").read_bytes())
+    told = demo.torchsel("init", "--host", "nodes")
+    assert "warning: nodes: " in told.err
+    table = tomllib.loads(demo.text())["tool"]["torchsel"]
+    assert table["strategy"] == "groups"
+    assert {"cpu", "cu126"} < set(table["backends"])
+    demo.uv("lock")
+    told = demo.torchsel_inprocess("check", "--host", "nodes")
+    failed = [line.split()[1] for line in told.out.splitlines() if not line.startswith("ok ")]
+    assert (told.code, failed) == (int(bool(unserved)), unserved)
+    named = demo.torchsel_inprocess("backend", "--host", "nodes")
+    assert (named.code, named.out) == (0 if one else 3, one)
+    assert one or "no build that the project allows" in named.err or "no one build serves all" in named.err

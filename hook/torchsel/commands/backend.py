@@ -9,7 +9,7 @@ from torchsel.answer import Repeat
 from torchsel.commands.context import add_hosts
 from torchsel.commands.survey import options_anywhere, surveyed
 from torchsel.errors import MachineError
-from torchsel.hosts.load import read_hosts
+from torchsel.hosts.several import read_hosts
 from torchsel.pipeline import report
 from torchsel.pipeline.inputs import read_strategy
 from torchsel.selection.fleet import Fleet, Member, one_backend_for
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torchsel.answer import Answer
     from torchsel.commands.context import Context
-    from torchsel.hosts.load import NamedHost
+    from torchsel.hosts.several import NamedHost
     from torchsel.strategies.protocol import Strategy
 
 
@@ -31,10 +31,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(context: Context) -> Answer:
     """Select, and print the backend's tag; of several machines that of the one build for all."""
-    hosts, given = context.arguments.all_hosts, options_anywhere(context)
-    if len(hosts) > 1:
+    given = options_anywhere(context)
+    hosts = read_hosts(context.arguments.all_hosts, "--host", context.draft.warn)
+    if len(hosts) > 1 or any(named.is_listed for named in hosts):
         strategy = read_strategy(given, context.environ)
-        context.draft.print(f"{_one_for(strategy, read_hosts(hosts, '--host'))}\n")
+        context.draft.print(f"{_one_for(strategy, hosts)}\n")
         return context.draft.answer()
     found = surveyed(context, given)
     report.warn(found, context.draft)
@@ -51,7 +52,8 @@ def _one_for(strategy: Strategy, hosts: Iterable[NamedHost]) -> str:
     """
     setting, offered = strategy.setting, strategy.alternatives
     members = [
-        Member(name=item.name, host=item.host, demand=setting.demand(item.host, setting.python)) for item in hosts
+        Member(name=item.name, host=item.host, demand=setting.demand(item.host, setting.python))
+        for item in hosts
     ]
     config = replace(setting.config, backends=offered.tags) if offered else setting.config
     fleet = one_backend_for(members, config, setting.catalog)

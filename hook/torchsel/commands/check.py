@@ -8,7 +8,7 @@ from torchsel.answer import Repeat
 from torchsel.commands.context import add_hosts
 from torchsel.commands.survey import options
 from torchsel.errors import EXIT_DRIFT, EXIT_OK
-from torchsel.hosts.load import read_hosts
+from torchsel.hosts.several import read_hosts
 from torchsel.pipeline.check import check, check_host
 from torchsel.pipeline.inputs import decide, read_strategy, require_table
 
@@ -46,7 +46,7 @@ def run(context: Context) -> Answer:
 def _check_hosts(context: Context, strategy: Strategy) -> Answer:
     """Host by host, what each would get; drift where the commit has nothing for one."""
     are_served = True
-    for named in read_hosts(context.arguments.all_hosts, "--host"):
+    for named in read_hosts(context.arguments.all_hosts, "--host", context.draft.warn):
         verdict = check_host(named.name, decide(strategy, named.host, options=options(context)))
         are_served &= verdict.is_served
         context.draft.print(f"{verdict.line}\n")

@@ -97,7 +97,7 @@ def add_hosts(parser: ArgumentParser) -> None:
         nargs="+",
         action="extend",
         dest="hosts",
-        help="recorded hosts or machines in words: judge for all of these",
+        help="recorded hosts, inventories or machines in words: judge for all of these",
     )
 
 

@@ -8,7 +8,7 @@ from torchsel.commands.context import add_hosts
 from torchsel.commands.survey import options
 from torchsel.config.config import Strategy
 from torchsel.config.request import resolve_host
-from torchsel.hosts.load import read_hosts
+from torchsel.hosts.several import read_hosts
 from torchsel.pipeline import init, report
 from torchsel.project.environment import EXAMPLE
 from torchsel.project.workspace import load_project
@@ -39,8 +39,8 @@ def run(context: Context) -> Answer:
     if "torchsel" in root.table("tool"):
         draft.say(f"{root.path} has [tool.torchsel] already; run 'torchsel' to bring the routing in sync")
         return draft.answer()
-    hosts = read_hosts(arguments.all_hosts, "--host")
-    host, _ = resolve_host(option=options(context).host, environ=environ)
+    hosts = read_hosts(arguments.all_hosts, "--host", draft.warn)
+    host = hosts[0].host if hosts else resolve_host(option=None, environ=environ)[0]
     wish = init.Wish(
         options=options(context),
         strategy=arguments.strategy,

@@ -95,7 +95,10 @@ def read_inventory(text: str, *, where: str = "inventory", driver: str | None = 
         nothing = unknown or (f"no machine is in it; expected {FORMS}",)
         raise ConfigError(*(f"{where}: {sentence}" for sentence in nothing))
     if assumed:
-        unknown = (f"{_counted(assumed)}: {DRIVER_ASSUMED}; --driver says another", *unknown)
+        unknown = (
+            f"{_counted(assumed)}: {DRIVER_ASSUMED}; 'torchsel hosts --driver' takes another",
+            *unknown,
+        )
     return Inventory(machines=tuple(_named(hosts)), unknown=unknown)
 
 

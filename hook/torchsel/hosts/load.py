@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Final, Literal
 
 from torchsel.errors import ConfigError
@@ -11,39 +12,10 @@ from torchsel.host import parse_host
 from torchsel.hosts.words import EXAMPLES, LONGEST_WORDS, parse_words, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from torchsel.host import Host
 
 HOST_FILE_LIMIT: Final = 1 << 20
 """Largest recorded host, in bytes; a real one has about a thousand."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NamedHost:
-    """A host and what to call it: the file's name without ``.json``, or the words themselves."""
-
-    name: str
-    host: Host
-
-
-def read_hosts(arguments: Iterable[str], source: str) -> tuple[NamedHost, ...]:
-    """Every host of a list.
-
-    Raises:
-        ConfigError: with the faults of all of them.
-    """
-    found: list[NamedHost] = []
-    problems: list[str] = []
-    for argument in arguments:
-        try:
-            name = Path(argument).stem if _kind(argument) == "file" else argument
-            found.append(NamedHost(name=name, host=read_host(argument, source)))
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(*problems)
-    return tuple(found)
 
 
 def read_host(argument: str, source: str) -> Host:
@@ -54,7 +26,13 @@ def read_host(argument: str, source: str) -> Host:
     Raises:
         ConfigError: neither, or the file isn't a regular one, is too large or holds no recorded host.
     """
-    kind = _kind(argument)
+    kind = kind_of(argument)
+    if kind == "file" and is_inventory(Path(argument)):
+        msg = (
+            f"{source} {argument}: an inventory, where one machine is expected;"
+            f" 'torchsel hosts {quote(argument)} -o hosts' records each"
+        )
+        raise ConfigError(msg)
     if kind == "file":
         return _read_file(Path(argument), f"{source} {argument}")
     record = "record a host with 'torchsel detect --json'"
@@ -69,6 +47,20 @@ def read_host(argument: str, source: str) -> Host:
             raise
         msg = f"{error}; there is no such file either: {record}"
         raise ConfigError(msg) from None
+
+
+def is_inventory(path: Path) -> bool:
+    """Whether a file has a list of nodes, by its beginning, or lines; what can't be read is none."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            text = file.read(HOST_FILE_LIMIT + 1).decode("utf-8-sig", "replace").strip()
+        if not text.startswith("{"):
+            return bool(text) and path.suffix != ".json"
+        return len(text) >= HOST_FILE_LIMIT or not json.loads(text).keys().isdisjoint(("items", "metadata"))
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 def _read_file(path: Path, where: str) -> Host:
@@ -89,7 +81,7 @@ def _read_file(path: Path, where: str) -> Host:
     return parse_host(text, where=where)
 
 
-def _kind(argument: str) -> Literal["file", "folder", "none"]:
+def kind_of(argument: str) -> Literal["file", "folder", "none"]:
     """What has this name; a device or a pipe counts as a file."""
     try:
         path = Path(argument)

@@ -9,7 +9,7 @@ from torchsel.backend import CPU
 from torchsel.errors import ConfigError
 from torchsel.files.transaction import LockError, locked
 from torchsel.pipeline.apply import apply, bring_along
-from torchsel.pipeline.inputs import Inputs, Options, decide, read_inputs, read_strategy, strategy_in
+from torchsel.pipeline.inputs import Inputs, Options, decide, read_strategy, strategy_in
 from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.outcome import Mode, Outcome, warnings
 from torchsel.pipeline.plan import Plan, make_plan
@@ -151,7 +151,8 @@ def write(wish: Wish, host: Host, environ: Mapping[str, str], *, speaker: Speake
             except LockError:
                 unlearn(start.inputs, builds, environ)
                 raise failure from None
-    applied = apply(read_inputs(wish.options, environ), Mode(lock=wish.lock), environ, speaker=speaker)
+    written = decide(read_strategy(wish.options, environ), host, options=wish.options)
+    applied = apply(written, Mode(lock=wish.lock), environ, speaker=speaker)
     return replace(start, after=applied.after, written=applied.inputs)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.config.request import this_platform
 from torchsel.errors import EXIT_MACHINE, EXIT_OK, ConfigError
-from torchsel.hosts.load import read_hosts
+from torchsel.hosts.several import read_hosts
 from torchsel.pipeline.check import check, check_host
 from torchsel.pipeline.inputs import decide, require_table, strategy_in
 from torchsel.project.environment import EXAMPLE, VARIABLE, has_place
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from torchsel.answer import Draft
     from torchsel.host import Host
-    from torchsel.hosts.load import NamedHost
+    from torchsel.hosts.several import NamedHost
     from torchsel.pipeline.inputs import Inputs, Options
     from torchsel.project.environment import Environment
     from torchsel.strategies.protocol import Strategy
@@ -50,7 +50,7 @@ def prepare(call: UvCall, options: Options, draft: Draft, environ: Mapping[str, 
     if not words:
         msg = f"{OPTION}: expected hosts, such as 'torchsel sync {OPTION} hosts/*.json'"
         raise ConfigError(msg)
-    hosts = read_hosts(words, OPTION)
+    hosts = read_hosts(words, OPTION, draft.warn)
     options = replace(options, folder=call.folder, host=words[0], call=call)
     strategy = strategy_in(load_project(call.folder), options, environ)
     _refuse(strategy, environ)
