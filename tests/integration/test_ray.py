@@ -104,14 +104,14 @@ def nodes(demo: Project, *launcher: str) -> Iterator[str]:
     address = f"127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as folder:
         starts = (
-            [*("--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false"),
-             *("--min-worker-port=20000", "--max-worker-port=20999")],
-            [f"--address={address}", *("--min-worker-port=21000", "--max-worker-port=21999")],
-        )  # fmt: skip
+            ("--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false"),
+            (f"--address={address}",),
+        )
         running: list[subprocess.Popen[bytes]] = []
         try:
             for name, agent, start in zip(HOSTS, agents, starts, strict=True):
                 command = [*launcher, "ray", "start", "--block", *start]
+                command += ["--min-worker-port=0", "--max-worker-port=0"]  # any that are free
                 command += ["--node-ip-address=127.0.0.1", "--num-cpus=1", "--object-store-memory=80000000"]
                 command += [f'--resources={{"{name}": 1}}', f"--dashboard-agent-listen-port={agent}"]
                 with (Path(folder) / f"{name}.out").open("wb") as out:
