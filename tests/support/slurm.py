@@ -154,7 +154,7 @@ def _configuration(folder: Path, nodes: tuple[Node, ...]) -> str:
         "TaskPlugin=task/none",
         "SelectType=select/cons_tres",
         "SlurmdParameters=config_overrides",
-        "SchedulerParameters=batch_sched_delay=0,sched_min_interval=0",
+        "SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0",
         "ReturnToService=2",
         "GresTypes=gpu",
     ]
