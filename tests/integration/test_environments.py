@@ -159,6 +159,14 @@ def test_what_uv_starts_keeps_the_choice(team: Project) -> None:
     assert torch_in(team, PLACES[OLD]) == BUILDS[OLD]
 
 
+def test_another_project_further_in(team: Project, project: MakeProject) -> None:
+    other = project(HEAD.partition("[tool.torchsel]")[0], name="other", env=team.env)
+    inside = ("run", "--locked", "env", "-C", str(other.root))
+    assert "not defined in the project" in team.torchsel("--host", OLD, *inside, "uv", "sync", code=2).err
+    on(team, OLD, *inside, "-u", "UV_NO_GROUP", "uv", "sync")
+    assert torch_in(other, PLACES[OLD]) is not None
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a parent's command line is read from /proc")
 def test_uvs_command_line_has_no_group(team: Project) -> None:
     """A program may start others by the command line of the uv above it."""
