@@ -27,7 +27,7 @@ rocm = ["cupy-rocm-7-0", "onnxruntime"]
 cpu = ["onnxruntime"]
 """
 PACKAGES = ("torch", "flash-attn", "cupy-cuda12x", "cupy-cuda13x", "cupy-rocm-7-0", "onnxruntime",
-            "onnxruntime-gpu", "jax-cuda13-plugin", "vllm", "xformers")  # fmt: skip
+            "onnxruntime-gpu", "jax-cuda13-plugin")  # fmt: skip
 MACHINES = {
     "h200": {
         "torch": "2.14.1+cu130",
@@ -46,38 +46,6 @@ MACHINES = {
     "b580": {"torch": "2.15.0+xpu"},
     "cpu": {"torch": "2.15.0+cpu", "onnxruntime": "1.31.0"},
 }
-
-
-FIVE = {
-    "flash-attn with CUDA 12.8": (
-        "flash-attn",
-        'companions = ["flash-attn"]\nbackend = "cu128"\n',
-        "h200",
-        {"torch": "2.11.0+cu128", "flash-attn": "2.8.3+cu.12.8.torch.2.11"},
-    ),
-    "vllm": (
-        "vllm",
-        'companions = ["vllm"]\n',
-        "h200",
-        {"torch": "2.14.1+cu130", "vllm": "0.33.0"},
-    ),
-    "xformers": ("xformers", "", "h200", {"torch": "2.15.0+cu130", "xformers": "0.0.35+cu130"}),
-    "cupy and jax": (
-        "",
-        'strategy = "groups"\nbackends = ["cu126", "cu130"]\n'
-        'also.cuda12 = ["cupy-cuda12x"]\nalso.cuda13 = ["cupy-cuda13x", "jax[cuda13]"]\n',
-        "h200",
-        {"torch": "2.15.0+cu130", "cupy-cuda13x": "14.0.0", "jax-cuda13-plugin": "0.9.0"},
-    ),
-    "onnxruntime": (
-        "",
-        'strategy = "extras"\nbackends = ["cpu", "cu130"]\n'
-        'also.cpu = ["onnxruntime"]\nalso.cuda13 = ["onnxruntime-gpu"]\n',
-        "cpu",
-        {"torch": "2.15.0+cpu", "onnxruntime": "1.31.0"},
-    ),
-}
-"""What people ask for most: a package to require, the table, a machine, and what it has then."""
 
 
 def text(strategy: str, dependencies: str = '"torch"', more: str = "", tables: str = ALSO) -> str:
@@ -139,24 +107,6 @@ def test_one_lock_and_five_machines_with_their_own(
 def replace(demo: Project, old: str, new: str) -> None:
     assert old in demo.text()
     demo.pyproject.write_text(demo.text().replace(old, new))
-
-
-@pytest.mark.parametrize(("package", "table", "host", "expected"), FIVE.values(), ids=FIVE)
-def test_the_five_that_people_ask_for(
-    project: MakeProject,
-    hosts: dict[str, Path],
-    package: str,
-    table: str,
-    host: str,
-    expected: dict[str, str],
-) -> None:
-    dependencies = f'"torch", "{package}"' if package else '"torch"'
-    start = f"{HEAD}dependencies = [{dependencies}]\n\n[tool.torchsel]\n{table}"
-    demo = project(start, env={"TORCHSEL_HOST": str(hosts[host])})
-    demo.torchsel("sync")
-    assert installed(demo) == expected
-    demo.torchsel("check", "--host", str(hosts[host]))
-    demo.torchsel("sync", "--locked")
 
 
 def relock(demo: Project, old: str, new: str) -> str:
@@ -287,6 +237,39 @@ def test_a_package_that_caps_torch_decides_with_it(project: MakeProject, hosts: 
     demo.pyproject.write_text(demo.text().replace('"torch", "torch-t', '"torch>=2.15", "torch-t'))
     refused = demo.torchsel("sync", code=1)  # uv says which
     assert "torch-tensorrt" in refused.err
+
+
+LEADING = {
+    "vllm, a new driver": (
+        "vllm",
+        "h200",
+        "2.14.0",
+        "vllm 0.33.0, torch 2.14.0+cu130, torchaudio 2.11.0+cu130",
+    ),
+    "vllm, an old GPU": ("vllm", "gtx1080ti", "2.14.0", "vllm 0.33.0, torch 2.14.0+cu126"),
+    "vllm, an old driver": ("vllm", "rtx5090-570", "2.13.0", "vllm 0.32.0, torch 2.13.0+cu129"),
+    "sglang": ("sglang", "h200", "2.14.1", "sglang 0.5.23, torch 2.14.1+cu132"),
+}
+"""A package that pins torch: a machine, the torch that status names before the lock, what is installed."""
+
+
+@pytest.mark.parametrize(("package", "host", "torch", "expected"), LEADING.values(), ids=LEADING)
+def test_a_package_that_pins_torch_leads(
+    project: MakeProject, hosts: dict[str, Path], package: str, host: str, torch: str, expected: str
+) -> None:
+    table = f'{HEAD}dependencies = ["torch", "{package}"]\n\n[tool.torchsel]\n'
+    demo = project(table, env={"TORCHSEL_HOST": str(hosts[host])})
+    page = demo.torchsel("status").out
+    assert f", torch {torch}\n" in page
+    assert f"{package} is known to go with torch<=2.14." in page
+    told = demo.torchsel("sync")
+    assert f"torchsel: torch {torch} → " in told.err
+    wanted = [item.split() for item in expected.split(", ")]
+    assert [[name, demo.installed(name)] for name, _ in wanted] == wanted
+    is_doubtful = host != "h200"
+    assert (f"{package} on uv's default index is built for CUDA 13" in told.err) == is_doubtful
+    demo.torchsel("check", "--host", str(hosts[host]))
+    demo.uv("sync", "--locked")
 
 
 NAMED = """

@@ -41,6 +41,7 @@ torch   torchvision  torchaudio  triton   rocm   xpu    default  builds
 2.11.0  0.26.0       2.11.0      ==3.6.0  3.6.0  3.7.0  cu130    cu126 cu128 cu129:la cu130 rocm7.1 rocm7.2
 2.12.1  0.27.1       -           ==3.7.1  3.7.1  3.7.1  cu130    cu126 cu129:la cu130 cu132 rocm7.1 rocm7.2
 2.13.0  0.28.0       -           ==3.7.1  3.7.1  3.7.2  cu130    cu126 cu129:la cu130 cu132 rocm7.1 rocm7.2
+2.14.0  0.29.0       -           ~=3.8.0  3.8.0  3.8.0  cu130    cu126 cu130 cu132 rocm7.2 rocm7.14
 2.14.1  0.29.1       -           ~=3.8.0  3.8.0  3.8.0  cu130    cu126 cu130 cu132 rocm7.2 rocm7.14
 2.15.0  0.29.2       -           ~=3.9.0  3.9.0  3.9.0  cu132    cu130 cu132 rocm7.14
 """
@@ -189,7 +190,7 @@ def _triton_pin(release: Release, backend: str) -> tuple[str, ...]:
 
 
 def _vision_pin(release: Release) -> tuple[str, ...]:
-    return (f"torch=={release.torch}",) if release.series < (2, 14) else ("torch>=2.14.0",)
+    return (f"torch=={release.torch}",) if release.series < (2, 14, 1) else ("torch>=2.14.0",)
 
 
 def _audio_pin(release: Release) -> tuple[str, ...]:
@@ -233,9 +234,21 @@ def _extensions() -> Iterator[tuple[str, Wheel]]:
     for backend in ("cu126", "cu128", "cu130"):
         yield backend, _companion("xformers", f"0.0.35+{backend}", linux, ("torch>=2.10",))
     yield PYPI, _companion("xformers", "0.0.35", linux, ("torch>=2.10",))
-    yield PYPI, _companion("vllm", "0.33.0", linux, ("torch==2.14.1",))
+    yield from ((PYPI, wheel) for wheel in _pinning_torch())
     yield PYPI, _companion("torchcodec", "0.17.0", linux, ())
     yield PYPI, _companion("torch-tensorrt", "2.14.0", linux, ("torch>=2.14,<2.15",))
+
+
+def _pinning_torch() -> Iterator[Wheel]:
+    """vllm and sglang, whose releases require one of torch's each."""
+    linux = f"py3-none-{PLATFORM_TAGS['l']}"
+    for name, version, *pins in (
+        ("vllm", "0.32.0", "torch==2.13.0", "torchvision==0.28.0", "torchaudio==2.11.0"),
+        ("vllm", "0.33.0", "torch==2.14.0", "torchvision==0.29.0", "torchaudio==2.11.0"),
+        ("sglang", "0.5.22", "torch==2.13.0"),
+        ("sglang", "0.5.23", "torch==2.14.1"),
+    ):
+        yield _companion(name, version, linux, tuple(pins))
 
 
 def companion_wheels() -> dict[str, list[Wheel]]:
@@ -257,9 +270,8 @@ def companion_wheels() -> dict[str, list[Wheel]]:
                     for name in wanted
                     for tag in tags
                 ]
-    linux = f"py3-none-{PLATFORM_TAGS['l']}"
-    found["cu130"].append(_companion("vllm", "0.33.0", linux, ("torch==2.14.1",)))
-    return dict(found)
+    found["cu130"] += [wheel for wheel in _pinning_torch() if wheel.filename.startswith("vllm-0.33")]
+    return {backend: list(dict.fromkeys(wheels)) for backend, wheels in found.items()}
 
 
 NAMED_BY_ACCELERATOR = tuple(
@@ -270,7 +282,17 @@ NAMED_BY_ACCELERATOR = tuple(
         ("cupy-rocm-7-0", "14.0.0", (), ("numberkit",)),
         ("onnxruntime", "1.31.0", (), ()),
         ("onnxruntime-gpu", "1.31.0", (), ()),
-        ("jax", "0.9.0", ("cuda13",), ('jax-cuda13-plugin==0.9.0; extra == "cuda13"',)),
+        ("faiss-cpu", "1.12.0", (), ()),
+        (
+            "jax",
+            "0.9.0",
+            ("cuda12", "cuda13"),
+            (
+                'jax-cuda12-plugin==0.9.0; extra == "cuda12"',
+                'jax-cuda13-plugin==0.9.0; extra == "cuda13"',
+            ),
+        ),
+        ("jax-cuda12-plugin", "0.9.0", (), ()),
         ("jax-cuda13-plugin", "0.9.0", (), ()),
     )
 )

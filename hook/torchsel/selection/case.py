@@ -32,7 +32,8 @@ class Demand:
     project's packages, required or locked, ``versions`` the locked public releases of those that decide.
     ``environments`` are the markers to which ``tool.uv.environments`` limits what uv locks for,
     ``built_for`` the packages from addresses that name a CUDA, each with that (``12.8``, or ``12`` for any).
-    ``direct`` are the project's own requirements of torch and those, as ``uv add`` finds them.
+    ``direct`` are the project's own requirements of torch and those, as ``uv add`` finds them; ``caps`` the
+    packages that limit torch, each with its specifier, which is among the ``specifiers``.
     """
 
     specifiers: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class Demand:
     environments: tuple[str, ...] = ()
     built_for: tuple[tuple[str, str], ...] = ()
     direct: tuple[Added, ...] = ()
+    caps: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -62,6 +62,8 @@ def select(*, host: Host, requested: str, demand: Demand, config: Config, catalo
         selection = automatic(builds, case)
     else:
         selection = _obeyed(Backend.parse(requested), builds, case)
+    caps = (f"{package} is known to go with torch{cap}" for package, cap in demand.caps)
+    selection = replace(selection, reasons=said((*selection.reasons, *caps)))
     if config.channel != "stable":
         return replace(selection, reasons=said((*selection.reasons, *releases.notes)))
     return replace(selection, warnings=said((*releases.notes, *selection.warnings)))
@@ -78,7 +80,8 @@ def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Sele
     tag = backend.tag
     if not case.catalog.known(tag):
         text = (
-            f"{tag} is not in torchsel's catalog: routed as it is; tool.torchsel.catalog can tell its builds"
+            f"{tag} is not in torchsel's catalog, so it is taken as it is;"
+            " 'torchsel help catalog' says how to add its builds"
         )
         return Selection(backend=backend, torch=None, reasons=(f"{tag} was asked for",), warnings=(text,))
     torch = best_release(case.demand, tag, case.config, case.catalog)

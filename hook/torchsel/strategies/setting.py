@@ -80,8 +80,10 @@ class Setting:
         packages = frozenset({*named, *(item.name for item in deciding)})
         versions = tuple((item.name, item.public) for item in deciding)
         specifiers = requirements.specifiers(self.project, "torch", host=host, python=python)
+        caps = self._caps(specifiers, packages, {} if upgrade else dict(versions))
         return Demand(
-            specifiers=self._capped(specifiers, packages, {} if upgrade else dict(versions)),
+            specifiers=(*specifiers, *(cap for _, cap in caps)),
+            caps=caps,
             requires_python=required if isinstance(required, str) else None,
             python=python,
             locked=newest_first(item.public for item in here),
@@ -100,12 +102,13 @@ class Setting:
         named = {name for name in self.config.companions if name in sources}
         return self.present.companions | {name for name in named if sources[name].is_only_to(indexes)}
 
-    def _capped(
+    def _caps(
         self, specifiers: tuple[str, ...], packages: frozenset[str], versions: Mapping[str, str]
-    ) -> tuple[str, ...]:
-        """The specifiers with what packages of the project require of torch, as far as that goes together."""
+    ) -> tuple[tuple[str, str], ...]:
+        """What packages of the project require of torch, as far as that goes together."""
+        caps: dict[str, str] = {}
         for package in sorted(packages):
             cap = self.catalog.cap_on_torch(package, versions.get(package))
-            if cap and are_compatible([*specifiers, cap]):
-                specifiers = (*specifiers, cap)
-        return specifiers
+            if cap and are_compatible([*specifiers, *caps.values(), cap]):
+                caps[package] = cap
+        return tuple(caps.items())
