@@ -122,3 +122,48 @@ def test_a_script_that_is_not_utf_8_is_plain_uvs(project: MakeProject, hosts: di
     path.write_bytes(b"# -*- coding: latin-1 -*-\nprint('\xe9')\n")
     around.env["TORCHSEL_HOST"] = str(hosts["cpu"])
     assert around.torchsel("run", "train.py").out.strip() == "é"
+
+
+ATTENTION = """\
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "flash-attn"]
+# [tool.torchsel]
+# companions = ["flash-attn"]
+# ///
+"""
+
+
+def test_a_companion_of_the_users_stays_where_a_machine_has_no_build(
+    project: MakeProject, hosts: dict[str, Path]
+) -> None:
+    around, path = script(project, ATTENTION)
+    around.env["TORCHSEL_HOST"] = str(hosts["h200"])
+    around.torchsel("apply", "--script", "train.py")
+    written = path.read_text()
+    assert '# flash-attn = [\n#     { index = "astral-cu132" },\n' in written
+    around.env["TORCHSEL_HOST"] = str(hosts["rx7900"])
+    told = around.torchsel("apply", "--script", "train.py")
+    assert "flash-attn has no rocm7.2 build, and is left to uv" in told.err
+    assert '# dependencies = ["torch", "flash-attn", "triton-rocm; ' in path.read_text()
+    assert "astral" not in path.read_text()
+    around.env["TORCHSEL_HOST"] = str(hosts["h200"])
+    around.torchsel("apply", "--script", "train.py")
+    assert path.read_text() == written
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            'companions = ["flash-atn"]',
+            "line 5: tool.torchsel.companions: torchsel knows no index for flash-atn",
+        ),
+        ('also.cuda = ["cupy"]', "line 5: tool.torchsel.also: needs strategy 'groups' or 'extras'"),
+        ("backend = ", "not valid TOML: Invalid value (at line 5, column 11)"),
+    ],
+)
+def test_an_error_names_the_line_of_the_script(project: MakeProject, line: str, said: str) -> None:
+    around, _ = script(project, ATTENTION.replace('companions = ["flash-attn"]', line))
+    for words in (["run", "train.py"], ["apply", "--script", "train.py"]):
+        assert f"train.py: {said}" in around.torchsel(*words, code=2).err

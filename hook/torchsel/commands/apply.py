@@ -66,7 +66,7 @@ def _apply_script(context: Context) -> Answer:
     plan = apply_script(path, arguments.backend, host, context.environ, write=not dry)
     if arguments.diff:
         draft.print(report.text_diff(path.name, plan.script.text, plan.text))
-    for note in plan.left_alone:
+    for note in plan.notes:
         draft.warn(note)
     report.warn(plan.inputs, draft)
     if plan.text != plan.script.text:

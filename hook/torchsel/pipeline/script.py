@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from torchsel.host import Host
     from torchsel.pipeline.inputs import Inputs
     from torchsel.project.script import Script
-    from torchsel.routing.changes import Changes
     from torchsel.toml.edits import Edit
     from torchsel.uv.program import Uv
 
@@ -44,7 +43,7 @@ class ScriptPlan:
     inputs: Inputs
     packages: tuple[str, ...]
     block: str
-    left_alone: tuple[str, ...]
+    notes: tuple[str, ...]
     is_users: bool
 
     @property
@@ -63,19 +62,22 @@ def plan_script(script: Script, backend: str | None, host: Host, environ: Mappin
     options = Options(folder=script.path.parent, backend=backend)
     strategy = strategy_in(script.as_project(), options, environ)
     if not strategy.is_for_one:
-        msg = f"{script.path}: tool.torchsel.strategy: a script has one environment, so only 'pin' works"
+        msg = (
+            f"{script.path}: tool.torchsel.strategy: a script has one environment, so only 'pin' works;"
+            " take the line out"
+        )
         raise ConfigError(msg)
     found = decide(strategy, host, options=options)
     wanted = strategy.routing(found.selection.backend) or Routing()
     unscoped = replace(wanted, groups={})
     changes = find_changes(Present(script.data), unscoped, ours=own_packages(strategy.setting))
-    edits = () if changes.is_users else (*changes.edits, *_dependency_edits(script, wanted, changes))
+    edits = () if changes.is_users else (*changes.edits, *_dependency_edits(script, wanted, found))
     return ScriptPlan(
         script=script,
         inputs=found,
         packages=wanted.packages,
         block=edit_text(script.block, edits) if edits else script.block,
-        left_alone=changes.left_alone,
+        notes=(*changes.left_alone, *wanted.notes),
         is_users=changes.is_users,
     )
 
@@ -151,19 +153,19 @@ def environment_python(plan: ScriptPlan, uv: Uv, options: list[str]) -> Path:
     return Path(uv.check(["python", "find", "--script", str(copy)]).strip())
 
 
-def _dependency_edits(script: Script, wanted: Routing, found: Changes) -> Iterator[Edit]:
-    """A script has no groups, so its own list of dependencies carries the anchors."""
+def _dependency_edits(script: Script, wanted: Routing, found: Inputs) -> Iterator[Edit]:
+    """A script has no groups, so its own list of dependencies carries the anchors.
+
+    Only what no one else requires, as it is on a backend's index alone, is taken out again.
+    """
     listed = script.data.get("dependencies") or []
     names = [required_name(item) for item in listed]
-    helpers = wanted.sources.keys()
-    gone = {
-        str(edit.path[-1]) for edit in found.edits if isinstance(edit, Delete) and edit.path[:3] == SOURCES
-    }
+    ours = {row.package for row in found.catalog.index_only} - wanted.sources.keys()
     for at in reversed(range(len(listed))):
-        if names[at] in gone and names[at] not in helpers:
+        if names[at] in ours and names[at] in Present(script.data).sources:
             yield Delete(path=("dependencies", at))
     for anchor in wanted.groups.get(ANCHOR_GROUP, ()):
-        if required_name(anchor) not in names:
+        if required_name(anchor) not in {*names, *found.config.companions}:
             yield Append(path=("dependencies",), value=anchor)
 
 

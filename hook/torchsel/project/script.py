@@ -22,12 +22,16 @@ _BLOCK = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Script:
-    """A script: its whole ``text``, the TOML of its block and what that says."""
+    """A script: its whole ``text``, the TOML of its block and what that says.
+
+    ``above`` is the number of lines before the TOML, so that errors can name the script's own.
+    """
 
     path: Path
     text: str
     block: str
     data: Mapping[str, Any]
+    above: int
 
     @property
     def lock(self) -> Path:
@@ -41,7 +45,7 @@ class Script:
             "requires-python": self.data.get("requires-python"),
         }
         data = {"project": table, "tool": self.data.get("tool", {})}
-        root = TomlFile(path=self.path, text=self.block, data=data)
+        root = TomlFile(path=self.path, text=_lowered(self.block, self.above), data=data)
         return Project(root=root, lock=read_toml(self.lock) if self.lock.is_file() else None)
 
     def with_block(self, block: str) -> str:
@@ -68,7 +72,9 @@ def read_script(path: Path) -> Script | None:
         return None
     lines = found["content"].splitlines(keepends=True)
     block = "".join(line.removeprefix("# ") if line.startswith("# ") else line[1:] for line in lines)
-    return Script(path=path, text=text, block=block, data=parse_toml(block, path))
+    above = text.count("\n", 0, found.start("content"))
+    data = parse_toml(_lowered(block, above), path)
+    return Script(path=path, text=text, block=block, data=data, above=above)
 
 
 def require_script(path: Path) -> Script:
@@ -81,6 +87,11 @@ def require_script(path: Path) -> Script:
     if found is None:
         raise ConfigError(_missing(path))
     return found
+
+
+def _lowered(block: str, above: int) -> str:
+    """The TOML at the lines where it stands in the script."""
+    return "\n" * above + block
 
 
 def _find(text: str) -> re.Match[str] | None:

@@ -56,6 +56,8 @@ def started(call: UvCall, options: Options, uv: Uv, draft: Draft) -> Answer | No
             f" 'torchsel apply --script {path}' writes the choice into the script"
         )
         return None
+    for note in plan.notes:
+        draft.warn(note)
     report.warn(plan.inputs, draft)
     tag = plan.inputs.selection.backend.tag
     draft.detail(f"{path.name}: {tag} ({report.reason(plan.inputs)})")
