@@ -15,7 +15,7 @@ import pytest
 
 from scripts import bootstrap, guides
 from scripts.pictures import draw as pictures
-from tests.support.pages import TOPICS, blocks_in, console, readme, section
+from tests.support.pages import TOPICS, blocks_in, column, console, guide, readme, section
 from tests.support.stage import ENGINES, PROJECT, TABLE, Scene, set_stage
 from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES
 from torchsel.commands.parser import parse_arguments
@@ -119,6 +119,9 @@ def test_installing(tmp_path: Path) -> None:
     ):
         started = [str(tmp_path / "bin" / "torchsel"), *words.split()]
         assert part in subprocess.run(started, capture_output=True, text=True, check=True).stdout
+    uninstall, *_ = blocks_in(guide("undoing"), "sh")[1].splitlines()
+    subprocess.run(["bash", "-c", uninstall], env=env, check=True, capture_output=True)
+    assert list((tmp_path / "bin").iterdir()) == []
 
 
 def test_one_machine(project: MakeProject, hosts: dict[str, Path]) -> None:
@@ -162,6 +165,39 @@ def test_a_cluster(project: MakeProject, hosts: dict[str, Path]) -> None:
     assert shell(demo, *commands) == "2.14.1+cu126\n"
     [check] = re.findall(r"`(torchsel check --host [^`]*)`", section(README, "A cluster"))
     assert [line[:4] for line in shell(demo, check).splitlines()] == ["ok  "] * 3
+
+
+IN_THE_WAY = {
+    "no kernel image is available for execution on the device": ("gtx1080ti", "cu132", "2.14.1+cu126"),
+    "does not include kernels for this GPU": ("v100", "cu132", "2.14.1+cu126"),
+    "is not compatible with the current PyTorch installation": ("v100", "cu130", "2.14.1+cu126"),
+    "The NVIDIA driver on your system is too old": ("rtx5090-570", "cu130", "2.13.0+cu129"),
+    "Torch not compiled with CUDA enabled": ("h200", "cpu", "2.15.0+cu132"),
+}
+"""Each message: a machine that has it, the build that it has then, and the one that works."""
+
+
+@pytest.mark.parametrize("message", IN_THE_WAY)
+def test_the_command_beside_a_message_mends_it(
+    project: MakeProject, hosts: dict[str, Path], message: str
+) -> None:
+    table = section(README, "The message you searched for")
+    rows = dict(zip(column(table, 0), column(table, 2), strict=True))
+    assert [row.strip("`") for row in rows] == list(IN_THE_WAY)
+    host, backend, mended = IN_THE_WAY[message]
+    demo = project(TABLE, env={"TORCHSEL_HOST": str(hosts[host])})
+    shell(demo, f"torchsel -q --backend {backend}", "uv sync")
+    assert (demo.installed("torch") or "").endswith(f"+{backend}")
+    shell(demo, rows[f"`{message}`"].strip("`"))
+    assert demo.installed("torch") == mended
+
+
+def test_without_torchsel_init_comes_first(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(PROJECT, env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
+    shell(demo, "uv sync")
+    assert demo.installed("torch") == "2.15.0"
+    shell(demo, "torchsel init", "torchsel sync")
+    assert demo.installed("torch") == "2.14.1+cu126"
 
 
 def test_verify_and_undo(project: MakeProject, hosts: dict[str, Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,9 @@ from tests.support.pages import (
 from tests.support.stage import PROJECT, TABLE, Scene, set_stage
 from tests.support.toolbox import ROOT
 from torchsel.commands import ROWS
+from torchsel.commands.help import for_terminal
 from torchsel.commands.parser import build_parser
-from torchsel.config.keys import KEYS, parse_config
+from torchsel.config.keys import parse_config
 from torchsel.verify.messages import find_message
 from torchsel.verify.values import Verdict
 
@@ -50,6 +52,7 @@ SCENES = {
     "clusters": Scene(pyproject=PROJECT + blocks_in(guide("clusters"), "toml")[0]),
     "dask": Scene(pyproject=GROUPS, ready=LOCKED),
     "kubernetes": Scene(pyproject=PROJECT, ready=("rm -r hosts",)),
+    "packages": Scene(pyproject=PROJECT + blocks_in(guide("packages"), "toml")[0]),
     "ray": Scene(
         pyproject=f"{GROUPS}{ENVIRONMENT}\n",
         ready=LOCKED,
@@ -124,7 +127,8 @@ def test_its_form(topic: str) -> None:
 def test_its_blocks_are_tested_somewhere(topic: str) -> None:
     for language, _ in blocks(guide(topic)):
         if language not in ("console", "toml"):
-            assert (ROOT / "tests" / COVERED[f"{topic} {language}"]).is_file()
+            there = (ROOT / "tests" / COVERED[f"{topic} {language}"]).read_text(encoding="utf-8")
+            assert re.search(rf'(guide|recipe)\("{topic}"|\("{topic}", "[^"]+", "{language}"', there)
 
 
 def test_nothing_is_covered_that_is_not_there() -> None:
@@ -136,9 +140,7 @@ def test_toml_is_legal(topic: str) -> None:
     for block in blocks_in(guide(topic), "toml"):
         table: dict[str, Any] | None = tomllib.loads(block).get("tool", {}).get("torchsel")
         if table is not None:
-            known = {key: value for key, value in table.items() if key in KEYS}
-            assert {"also", "companions"} >= table.keys() - known.keys()
-            parse_config(known, where=f"{topic}.md")
+            parse_config(table, where=f"{topic}.md")
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -188,6 +190,73 @@ def test_pytorchs_messages_are_understood(page: str) -> None:
     rows = column(section(text, "The message you searched for" if page == "README" else "PyTorch says"), 0)
     assert len(rows) >= 5
     assert [row for row in rows if find_message(row) is None] == []
+
+
+FIVE = {
+    "flash-attn with CUDA 12.8": ("h200", "torch 2.11.0+cu128, flash-attn 2.8.3+cu.12.8.torch.2.11"),
+    "vLLM": ("h200", "torch 2.14.0+cu130, vllm 0.33.0"),
+    "xformers": ("h200", "torch 2.15.0+cu130, xformers 0.0.35+cu130"),
+    "CuPy or JAX": ("gtx1080ti", "torch 2.14.1+cu126, cupy-cuda12x 13.6.0, jax-cuda12-plugin 0.9.0"),
+    "ONNX Runtime": ("cpu", "torch 2.15.0+cpu, onnxruntime 1.31.0"),
+}
+"""What people ask for most: a machine, and what it has then."""
+
+
+def packages_project(toml: str) -> str:
+    """The guide's table with the keys that it leaves out."""
+    return toml.replace("[project]\n", PROJECT.partition("dependencies")[0])
+
+
+@pytest.mark.parametrize("wanted", FIVE)
+def test_the_five_that_people_ask_for(project: MakeProject, hosts: dict[str, Path], wanted: str) -> None:
+    """Each as the guide writes it: locked, installed, checked and locked for another time."""
+    _, _, rest = guide("packages").partition(f"\n### {wanted}\n")
+    [toml, *_] = blocks_in(rest, "toml")
+    host, expected = FIVE[wanted]
+    demo = project(packages_project(toml), env={"TORCHSEL_HOST": str(hosts[host])})
+    demo.torchsel("sync")
+    names = [item.split()[0] for item in expected.split(", ")]
+    assert ", ".join(f"{name} {demo.installed(name)}" for name in names) == expected
+    demo.torchsel("check", "--host", str(hosts[host]))
+    demo.torchsel("sync", "--locked")
+
+
+def test_there_are_five() -> None:
+    assert re.findall(r"^### (.*)$", guide("packages"), re.MULTILINE) == list(FIVE)
+
+
+def test_vllm_is_from_the_index_that_was_named(project: MakeProject, hosts: dict[str, Path]) -> None:
+    toml = blocks_in(guide("packages").partition("\n### vLLM\n")[2], "toml")[0]
+    demo = project(packages_project(toml), env={"TORCHSEL_HOST": str(hosts["h200"])})
+    demo.torchsel("sync")
+    entry = (demo.root / "uv.lock").read_text().partition('name = "vllm"\nversion = "0.33.0"\n')[2]
+    assert entry.startswith(f'source = {{ registry = "{demo.env["TORCHSEL_COMPANION_URL"]}/cu130')
+
+
+def test_vllm_without_it_and_what_is_said(project: MakeProject, hosts: dict[str, Path]) -> None:
+    toml = blocks_in(guide("packages").partition("\n### vLLM\n")[2], "toml")[0]
+    text = packages_project(toml).replace('companions = ["vllm"]\n', "")
+    demo = project(text, env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
+    told = demo.torchsel("sync")
+    assert (
+        "vllm on uv's default index is built for CUDA 13 and may not work beside torch for cu126" in told.err
+    )
+    assert demo.installed("torch") == "2.14.0+cu126"
+    assert "vllm is known to go with torch<=2.14.0" in demo.torchsel("status").out
+
+
+def test_a_script_with_a_companion(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project("")
+    demo.pyproject.unlink()
+    [script] = [text for text in blocks_in(guide("scripts"), "python") if "companions" in text]
+    (demo.root / "attend.py").write_text(script, encoding="utf-8")
+    for host, expected in (
+        ("h200", "2.14.1+cu132 2.8.3+cu.13.2.torch.2.14\n"),
+        ("gtx1080ti", "2.14.1+cu126 2.8.3+cu.12.6.torch.2.14\n"),
+    ):
+        demo.env["TORCHSEL_HOST"] = str(hosts[host])
+        assert demo.torchsel("run", "attend.py").out == expected
+    assert (demo.root / "attend.py").read_text(encoding="utf-8") == script
 
 
 NONE = f'{TABLE}strategy = "groups"\ndefault-backend = "none"\n'
@@ -270,10 +339,24 @@ def test_what_an_update_bot_does(
 
 def test_plain_uv_for_one_call(project: MakeProject, hosts: dict[str, Path]) -> None:
     demo = project(TABLE, env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
-    one_call, *_ = blocks_in(guide("undoing"), "sh")[0].splitlines()
+    one_call, one_shell = blocks_in(guide("undoing"), "sh")[0].splitlines()
     demo.run("bash", "-c", one_call)
+    demo.run("bash", "-c", f"{one_shell}; torchsel sync")
     assert demo.text() == TABLE
     assert demo.installed("torch") == "2.15.0"
+
+
+def test_the_program_and_its_records_go(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(TABLE, env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
+    del demo.env["XDG_CACHE_HOME"]
+    demo.env["HOME"] = str(demo.root.parent)
+    demo.run("bash", "-c", "torchsel -q")
+    records = demo.root.parent / ".cache" / "torchsel"
+    assert records.is_dir()
+    uninstall, remove = blocks_in(guide("undoing"), "sh")[1].splitlines()
+    assert uninstall == "uv tool uninstall torchsel", "tests/test_readme.py runs it"
+    demo.run("bash", "-c", remove)
+    assert not records.exists()
 
 
 def test_the_launcher_of_dask_is_a_command(project: MakeProject, hosts: dict[str, Path]) -> None:
@@ -293,6 +376,30 @@ def test_they_are_printed(project: MakeProject) -> None:
     for topic in TOPICS:
         shown = demo.torchsel_inprocess("help", topic)
         assert (shown.code, shown.out, shown.err) == (0, (GUIDES / f"{topic}.md").read_text("utf-8"), "")
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_on_a_terminal_tables_are_lists(topic: str) -> None:
+    """Nothing is lost but the lines of tables, and no line is wider than a terminal's."""
+    text = guide(topic)
+    shown = for_terminal(text, 80)
+    assert not [line for line in shown.splitlines() if line.startswith("|")]
+    lines = [line for line in text.splitlines() if not line.startswith(("|-", "<!--"))]
+    cells = [
+        re.sub(r"(?<!\\) \| ", " ", line.strip("| ")) if line.startswith("| ") else line for line in lines
+    ]
+    assert shown.split() == " ".join(cells).split()
+    for line in re.sub(r"^```.*?^```$", "", shown, flags=re.DOTALL | re.MULTILINE).splitlines():
+        assert len(line) <= 100
+
+
+def test_a_terminal_is_told_from_a_pipe(project: MakeProject) -> None:
+    demo = project("")
+    command = [sys.executable, "-m", "torchsel", "help", "configuration"]
+    script = f"import pty, sys; sys.exit(pty.spawn({command}))"
+    assert "| `backend`" in demo.run(*command).out
+    shown = demo.run(sys.executable, "-c", script).out.replace("\r", "")
+    assert '\n`backend`  `"auto"`\n    the backend asked for: ' in shown
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.exploring import explored
+from tests.support.pages import recipe
 from tests.support.shells import SHELLS, Shell
 from tests.support.toolbox import OLDEST_UV
 from torchsel.shells import SHELLS as ROWS
@@ -37,7 +38,7 @@ strategy = "groups"
 backends = ["cpu", "cu126", "cu130", "rocm7.2"]
 default-backend = "none"
 """
-ENVRC = 'eval "$(torchsel env)"\n'
+ENVRC = recipe("shells", "direnv", "sh")
 
 every_shell = pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell.name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.pages import blocks_in, guide
 from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES, Project, Result
 
 if TYPE_CHECKING:
@@ -26,14 +28,10 @@ dependencies = ["torch"]
 
 [tool.torchsel]
 """
-CONFIG = """\
-repos:
-  - repo: {repository}
-    rev: {revision}
-    hooks:
-      - id: torchsel-check
-      - id: torchsel
-"""
+GUIDE = guide("pre-commit")
+CONFIG = re.sub(r" +#.*", "", blocks_in(GUIDE, "yaml")[0])
+CONFIG = re.sub(r"(repo|rev): .*", r"\1: {\1}", CONFIG)
+"""The guide's, without its comments, for any repository and revision."""
 IN_MONOREPO = CONFIG.replace(
     "id: torchsel-check\n", "id: torchsel-check\n        args: [--project, services/train]\n"
 ).replace("      - id: torchsel\n", "")
@@ -56,7 +54,7 @@ class Runner:
     revision: str
 
     def config(self, text: str = CONFIG) -> str:
-        return text.format(repository=self.repository, revision=self.revision)
+        return text.format(repo=self.repository, rev=self.revision)
 
     def env(self) -> dict[str, str]:
         return {"PRE_COMMIT_HOME": str(self.home), "PREK_HOME": str(self.home), **GIT}
@@ -180,7 +178,7 @@ def test_a_checkout_routes_for_this_machine(
 ) -> None:
     demo = committed_for_h200(project, hosts, runner)
     demo.run("git", "branch", "colleague")
-    runner.run(demo, "install", "--hook-type", "post-checkout", "--hook-type", "post-merge")
+    runner.run(demo, "install")
     demo.env["TORCHSEL_HOST"] = str(hosts["gtx1080ti"])
     demo.run("git", "checkout", "-q", "colleague", code=1)  # git hands on that the hook edited files
     assert demo.run("git", "branch", "--show-current").out.strip() == "colleague"
@@ -213,3 +211,20 @@ def test_a_checkout_runs_no_code_of_the_branch(
     assert not ran.exists()
     demo.torchsel(code=None)
     assert ran.exists(), "which is what locking does"
+
+
+def test_the_guides_plain_git_hook(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(PYPROJECT, env=GIT)
+    demo.torchsel("--host", str(hosts["h200"]))
+    demo.uv("lock")
+    demo.run("git", "init", "-q", "-b", "main")
+    demo.run("git", "add", ".")
+    demo.run("git", "commit", "-q", "-m", "all")
+    hook = demo.root / ".git" / "hooks" / "post-checkout"
+    hook.write_text(blocks_in(GUIDE, "sh")[0])
+    hook.chmod(0o755)
+    demo.env["TORCHSEL_HOST"] = str(hosts["gtx1080ti"])
+    lock = (demo.root / "uv.lock").read_bytes()
+    demo.run("git", "checkout", "-q", "-b", "other")
+    assert "whl/cu126" in demo.text()
+    assert (demo.root / "uv.lock").read_bytes() == lock

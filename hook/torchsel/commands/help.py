@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import sys
+import textwrap
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[1] / "data" / "guide"
 """A Markdown file each: a title, one line that says what it is about, and the text."""
 
+WIDEST = 100
+"""Columns that prose in the guides takes; a wider terminal makes tables no wider."""
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The guide's name."""
@@ -27,7 +34,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(context: Context) -> Answer:
     """Print the list, or one guide."""
     topic = context.arguments.topic
-    context.draft.print(page(topic.lower().removesuffix(".md")) if topic else listing())
+    text = page(topic.lower().removesuffix(".md")) if topic else listing()
+    if sys.stdout.isatty():
+        text = for_terminal(text, min(shutil.get_terminal_size().columns, WIDEST))
+    context.draft.print(text)
     return context.draft.answer()
 
 
@@ -42,6 +52,20 @@ def listing() -> str:
     width = max(map(len, names))
     lines = [f"  {name:{width}}  {page(name).splitlines()[2]}" for name in names]
     return "\n".join(["torchsel help TOPIC prints a guide:", "", *lines, ""])
+
+
+def for_terminal(text: str, width: int) -> str:
+    """A guide with its tables as lists: of each row the last cell wrapped, below the others."""
+    lines, is_code = [], False
+    for line in text.splitlines():
+        is_code ^= line.startswith("```")
+        if is_code or not line.startswith(("|", "<!--")):
+            lines.append(line)
+        elif line.startswith("| "):
+            *first, last = re.split(r"(?<!\\) \| ", line.strip("| "))
+            lines += textwrap.wrap("  ".join(first), width, subsequent_indent="  ")
+            lines += textwrap.wrap(last, width, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join([*lines, ""])
 
 
 def page(topic: str) -> str:

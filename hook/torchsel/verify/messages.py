@@ -50,6 +50,7 @@ MESSAGES = (
         "no kernel image is available",
         "device kernel image is invalid",
         "invalid device function",
+        "does not include kernels for this GPU",
         "is not compatible with the current PyTorch installation",
         "does not include kernels for this GPU",
         "No published PyTorch CUDA builds for release",
