@@ -124,8 +124,9 @@ def test_the_help_groups_commands_and_fits(capsys: pytest.CaptureFixture[str]) -
         (["-q", "Verfy"], "there is no command 'Verfy'; did you mean 'torchsel verify'?"),
         (["export", "--frozen"], "'export' is a command of uv's: torchsel uv export"),
         (["pip", "install"], "'pip' is a command of uv's: torchsel uv pip"),
-        (["install", "torch"], "there is no command 'install'; use 'torchsel add NAME'"),
-        (["upgrade"], "there is no command 'upgrade'; use 'torchsel apply --upgrade'"),
+        (["install", "torch"], "there is no command 'install'; did you mean 'torchsel add NAME'?"),
+        (["instal", "torch"], "there is no command 'instal'; did you mean 'torchsel add NAME'?"),
+        (["upgrade"], "there is no command 'upgrade'; did you mean 'torchsel apply --upgrade'?"),
         (["xyzzy"], "there is no command 'xyzzy'; see 'torchsel --help'"),
     ],
 )

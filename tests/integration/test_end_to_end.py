@@ -209,7 +209,7 @@ def test_frozen_and_locked_write_nothing(project: MakeProject, hosts: dict[str, 
     before = demo.text(), (demo.root / "uv.lock").read_bytes()
     for flag in ("--frozen", "--locked"):
         kept = demo.torchsel("--host", str(hosts["cpu"]), "sync", flag)
-        assert "this call is to write nothing; the same without that flag changes it" in kept.err
+        assert "this call keeps files as they are; run 'torchsel' first to have it" in kept.err
         assert (demo.text(), (demo.root / "uv.lock").read_bytes()) == before
 
 
@@ -416,7 +416,10 @@ def test_warnings_are_said_where_nothing_is_written(project: MakeProject, hosts:
 
 def test_who_types_torchsel_is_told_that_nothing_is_routed(project: MakeProject) -> None:
     demo = project(f'{HEAD}dependencies = ["numberkit"]\n')
-    told = "torchsel: pyproject.toml has no [tool.torchsel], so this is plain uv; see 'torchsel init'"
+    told = (
+        "torchsel: pyproject.toml has no [tool.torchsel], so this is plain uv;"
+        " to have torch routed: torchsel init"
+    )
     for words in (("sync",), ("lock",), ("run", "python", "-V"), ("add", "numberkit"), ("uv", "sync")):
         assert demo.torchsel(*words).err.splitlines()[0] == told
     assert "torchsel" not in demo.torchsel("--hooked", "uv", "sync").err

@@ -343,7 +343,7 @@ def test_hosts_that_cannot_be_prepared(team: Project, hosts: dict[str, Path]) ->
             "can't be the environment of both cpu and cu126",
         ),
         (TEAM, ("cpu", OLD), {"UV_PROJECT_ENVIRONMENT": "own"}, "UV_PROJECT_ENVIRONMENT: own can't be"),
-        (TEAM.replace('"cu132"', '"xpu"'), ("cpu",), {}, "the routing is not what [tool.torchsel] generates"),
+        (TEAM.replace('"cu132"', '"xpu"'), ("cpu",), {}, "torch is not routed as [tool.torchsel] says"),
     ],
 )
 def test_for_is_refused(

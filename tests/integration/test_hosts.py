@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 from typing import TYPE_CHECKING
@@ -127,3 +128,28 @@ def test_an_inventory_itself_is_taken(project: MakeProject, name: str, unserved:
     named = demo.torchsel_inprocess("backend", "--host", "nodes")
     assert (named.code, named.out) == (0 if one else 3, one)
     assert one or "no build that the project allows" in named.err or "no one build serves all" in named.err
+
+
+def test_what_one_build_for_all_leaves_out_is_said_with_what_it_needs(project: MakeProject) -> None:
+    table = PROJECT.partition("[tool.torchsel]")[0].format(bound="")
+    demo = project(f"{table}[tool.torchsel]\n")
+    demo.torchsel("--host", H100, "sync")
+    told = demo.torchsel_inprocess("check", "--host", V100, "gfx942")
+    group = "strategy = 'groups' has a build for each machine ('torchsel help strategy')"
+    assert told.out.splitlines() == [
+        f"FAIL {V100}: cu132, torch 2.15.0; can't run that (no kernels for 7.0 (4x Tesla V100); has 7.5-12.0)"
+        f" and needs cu126, torch 2.14.1; {group}",
+        f"FAIL gfx942: cu132, torch 2.15.0; can't run that and needs rocm7.2, torch 2.14.1; {group}",
+    ]
+
+
+def test_asking_for_what_the_lists_lack_says_the_line_to_write(project: MakeProject) -> None:
+    demo = project(PROJECT.format(bound=""))
+    demo.torchsel("--host", "cpu")
+    told = demo.torchsel_inprocess("--backend", "xpu", "lock")
+    assert told.code == 2
+    assert told.err.startswith("error: --backend asks for xpu: none of the groups is for xpu; add 'xpu' to")
+    line = told.err.partition("tool.torchsel.backends (")[2].partition(")\n")[0]
+    demo.pyproject.write_text(re.sub(r"^backends = .*$", line, demo.text(), flags=re.MULTILINE))
+    demo.torchsel("--backend", "xpu", "lock")
+    assert "torch-xpu" in demo.text()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.pages import blocks_in, guide, recipe, section
 from tests.support.shells import SHELLS, Shell
 from torchsel.commands.shell.hook import hook
 from torchsel.uv.call import HOOKED_COMMANDS
@@ -161,7 +162,8 @@ def test_a_function_of_the_users_is_left_alone(project: MakeProject, shell: Shel
     mine = "alias uv='echo mine'\n" if shell.name == "fish" else "function uv {\n echo mine $@\n}\n"
     ran = shell.run(demo, f"{mine}{shell.hook}{shell.hook}uv sync\n")
     assert ran.out == "mine sync\n"
-    assert ran.err.count("torchsel: your own function 'uv' is left as it is; the hook is not in place\n") == 2
+    said = "your own function 'uv' is left as it is, so the hook is not in place; take yours out to have it"
+    assert ran.err.count(f"torchsel: {said}\n") == 2
 
 
 @every_shell
@@ -173,7 +175,10 @@ def test_without_torchsel_it_says_so_and_is_plain_uv(project: MakeProject, shell
     narrow = f"set PATH {path}\n" if shell.name == "fish" else f"PATH={path}\n"
     ran = shell.run(demo, f"{shell.hook}{gone}{narrow}uv sync\n", code=5)
     assert ran.out == "uv <sync>\n"
-    assert ran.err == "torchsel: not on PATH any more; this is plain uv\n"
+    assert (
+        ran.err
+        == "torchsel: not on PATH any more, so this is plain uv; install it again, or take the hook out\n"
+    )
 
 
 CHILDREN = {
@@ -333,14 +338,26 @@ def test_powershell_can_read_its_function() -> None:
     assert parser.parse(hook("powershell").replace("else {", "else (").encode()).root_node.has_error
 
 
+def test_the_guide_has_the_lines_that_are_tried_here() -> None:
+    hooks, completion = blocks_in(section(guide("shells"), "The function"), "sh")
+    lines = [line.partition("#")[0].strip() for line in hooks.splitlines()]
+    assert lines == [shell.hook.strip() for shell in SHELLS]
+    assert completion == SHELLS[0].eval("torchsel completion bash")
+    assert recipe("shells", "The variable", "sh") == SHELLS[0].eval("torchsel env")
+
+
+def test_completion_by_the_line_of_the_guide(project: MakeProject) -> None:
+    line = blocks_in(section(guide("shells"), "The function"), "sh")[1]
+    assert "_shtab_torchsel" in SHELLS[0].run(project(PYPROJECT), f"{line}complete -p torchsel\n").out
+
+
 def test_powershell_itself(project: MakeProject) -> None:
     program = shutil.which("pwsh")
     if program is None:
         pytest.skip("pwsh is not installed")
     demo = project(PYPROJECT)
     fakes(demo)
-    script = (
-        "Invoke-Expression (& torchsel hook powershell | Out-String); uv sync; uv pip; exit $LASTEXITCODE"
-    )
+    line = recipe("shells", "The function", "powershell").partition("#")[0]
+    script = f"{line}; uv sync; uv pip; exit $LASTEXITCODE"
     ran = demo.run(program, "-NoProfile", "-Command", script, code=5)
     assert ran.out.splitlines() == ["torchsel <--hooked uv sync>", "uv <pip>"]

@@ -222,7 +222,11 @@ def test_indexes_of_other_packages_follow_their_name(tmp_path: Path) -> None:
     ("sources", "urls", "reason"),
     [
         ('{ git = "https://git.example/t" }', {}, "torch comes from a git source"),
-        ('{ index = "x" }', {"x": "https://packages.example/simple"}, "index x says no backend"),
+        (
+            '{ index = "x" }',
+            {"x": "https://packages.example/simple"},
+            "index x has a URL that names no backend",
+        ),
         ('{ index = "x" }', {"x": "https://m.example/pytorch-cu128/simple"}, "does not end in 'cu128'"),
         ('{ index = "x" }', {"x": "https://me:secret@m.example/cu128"}, "credentials don't belong here"),
         (
@@ -252,8 +256,8 @@ def test_extras_and_groups_stay_as_they_are(case: str) -> None:
 @pytest.mark.parametrize(
     ("case", "strategy", "entry"),
     [
-        ("guide-extras", "pin", "torch is routed by extras, not by what --strategy pin generates"),
-        ("guide-extras", "groups", "torch is routed by extras, not by"),
+        ("guide-extras", "pin", "torch is routed by extras, which --strategy pin does not write"),
+        ("guide-extras", "groups", "torch is routed by extras, which --strategy groups does"),
         ("pairs", "extras", "project.optional-dependencies.tpu requires 'testkit' too"),
         ("other-sources", "extras", "tool.uv.sources.torch has {'git': "),
         ("workspace-forwarded", "extras", "a workspace member has a part in them"),

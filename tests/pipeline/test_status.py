@@ -194,7 +194,8 @@ def test_none_of_the_groups(project: MakeProject) -> None:
     demo = project(f'{PIN}strategy = "groups"\nbackends = ["cu130", "cu132"]\n')
     found = record(demo)
     assert (found["backend"], found["choice"], found["routed"]) == ("cpu", None, None)
-    assert "none of the groups is for cpu; add 'cpu' to tool.torchsel.backends" in found["warnings"]
+    line = 'backends = ["cu130", "cu132", "cpu"]'
+    assert f"none of the groups is for cpu; add 'cpu' to tool.torchsel.backends ({line})" in found["warnings"]
     assert sections(page(demo))["routing"] == "none of the groups, which are torch-cu130, torch-cu132"
     demo.torchsel("--host", str(HOSTS / "h200.json"), "lock")
     assert not any("uv.lock has no torch" in text for text in record(demo)["warnings"])

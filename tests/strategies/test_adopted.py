@@ -161,7 +161,7 @@ def test_what_the_user_asks_for_is_obeyed_among_what_is_offered(
     demo.env["UV_TORCH_BACKEND"] = "rocm7.2"
     refused = demo.torchsel("sync", code=2)
     assert refused.err == (
-        "error: UV_TORCH_BACKEND asks for rocm7.2, which this project does not offer:"
+        "error: UV_TORCH_BACKEND asks for rocm7.2, and this project has no build of that:"
         " it has extra cpu (cpu), extra cu128 (cu128)\n"
     )
     demo.torchsel("sync", "--extra", "cpu")
@@ -173,8 +173,8 @@ def test_a_better_build_than_those_offered_is_named(
     demo = copied("guide-extras", project, index)
     told = demo.torchsel("--host", str(hosts["rx7900"]), "sync")
     assert told.err.splitlines()[0] == (
-        "warning: Radeon RX 7900 XTX could run rocm7.2 with torch 2.11.0, which this project does not offer:"
-        " it has extra cpu (cpu), extra cu128 (cu128)"
+        "warning: Radeon RX 7900 XTX could run rocm7.2 with torch 2.11.0; this project has no extra for that,"
+        " but extra cpu (cpu), extra cu128 (cu128)"
     )
 
 
@@ -257,7 +257,7 @@ def test_default_groups_that_conflict_with_the_choice(
         (
             "old-releases-beside-the-newest",
             "rx7900",
-            "could run rocm6.4 with torch 2.8.0, which this project",
+            "could run rocm6.4 with torch 2.8.0; this project has no group for that",
         ),
         ("local-versions-alone", "mac", "cpu pins a local version of torch, which no wheel for macOS has"),
         ("indexes-that-say-little", "gtx1080ti", "odd: its index or source names no backend"),

@@ -154,10 +154,9 @@ def _unknown(word: str) -> str:
     """The sentence for a word that is no command: the form that is meant, else the nearest name."""
     if word in _UVS:
         return f"{word!r} is a command of uv's: torchsel uv {word}"
-    if word in _OTHER_WORDS:
-        return f"there is no command {word!r}; use '{_OTHER_WORDS[word]}'"
-    near = get_close_matches(word.lower(), ROWS, n=1, cutoff=0.5)
-    return f"there is no command {word!r}" + (f"; did you mean 'torchsel {near[0]}'?" if near else "")
+    near = get_close_matches(word.lower(), [*ROWS, *_OTHER_WORDS], n=1, cutoff=0.5)
+    meant = [_OTHER_WORDS.get(name, f"torchsel {name}") for name in near]
+    return f"there is no command {word!r}" + (f"; did you mean '{meant[0]}'?" if meant else "")
 
 
 def _description() -> str:

@@ -104,7 +104,7 @@ def _contradictions(found: Mapping[str, Any]) -> Iterator[str]:
     if found.get("names") and strategy not in ("groups", "extras"):
         yield "backends: a table of names is for strategies 'groups' and 'extras'; with 'pin' give a list"
     if "torch" in found.get("exclude", ()):
-        yield "exclude: without torch there is nothing to route; to stop routing, remove the whole table"
+        yield "exclude: without torch there is nothing to route; to stop routing, run 'torchsel deinit'"
     request = found.get("backend") or "auto"
     if backends is not None and request not in ("auto", *backends):
         yield f"backend: {request!r} is not among {TABLE}.backends ({', '.join(backends)})"
@@ -144,7 +144,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
         ),
         "backends": Key(
             read=values.read_backends,
-            doc="the backends allowed (`pin`) or offered (`groups`, `extras`); there also a table of names,"
+            doc="the backends allowed (`pin`) or written (`groups`, `extras`); there also a table of names,"
             ' `{ cpu = "cpu", gpu = "cu130" }`; without it, all that fit the project\'s torch',
         ),
         "packages": Key(

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from torchsel.toml.edits import Edit
 
 
+_FOR_EACH = "strategy = 'groups' has a build for each machine ('torchsel help strategy')"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """``drift`` says what differs, nothing when in sync; ``notes`` name entries that are the user's.
@@ -95,8 +98,8 @@ def _problem(found: Inputs) -> tuple[str, str]:
     """Why the host is not served, empty where it is, and what it would get."""
     decision = found.decision
     if decision.alternatives and decision.chosen is None:
-        listed = ", ".join(tag for tag in decision.alternatives.tags if tag)
-        return f"needs {decision.tag}, which is not among {listed}", ""
+        lacks = found.strategy.drift(decision) or f"there is only {decision.alternatives.listed}"
+        return f"needs {decision.tag}, and {lacks}", ""
     if found.project.lock is None:
         return "there is no uv.lock; run 'uv lock'", _would_get(found)
     entries = locked_here(found.strategy.locked(decision), found.host, found.python)
@@ -139,7 +142,14 @@ def _trouble(found: Inputs, tag: str, torch: str) -> str:
     if tag == "cpu":
         return f"its GPU gets the CPU build: {_why(found.selection)}"
     judged = _judged(found, tag, torch)
-    return "" if judged.usable else _why(judged)
+    if judged.usable:
+        return ""
+    reasons = [f" ({item.reason})" for item in judged.candidates if item.backend == tag]
+    said = f"can't run that{''.join(reasons[:1])}"
+    if found.selection.family == "cpu":
+        return f"{said}; {_why(found.selection)}"
+    one = "" if found.decision.alternatives else f"; {_FOR_EACH}"
+    return f"{said} and needs {_would_get(found)}{one}"
 
 
 def _tag(found: Inputs, locked: Locked) -> str:

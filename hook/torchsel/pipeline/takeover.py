@@ -111,7 +111,11 @@ def _take_sources(result: Takeover, project: Project, backend: str | None, catal
         _refuse(project, source, "it is for an extra or group that conflicts with no other")
     strangers = [str(item.get("index")) for item, index in indexes if _backend(index) is None]
     if strangers:
-        _refuse(project, source, f"index {', '.join(strangers)} says no backend that torchsel knows")
+        _refuse(
+            project,
+            source,
+            f"index {', '.join(strangers)} has a URL that names no backend that torchsel knows",
+        )
     found = {index.name: index for _, index in indexes if index}
     if not found:
         return
@@ -135,7 +139,7 @@ def _take_alternatives(
     """Extras or groups in the form that torchsel generates, under the names that they have."""
     scope = found[0].place.scope
     if strategy != f"{scope}s":
-        _refuse_offers(found, f"torch is routed by {scope}s, not by what --strategy {strategy} generates")
+        _refuse_offers(found, f"torch is routed by {scope}s, which --strategy {strategy} does not write")
     if any(way.file is not project.root for offer in found for way in offer.ways):
         _refuse_offers(found, "a workspace member has a part in them")
     _check_lists(project, found, catalog)

@@ -57,10 +57,10 @@ def out_of_reach(builds: Sequence[JudgedBuild], chosen: JudgedBuild, served: Dev
 def _hurdle(rivals: Sequence[JudgedBuild], served: Devices) -> str:
     """Why none of these builds was taken though they have kernels and the driver is new enough."""
     if doubt := next((judged.doubt for judged in rivals if not judged.against(served)), ""):
-        return f"runs here in doubt only ({doubt})"
+        return f"may fail here ({doubt})"
     if all(judged.kinds(served) == {"held"} for judged in rivals):
         tags = ", ".join(judged.backend.tag for judged in rivals)
-        return f"has {tags} only, for where nothing else runs"
+        return f"has only {tags}, which is taken where nothing else runs"
     return f"is out of reach: {blockers(rivals, served)}"
 
 
@@ -84,7 +84,7 @@ def left_out(pick: Pick, case: Case) -> str:
     if torch in case.releases.locked:
         kept = case.releases.public(torch)
         return f"no build of torch {kept} in uv.lock serves every GPU; {text}; {_UPGRADE}"
-    return f"no build serves every GPU; {text}; tool.torchsel.gpus = 'best' says that this is meant"
+    return f"no build serves every GPU; {text}; if that is meant, write gpus = 'best' below [tool.torchsel]"
 
 
 def doubts(pick: Pick) -> Iterator[str]:

@@ -31,7 +31,7 @@ def find_releases(demand: Demand, config: Config, catalog: Catalog) -> Releases:
     """
     specifier = parse_specifiers(demand.specifiers)
     if not catalog.releases:
-        raise DemandError("this project offers no build of torch that torchsel knows")
+        raise DemandError("torchsel knows none of the builds that this project's extras or groups lead to")
     allowed = tuple(row for row in catalog.releases if specifier.contains(row, prereleases=True))
     locked = [] if demand.upgrade else list(_admitted(demand.locked, specifier))
     kept = _locked_releases(locked, allowed, catalog)

@@ -58,8 +58,8 @@ REMEDIES: Mapping[RemedyKind, str] = {
     "gfx-override": "set HSA_OVERRIDE_GFX_VERSION=10.3.0, which AMD does not support, and ask for backend"
     " {backend} to run gfx1030's kernels on {value}",
     "gfx-target": "set UV_AMD_GPU_ARCHITECTURE to it",
-    "offer-backend": "offer another backend",
-    "lock-torch": "lock another torch",
+    "offer-backend": "add an extra or group for another backend",
+    "lock-torch": "lock another torch (uv lock --upgrade-package torch)",
     "source": "build torch from source",
     "cpu": "set tool.torchsel.backend to 'cpu'",
 }

@@ -84,7 +84,8 @@ def not_in_backends(tag: str, case: Case) -> str:
     allowed = case.config.backends
     if allowed is None or tag in allowed:
         return ""
-    return f"{tag} is not in tool.torchsel.backends ({', '.join(allowed)})"
+    listed = ", ".join(allowed)
+    return f"{tag} is not in tool.torchsel.backends ({listed}); add it there, or 'torchsel check' fails"
 
 
 def _problem(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> str:
@@ -94,7 +95,7 @@ def _problem(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> str:
     if vendor == "nvidia" and (jetson := jetson_fault(case.host)):
         return f"{names}: {jetson}"
     if not builds and case.catalog.is_narrowed:
-        return f"this project offers no {FAMILY_NAMES[vendor]} build for {case.host.words} ({names})"
+        return f"this project has no {FAMILY_NAMES[vendor]} build for {case.host.words} ({names})"
     if not builds:
         return f"PyTorch has no {FAMILY_NAMES[vendor]} builds for {case.host.words} ({names})"
     if vendor == "nvidia" and case.host.nvidia_driver is None:
@@ -123,7 +124,7 @@ def _no_kernels(devices: Devices, builds: Sequence[JudgedBuild], case: Case) -> 
     since = release_text(release_key(case.catalog.releases[-1])[:2])
     text = f"no build for {case.host.words} since torch {since} has kernels for {labels}"
     if case.catalog.is_narrowed:
-        text = f"nothing that this project offers, as it is locked, has kernels for {labels}"
+        text = f"none of this project's builds, as they are locked, has kernels for {labels}"
     faults = [fault for judged in builds for fault in judged.against(devices)]
     return "; ".join([text, *sorted({fault.text for fault in faults if fault.kind == "broken"})])
 

@@ -60,7 +60,7 @@ class Adopted(OneForAll):
         if not self.offers:
             msg = (
                 f"{setting.project.root.path}: tool.torchsel.strategy: 'adopted' needs extras or groups that"
-                " require torch and stand in tool.uv.conflicts; there are none"
+                " require torch and stand in tool.uv.conflicts; there are none, so take the line out"
             )
             raise ConfigError(msg)
         required = setting.project.root.table("project").get("requires-python")
@@ -171,9 +171,10 @@ class _Chooser:
             if item.backend in offered and item.backend != "cpu"
         )
         names = ", ".join(dict.fromkeys(item.label for item in other.accelerators))
-        could = f"{names} could run {other.backend.tag} with torch {other.torch}, which this project does not"
-        warning = "; ".join([f"{could} offer: it has {alternatives.listed}", *tried])
-        reason = "no build that this project offers runs on the GPU of this machine"
+        could = f"{names} could run {other.backend.tag} with torch {other.torch}"
+        lacks = f"this project has no {alternatives.scope} for that, but {alternatives.listed}"
+        warning = "; ".join([f"{could}; {lacks}", *tried])
+        reason = f"no {alternatives.scope} of this project has a build for the GPU of this machine"
         return replace(selection, reasons=(reason,), warnings=(warning,))
 
     def _alternatives(self) -> Alternatives:
@@ -213,8 +214,8 @@ class _Chooser:
     def _refuse_what_is_not_offered(self, offered: Mapping[str, Meaning], ground: Meaning) -> None:
         request = self.setting.request
         if request.backend not in ("auto", *offered, ground.tag):
-            msg = f"{request.source} asks for {request.backend}, which this project does not offer: it has"
-            raise ConfigError(f"{msg} {self._alternatives().listed}")
+            msg = f"{request.source} asks for {request.backend}, and this project has no build of that:"
+            raise ConfigError(f"{msg} it has {self._alternatives().listed}")
 
 
 def _among(offered: Mapping[str, Meaning], ground: Meaning) -> Mapping[str, Meaning]:

@@ -14,6 +14,7 @@ from torchsel.project.lock import locked_packages
 from torchsel.routing.wanted import Alternative, Routing, to_several
 from torchsel.selection.cover import covering
 from torchsel.selection.releases import allowed_releases, reference_release, shared_release
+from torchsel.selection.remedy import backends_line
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.companions import also_for, lacking_in_lists
@@ -89,9 +90,7 @@ class Named(OneForAll):
         setting, offered = self.setting, self.alternatives
         request = setting.request_on(host, python)
         if request.backend not in ("auto", *offered.tags):
-            listed = ", ".join(offered.tags)
-            msg = f"{request.source} asks for {request.backend}, which is not among this project's: {listed}"
-            raise ConfigError(msg)
+            raise ConfigError(f"{request.source} asks for {request.backend}: {self._lacks(request.backend)}")
         narrowed = as_bounded(setting, offered, as_locked(setting, offered))
 
         def among(catalog: Catalog) -> Selection:
@@ -187,9 +186,13 @@ class Named(OneForAll):
     def drift(self, decision: Decision) -> str:
         """A backend that is not offered, or an outdated routing."""
         if decision.chosen is None:
-            tag = decision.tag
-            return f"none of the {self.scope}s is for {tag}; add {tag!r} to tool.torchsel.backends"
-        return "the routing is not what [tool.torchsel] generates; run 'torchsel'"
+            return self._lacks(decision.tag)
+        return "torch is not routed as [tool.torchsel] says; run 'torchsel'"
+
+    def _lacks(self, tag: str) -> str:
+        config = self.setting.config
+        line = backends_line(tag, config.names, config.backends or self.alternatives.tags)
+        return f"none of the {self.scope}s is for {tag}; add {tag!r} to tool.torchsel.backends ({line})"
 
     def _refuse_what_never_fits(self) -> None:
         """Refuse a backend without a release that the project allows: uv would find no solution for it.

@@ -115,7 +115,7 @@ class Pin:
         """What it is routed to, and what was needed."""
         routed, tag, request = self.routed(), decision.tag, decision.request
         if routed == tag:
-            return "the routing is not what [tool.torchsel] generates; run 'torchsel'"
+            return "torch is not routed as [tool.torchsel] says; run 'torchsel'"
         if routed is None:
             return "torch is not routed yet; run 'torchsel'"
         need = "this machine needs" if request.backend == "auto" else f"{request.source} asks for"
@@ -148,12 +148,12 @@ class Pin:
             return ()
         backend, found = Backend.parse(routed), []
         if request.backend not in ("auto", routed):
-            found.append(f"routed to {routed}, but {request.source} asks for {request.backend}")
+            found.append(f"torch is routed to {routed}, but {request.source} asks for {request.backend}")
         is_fallback = routed == "cpu" and config.fallback == "cpu"
         if config.backends is not None and routed not in config.backends and not is_fallback:
-            found.append(f"routed to {routed}, which is not among tool.torchsel.backends")
+            found.append(f"torch is routed to {routed}, which is not among tool.torchsel.backends")
         if not config.admits(backend):
-            found.append(f"routed to {routed}, which is above tool.torchsel.max-cuda")
+            found.append(f"torch is routed to {routed}, which is above tool.torchsel.max-cuda")
         return tuple(found)
 
     def _committed(self) -> str | None:

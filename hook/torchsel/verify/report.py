@@ -98,7 +98,7 @@ def _lines(verified: Verified) -> Iterator[str]:
     yield f"{verified.verdict}: {verified.opinion.why}"
     for device in verified.devices:
         why = device.opinion.why or _steps(device)
-        aside = "" if device.counts else ", which the selection does not have to serve"
+        aside = "" if device.counts else ", which the chosen build does not have to serve"
         yield f"  {device.label}{aside}: {device.opinion.verdict}{f' ({why})' if why else ''}"
     for item in verified.companions:
         why = f" ({item.opinion.why})" if item.opinion.why else ""

@@ -83,7 +83,8 @@ def _unsourced(found: Inputs, call: UvCall) -> Iterator[str]:
     routed, tag = named_packages(found.setting), found.decision.tag
     for name in call.values_of("--no-sources-package"):
         if canonical(name) in routed:
-            yield f"--no-sources-package {name}: uv takes it from its default index, not from that of {tag}"
+            where = f"--no-sources-package {name}: uv takes it from its default index"
+            yield f"{where}, not from that of {tag}; leave the option out to have that"
 
 
 def _layered(found: Inputs, call: UvCall) -> Iterator[str]:

@@ -85,8 +85,8 @@ class Preparation:
 
     def _say_kept(self, outcome: Outcome) -> None:
         self.draft.warn(
-            f"this machine needs {report.route(outcome)}, which is not what is routed, and this call is to"
-            " write nothing; the same without that flag changes it"
+            f"this machine needs {report.route(outcome)}, which is not what is routed, and this call keeps"
+            " files as they are; run 'torchsel' first to have it"
         )
 
 

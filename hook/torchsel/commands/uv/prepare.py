@@ -101,7 +101,7 @@ def _refuse(strategy: Strategy, environ: Mapping[str, str]) -> None:
     if not strategy.is_users:
         require_table(project)
         if check(strategy).drift:
-            msg = f"{project.root.path}: the routing is not what [tool.torchsel] generates; run 'torchsel'"
+            msg = f"{project.root.path}: torch is not routed as [tool.torchsel] says; run 'torchsel'"
             raise ConfigError(msg)
     if not has_place(config.environment, environ):
         msg = (

@@ -1,7 +1,7 @@
 # uv through torchsel, for bash. In a project whose pyproject.toml speaks of torchsel, the commands that need
 # this machine's torch go through torchsel; all others, and all elsewhere, are uv's own. Off: TORCHSEL_DISABLE=1
 if [[ $(type -t uv) == function && $(declare -f uv) != *'command torchsel'* ]]; then
-    printf '%s\n' "torchsel: your own function 'uv' is left as it is; the hook is not in place" >&2
+    printf '%s\n' "torchsel: your own function 'uv' is left as it is, so the hook is not in place; take yours out to have it" >&2
 else
 
 __torchsel_wanted() {
@@ -39,7 +39,7 @@ function uv {
     elif command -v torchsel >/dev/null; then
         command torchsel --hooked uv "$@"
     else
-        printf '%s\n' "torchsel: not on PATH any more; this is plain uv" >&2
+        printf '%s\n' "torchsel: not on PATH any more, so this is plain uv; install it again, or take the hook out" >&2
         command uv "$@"
     fi
 }

@@ -1,7 +1,7 @@
 # uv through torchsel, for fish. In a project whose pyproject.toml speaks of torchsel, the commands that need
 # this machine's torch go through torchsel; all others, and all elsewhere, are uv's own. Off: TORCHSEL_DISABLE=1
 if functions -q uv; and not functions -q __torchsel_wanted
-    echo "torchsel: your own function 'uv' is left as it is; the hook is not in place" >&2
+    echo "torchsel: your own function 'uv' is left as it is, so the hook is not in place; take yours out to have it" >&2
 else
 
     function __torchsel_wanted
@@ -43,7 +43,7 @@ else
         else if command -q torchsel
             command torchsel --hooked uv $argv
         else
-            echo "torchsel: not on PATH any more; this is plain uv" >&2
+            echo "torchsel: not on PATH any more, so this is plain uv; install it again, or take the hook out" >&2
             command uv $argv
         end
     end

@@ -2,7 +2,7 @@
 # need this machine's torch go through torchsel; all others, and all elsewhere, are uv's own.
 # Off: $env:TORCHSEL_DISABLE = '1'
 if ((Test-Path -Path Function:\uv) -and -not (Test-Path -Path Function:\__torchsel_wanted)) {
-    [Console]::Error.WriteLine("torchsel: your own function 'uv' is left as it is; the hook is not in place")
+    [Console]::Error.WriteLine("torchsel: your own function 'uv' is left as it is, so the hook is not in place; take yours out to have it")
 }
 else {
     function global:__torchsel_wanted([string[]] $words) {
@@ -39,7 +39,7 @@ else {
                 $words = @('--hooked', 'uv') + $words
             }
             else {
-                [Console]::Error.WriteLine('torchsel: not on PATH any more; this is plain uv')
+                [Console]::Error.WriteLine('torchsel: not on PATH any more, so this is plain uv; install it again, or take the hook out')
             }
         }
         $program = @(Get-Command -Name $name -CommandType Application -ErrorAction Stop)[0].Source
