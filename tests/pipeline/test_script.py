@@ -167,3 +167,23 @@ def test_an_error_names_the_line_of_the_script(project: MakeProject, line: str, 
     around, _ = script(project, ATTENTION.replace('companions = ["flash-attn"]', line))
     for words in (["run", "train.py"], ["apply", "--script", "train.py"]):
         assert f"train.py: {said}" in around.torchsel(*words, code=2).err
+
+
+def test_a_script_needs_no_project_around_it(project: MakeProject, hosts: dict[str, Path]) -> None:
+    around, path = script(project, f"{HEAD % 'torch'}import torch\nprint(torch.__version__)\n")
+    around.pyproject.unlink()
+    around.env["TORCHSEL_HOST"] = str(hosts["gtx1080ti"])
+    assert around.torchsel("run", "train.py").out == "2.14.1+cu126\n"
+    assert [item.name for item in around.root.iterdir()] == ["train.py"]
+    around.torchsel("apply", "--script", "train.py")
+    assert "whl/cu126" in path.read_text()
+    assert around.uv("run", "train.py").out == "2.14.1+cu126\n"
+
+
+def test_a_line_of_the_users_stays_on_every_machine(project: MakeProject, hosts: dict[str, Path]) -> None:
+    around, path = script(project, HEAD.replace('"%s"', '"torch", "xformers"') + BODY)
+    for host in ("h200", "cpu", "rx7900", "h200"):
+        around.env["TORCHSEL_HOST"] = str(hosts[host])
+        around.torchsel("apply", "--script", "train.py")
+        assert '# dependencies = ["torch", "xformers"' in path.read_text()
+    assert "triton" not in path.read_text()

@@ -60,7 +60,7 @@ class TomlFile:
 class Project:
     """A project: ``root`` is the workspace root's pyproject.toml, ``members`` those of its other members.
 
-    ``is_there`` is False for what `no_project` makes.
+    ``is_there`` is False for what `no_project` makes, and for a script.
     """
 
     root: TomlFile

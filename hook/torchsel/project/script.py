@@ -46,7 +46,8 @@ class Script:
         }
         data = {"project": table, "tool": self.data.get("tool", {})}
         root = TomlFile(path=self.path, text=_lowered(self.block, self.above), data=data)
-        return Project(root=root, lock=read_toml(self.lock) if self.lock.is_file() else None)
+        lock = read_toml(self.lock) if self.lock.is_file() else None
+        return Project(root=root, lock=lock, is_there=False)
 
     def with_block(self, block: str) -> str:
         """The script's text with another block, everything else as it is."""
