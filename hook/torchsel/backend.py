@@ -106,3 +106,15 @@ def backend_of_url(url: str) -> Backend | None:
     parts = [part for part in path.split("/")[1:] if part]
     last = next((part for part in reversed(parts) if part != "simple"), "")
     return known_backend(last) or known_backend(last.rpartition("-")[2])
+
+
+def host_of(url: str) -> str:
+    """Host of a URL, with its port but no credentials; empty for what has none or is no URL."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - start-up time
+
+    try:
+        parts = urlsplit(url.replace("\\", "/"))  # as uv and browsers read it
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    return f"{host}:{port}" if port else host

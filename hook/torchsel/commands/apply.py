@@ -72,7 +72,8 @@ def _apply_script(context: Context) -> Answer:
     if plan.text != plan.script.text:
         would = "would route " if dry else ""
         tag, why = plan.inputs.selection.backend.tag, report.reason(plan.inputs)
-        draft.say(f"{would}{', '.join(plan.packages)} → {tag} in {path.name} ({why})")
+        origin = report.from_others(plan.other_hosts)
+        draft.say(f"{would}{', '.join(plan.packages)} → {tag} in {path.name} ({why}){origin}")
         again = f"uv sync --script {shlex.quote(str(path))} -P torch"
         draft.say(f"if it ran before, its environment has the old torch; renew it: {again}")
     return draft.answer()

@@ -11,7 +11,7 @@ from torchsel.pipeline.holds import holds, may_move, routed_releases
 from torchsel.pipeline.inputs import Inputs, again
 from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.outcome import Mode, Outcome, warnings
-from torchsel.pipeline.plan import Plan, make_plan, plan_for
+from torchsel.pipeline.plan import Plan, make_plan, other_hosts, plan_for
 from torchsel.project.lock import locked_here, locked_packages
 from torchsel.project.workspace import load_project
 from torchsel.routing.wanted import Routing
@@ -163,7 +163,8 @@ def bring_along(
         speaker.warn(warning)
     for sentence in (*_moves(inputs, first), *may_move(inputs, plan)):
         speaker.say(sentence)
-    speaker.say_at_once(f"locking {goal} ...")
+    hosts = ", ".join(other_hosts(strategy, plan))
+    speaker.say_at_once(f"locking {goal}{f', from {hosts}' if hosts else ''} ...")
 
     def ready(uv: Uv) -> Uv:
         uv.require(strategy.oldest_uv, f" for {strategy.name}")

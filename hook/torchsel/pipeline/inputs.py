@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from torchsel.backend import Backend
+from torchsel.backend import Backend, host_of
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.keys import parse_config
 from torchsel.config.request import resolve_host, resolve_request
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from torchsel.selection.selection import Selection
     from torchsel.strategies.protocol import Decision, Strategy
     from torchsel.uv.call import UvCall
+
+_INDEX_URL, _COMPANION_URL = "TORCHSEL_INDEX_URL", "TORCHSEL_COMPANION_URL"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,7 +171,8 @@ def strategy_in(project: Project, options: Options, environ: Mapping[str, str]) 
         call=options.call,
         python=_python(project, config, environ),
         is_builder=is_builder(wish, options.host, environ),
-        mirror=_url_in(environ, "TORCHSEL_COMPANION_URL"),
+        mirror=_url_in(environ, _COMPANION_URL),
+        own_hosts=frozenset(host_of(_url_in(environ, name)) for name in (_INDEX_URL, _COMPANION_URL)),
     )
     return strategy_of(setting)
 
@@ -275,7 +278,7 @@ def read_config(project: Project, environ: Mapping[str, str]) -> Config:
         ConfigError: with every fault of the table, or the variable's.
     """
     table = project.root.table("tool").get("torchsel", {})
-    url = _url_in(environ, "TORCHSEL_INDEX_URL")
+    url = _url_in(environ, _INDEX_URL)
     config = parse_config(
         table, where=str(project.root.path), line_of=partial(_line_of, project), any_tag=bool(url)
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from torchsel.backend import DEFAULT_INDEX_URL, host_of
 from torchsel.errors import NotEditableError
 from torchsel.project import requirements
 from torchsel.project.present import index_names
@@ -15,7 +16,7 @@ from torchsel.strategies.packages import own_packages
 from torchsel.toml.edit import edit_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from torchsel.backend import Backend
     from torchsel.project.project import Project
@@ -70,6 +71,20 @@ def plan_for(strategy: Strategy, wanted: Routing, *more: Edit) -> Plan:
     past = () if found.is_users else tuple(_past(project, wanted))
     found = replace(found, edits=(*found.edits, *more), past=past)
     return Plan(routing=wanted, changes=found, text=_edited(project, found))
+
+
+def other_hosts(strategy: Strategy, plan: Plan) -> tuple[str, ...]:
+    """Hosts that routed packages come from and that are neither PyTorch's nor the user's own.
+
+    Where the routing is the user's, those that the project has torch come from.
+    """
+    setting, present = strategy.setting, strategy.setting.present
+    urls: Iterable[str] = plan.routing.indexes.values()
+    if plan.changes.is_users:
+        names = present.sources["torch"].index_names if "torch" in present.sources else ()
+        urls = [index.url for index in present.indexes if index.name in names]
+    known = {"", host_of(DEFAULT_INDEX_URL), *setting.own_hosts}
+    return tuple(host for host in dict.fromkeys(map(host_of, urls)) if host not in known)
 
 
 def _past(project: Project, wanted: Routing) -> Iterator[str]:

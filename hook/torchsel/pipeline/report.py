@@ -7,6 +7,7 @@ from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from torchsel.console import redacted
+from torchsel.pipeline.plan import other_hosts
 from torchsel.project.lock import locked_here, locked_packages
 from torchsel.selection.device import short_name
 
@@ -64,13 +65,20 @@ def change(outcome: Outcome, *, dry: bool) -> str:
 
 
 def route(outcome: Outcome) -> str:
-    """``torch 2.14.1, torchvision 0.29.1 → cu126 (GTX 1080 Ti, driver 580.65.06)``."""
+    """``torch 2.14.1, torchvision 0.29.1 → cu126 (GTX 1080 Ti, driver 580.65.06)``, and a host to know of."""
     found, packages = outcome.inputs, outcome.plan.routing.packages
     alternatives, selection = found.strategy.alternatives, found.selection
+    origin = from_others(other_hosts(found.strategy, outcome.plan))
     if alternatives:
-        return _route_by_name(found, packages, alternatives)
+        return f"{_route_by_name(found, packages, alternatives)}{origin}"
     known = {"torch": selection.torch or ""} | _locked_releases(found, packages, selection.backend.tag)
-    return f"{_named(packages, known)} → {selection.backend.tag} ({reason(found)})"
+    return f"{_named(packages, known)} → {selection.backend.tag} ({reason(found)}){origin}"
+
+
+def from_others(hosts: Iterable[str]) -> str:
+    """The end of a sentence that names hosts, as `torchsel.pipeline.plan.other_hosts` finds them."""
+    listed = ", ".join(hosts)
+    return f", with packages from {listed}" if listed else ""
 
 
 def _route_by_name(found: Inputs, packages: Collection[str], alternatives: Alternatives) -> str:

@@ -12,6 +12,7 @@ from torchsel.errors import ConfigError, TorchselError
 from torchsel.files.replace import replace_file
 from torchsel.files.state import digest, exclusive, state_folder
 from torchsel.pipeline.inputs import Options, decide, read_config, strategy_in
+from torchsel.pipeline.plan import Plan, other_hosts
 from torchsel.project.lock import locked_packages
 from torchsel.project.places import ANCHOR_GROUP, SOURCES, table
 from torchsel.project.present import Present
@@ -45,6 +46,7 @@ class ScriptPlan:
     block: str
     notes: tuple[str, ...]
     is_users: bool
+    other_hosts: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -79,6 +81,7 @@ def plan_script(script: Script, backend: str | None, host: Host, environ: Mappin
         block=edit_text(script.block, edits) if edits else script.block,
         notes=(*changes.left_alone, *wanted.notes),
         is_users=changes.is_users,
+        other_hosts=other_hosts(strategy, Plan(routing=wanted, changes=changes, text="")),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torchsel.backend import Backend
 from torchsel.errors import TorchselError
 from torchsel.pipeline.leaks import leaks_in, leaks_out
-from torchsel.pipeline.plan import make_plan
+from torchsel.pipeline.plan import make_plan, other_hosts
 from torchsel.project.environment import installed_version, present_environments
 from torchsel.project.lock import locked_here
 from torchsel.strategies.companions import beside
@@ -32,7 +32,8 @@ class Status:
 
     ``environment`` is this machine's; ``environments`` maps each that is there to its torch. ``beside`` is
     what the configuration has beside torch, by backend. ``verified`` is what ``torchsel verify`` said last,
-    while it holds. ``commands`` lead out of what the warnings tell, in order to run them.
+    while it holds. ``commands`` lead out of what the warnings tell, in order to run them. ``other_hosts`` are
+    neither PyTorch's nor the user's own.
     """
 
     inputs: Inputs
@@ -47,6 +48,7 @@ class Status:
     verified: LastVerdict | None
     warnings: tuple[str, ...]
     commands: tuple[str, ...] = ()
+    other_hosts: tuple[str, ...] = ()
 
     @property
     def is_adopted(self) -> bool:
@@ -58,7 +60,7 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
     """Look at files and environment against the decision; whatever is wrong there becomes a warning."""
     strategy, decision = found.strategy, found.decision
     is_ours = found.is_ours
-    packages, in_sync, notes = _routing(found)
+    packages, in_sync, hosts, notes = _routing(found)
     locked = next(iter(locked_here(strategy.locked(decision), found.host, found.python)), None)
     environment = found.environment(environ)
     installed = installed_version(environment.folder, "torch")
@@ -96,6 +98,7 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
         commands=_commands(
             found, in_sync=in_sync or not packages, lock_drift=bool(lock_drift), mixed_up=bool(mixed_up)
         ),
+        other_hosts=hosts,
     )
 
 
@@ -112,6 +115,7 @@ def to_json(status: Status) -> str:
         "torch": found.selection.torch,
         "reasons": list(found.selection.reasons),
         "packages": list(status.packages),
+        "other_hosts": list(status.other_hosts),
         "beside": {tag: list(texts) for tag, texts in status.beside.items()},
         "in_sync": status.in_sync,
         "routed": status.routed,
@@ -144,14 +148,15 @@ def _beside(found: Inputs) -> dict[str, tuple[str, ...]]:
     return {tag: beside(setting, way).texts for tag, way in ways.items()}
 
 
-def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, list[str]]:
-    """The packages to route, whether the file has that routing, and what to mind about it."""
+def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, tuple[str, ...], list[str]]:
+    """The packages to route, whether the file has that routing, hosts to know of, and what to mind."""
     try:
         plan = make_plan(found.strategy, found.selection.backend, found.decision.bound)
     except TorchselError as error:
-        return (), False, [str(error)]
+        return (), False, (), [str(error)]
     notes = [f"{note}; remove it to have torchsel route it" for note in plan.changes.left_alone]
-    return plan.routing.packages, plan.is_in_sync and found.is_ours, notes
+    hosts = other_hosts(found.strategy, plan) if found.is_ours else ()
+    return plan.routing.packages, plan.is_in_sync and found.is_ours, hosts, notes
 
 
 def _commands(found: Inputs, *, in_sync: bool, lock_drift: bool, mixed_up: bool) -> tuple[str, ...]:

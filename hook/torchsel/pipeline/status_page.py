@@ -55,6 +55,7 @@ def _project_lines(status: Status, paint: Paint) -> list[str]:
     return [
         *_section("project", [str(status.inputs.project.folder)], paint),
         *_section("routing", list(_routing_lines(status)), paint, state),
+        *(_section("index", [_hosts_line(status)], paint) if status.other_hosts else ()),
         *(_section("beside", list(_beside_lines(status)), paint) if status.beside else ()),
         *_section("uv.lock", [_locked_line(status)], paint),
         *_section(*_environment(status), paint),
@@ -105,6 +106,10 @@ def _routing_lines(status: Status) -> Iterator[str]:
     yield f"{alternatives.scope} {offered[decision.chosen]}, {state}{packages}"
     if others:
         yield f"others of {whose} {alternatives.scope}s: {others}"
+
+
+def _hosts_line(status: Status) -> str:
+    return f"{', '.join(status.other_hosts)}: neither PyTorch's own nor set by you"
 
 
 def _beside_lines(status: Status) -> Iterator[str]:

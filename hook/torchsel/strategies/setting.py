@@ -34,7 +34,8 @@ class Setting:
     ``folder`` is where uv is called, with the options of ``call``; ``python`` is ``X.Y`` of the project's.
     ``is_builder`` tells that this is a CI job for which nobody named a backend or a host. ``missing`` are
     builds left out of ``catalog``, as the index was found not to have them. ``mirror`` is the base of
-    companions' indexes in place of the catalog's, empty for the latter.
+    companions' indexes in place of the catalog's, empty for the latter. ``own_hosts`` are those of indexes
+    that the user's own variables name.
     """
 
     project: Project
@@ -47,6 +48,7 @@ class Setting:
     is_builder: bool = False
     missing: tuple[Missing, ...] = ()
     mirror: str = ""
+    own_hosts: frozenset[str] = frozenset()
 
     @property
     def present(self) -> Present:
