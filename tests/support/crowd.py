@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 LOCK_MESSAGE = "another torchsel, or the uv it started, has been at work on it"
 CHANGED_MESSAGE = "was changed by another program just now"
+EDITED_MESSAGE = "was edited meanwhile and stays as it is now"
+"""Also where `uv lock` saw half a file: `uv add` empties pyproject.toml and then writes it (uv 0.13.9)."""
+TRY_AGAIN = (LOCK_MESSAGE, CHANGED_MESSAGE, EDITED_MESSAGE)
 PATIENCE = 300.0
 MACHINES = ("h200", "cpu", "gtx1080ti")
 
@@ -154,7 +157,7 @@ def _wait(process: subprocess.Popen[str], outcome: Outcome) -> None:
         return
     if process.returncode == 0:
         outcome.done += 1
-    elif process.returncode == 3 and (LOCK_MESSAGE in said or CHANGED_MESSAGE in said):
+    elif process.returncode == 3 and any(text in said for text in TRY_AGAIN):
         outcome.refused += 1
     else:
         outcome.odd.append(f"exit code {process.returncode}: {said.strip()}")
