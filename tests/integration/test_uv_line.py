@@ -241,6 +241,80 @@ def test_what_may_bring_another_build_is_said(make: MakeProject) -> None:
     assert "it from its default index" in demo.torchsel("sync", "--no-sources-package", "torch").err
 
 
+@pytest.mark.parametrize("strategy", ["pin", "groups", "extras"])
+def test_sources_that_are_switched_off_for_a_call(make: MakeProject, strategy: str) -> None:
+    demo = make(PIN + ("" if strategy == "pin" else BY.format(strategy)))
+    demo.torchsel("sync")
+    said = (
+        "warning: --no-sources (or UV_NO_SOURCES): uv takes torch from its default index, not as it is routed"
+    )
+    assert demo.torchsel("uv", "lock", "--no-sources").err.splitlines()[0] == said
+    assert demo.locked("torch") == ["2.15.0"] or strategy == "pin"
+    demo.env["UV_NO_SOURCES"] = "1"
+    assert said in demo.torchsel("sync").err
+    assert "+" not in str(demo.installed("torch"))
+    demo.torchsel()
+    assert CU126 in demo.locked("torch"), "torchsel's own lock reads them"
+    del demo.env["UV_NO_SOURCES"]
+    demo.torchsel("sync")
+    assert demo.installed("torch") == CU126
+    demo.env["UV_NO_SOURCES_PACKAGE"] = "numberkit torch"
+    assert (
+        "--no-sources-package torch: uv takes it from its default index" in demo.torchsel("run", "true").err
+    )
+
+
+@pytest.mark.parametrize("line", ["no-sources = true", 'no-sources-package = ["Torch"]'])
+@pytest.mark.parametrize("text", [PIN, GROUPS], ids=["pin", "groups"])
+def test_sources_that_are_switched_off_in_the_project(make: MakeProject, line: str, text: str) -> None:
+    demo = make(f"{text}\n[tool.uv]\n{line}\n")
+    before = demo.text()
+    for words in ((), ("check",), ("sync",)):
+        said = demo.torchsel(*words, code=2).err
+        assert (
+            f"pyproject.toml: tool.uv.{line.partition(' ')[0]}: uv passes over the sources of torch" in said
+        )
+    assert demo.text() == before
+    assert "passes over the sources of torch" in demo.torchsel("status").out.replace("\n         ", " ")
+
+
+def test_a_lock_that_somebody_made_without_sources(make: MakeProject) -> None:
+    demo = make(PIN)
+    demo.torchsel("sync")
+    demo.uv("lock", "--no-sources")
+    for words in (("sync", "--frozen"), ("run", "--frozen", "true")):
+        said = demo.torchsel(*words, code=3).err
+        assert "uv would install another build: uv.lock has torch 2.1" in said
+        assert "which is not from the cu126 index; run 'uv lock'" in said
+    assert demo.installed("torch") == CU126
+
+
+def test_what_takes_no_extras(make: MakeProject) -> None:
+    demo = make(EXTRAS + '\n[tool.uv.workspace]\nmembers = ["part"]\n')
+    member = demo.root / "part" / "pyproject.toml"
+    member.parent.mkdir()
+    member.write_text(
+        '[project]\nname = "part"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["torch"]\n'
+    )
+    demo.torchsel("sync")
+    end = (
+        'so that it would install another build than cu126; strategy = "groups" in [tool.torchsel] reaches it'
+    )
+    for words, why in {
+        ("sync", "--only-group", "train"): "with --only-group uv takes no extra",
+        ("run", "--only-group", "train", "true"): "with --only-group uv takes no extra",
+        ("sync", "--package", "part"): "part has no extra cu126",
+    }.items():
+        assert f"error: {why}, {end}" in demo.torchsel(*words, code=3).err
+    assert "part has no extra cu126" in demo.torchsel("sync", cwd=member.parent, code=3).err
+    assert demo.installed("torch") == CU126
+    demo.torchsel("sync", "--only-group", "dev")
+    demo.pyproject.write_text(demo.text().replace('strategy = "extras"', 'strategy = "groups"'))
+    for words in (("--only-group", "train"), ("--package", "part")):
+        demo.torchsel("sync", *words)
+        assert demo.installed("torch") == CU126
+
+
 def test_a_lock_that_is_younger_than_what_it_lacks(make: MakeProject) -> None:
     demo = make(PIN)
     demo.torchsel("sync")

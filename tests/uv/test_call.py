@@ -129,7 +129,7 @@ def test_folder_from_uvs_variables() -> None:
         ("run --help", False),
         ("sync -h", False),
         ("run --no-project python", False),
-        ("sync --no-sources", False),
+        ("sync --no-sources", True),
         ("lock --script x.py", False),
         ("sync --script=x.py", False),
         ("run -s x.py", True),
@@ -165,7 +165,7 @@ def test_uvs_variables_are_flags(value: str) -> None:
     assert read("run x", UV_NO_SYNC=value).keeps_lock
     assert not read("add torch", UV_NO_SYNC=value).keeps_lock
     assert not read("run x", UV_NO_PROJECT=value).is_for_project
-    assert not read("sync", UV_NO_SOURCES=value).is_for_project
+    assert "--no-sources" in read("sync", UV_NO_SOURCES=value).options
 
 
 @pytest.mark.parametrize("value", ["0", "false", "off", ""])

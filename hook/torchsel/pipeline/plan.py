@@ -13,6 +13,7 @@ from torchsel.project.present import index_names
 from torchsel.routing.changes import Changes, find_changes
 from torchsel.routing.wanted import Routing
 from torchsel.strategies.packages import own_packages
+from torchsel.strategies.refusals import refuse_switched_off
 from torchsel.toml.edit import edit_text
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def make_plan(strategy: Strategy, backend: Backend, bound: str = "") -> Plan:
     if wanted is None:
         text = strategy.setting.project.root.text
         return Plan(routing=Routing(packages=("torch",)), changes=Changes(is_users=True), text=text)
+    refuse_switched_off(strategy.setting, wanted.packages)
     return plan_for(strategy, wanted)
 
 

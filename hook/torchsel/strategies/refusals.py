@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
+from torchsel.project.places import canonical
 from torchsel.project.requirement import lacking
 from torchsel.selection.releases import platforms, reference_release
 
@@ -41,6 +42,28 @@ def refuse_unfit(setting: Setting, backends: Iterable[Backend], routed: Collecti
             )
             raise ConfigError(msg)
     _refuse_required_environments(setting, backends)
+
+
+def refuse_switched_off(setting: Setting, routed: Collection[str]) -> None:
+    """Refuse a project that has uv read no sources, at least not those of a routed package.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    uv = setting.present.uv
+    listed = uv.get("no-sources-package", [])
+    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+    if uv.get("no-sources") is True:
+        key = "no-sources"
+    elif any(canonical(name) in routed for name in names):
+        key = "no-sources-package"
+    else:
+        return
+    msg = (
+        f"{setting.project.root.path}: tool.uv.{key}: uv passes over the sources of torch with it, so that"
+        " [tool.torchsel] has no effect; take it out"
+    )
+    raise ConfigError(msg)
 
 
 def _refuse_required_environments(setting: Setting, backends: Iterable[Backend]) -> None:

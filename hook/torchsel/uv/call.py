@@ -35,12 +35,16 @@ FLAG_VARIABLES = {
 }
 """uv's variables that stand for flags which matter here."""
 
-PLACES = {"--directory": ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY"), "--project": ("UV_PROJECT",)}
-"""uv's options for where it works, and the variables that stand for them; the first one set counts."""
+VALUE_VARIABLES = {
+    "--directory": ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY"),
+    "--project": ("UV_PROJECT",),
+    "--no-sources-package": ("UV_NO_SOURCES_PACKAGE",),
+}
+"""uv's options with values that matter here, and variables that stand for them; the first one set counts."""
 
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
-_NO_PROJECT = frozenset({"--no-project", "--no_workspace", "--help", "-h", "--version", "-V", "--no-sources"})
+_NO_PROJECT = frozenset({"--no-project", "--no_workspace", "--help", "-h", "--version", "-V"})
 _SCRIPT = frozenset({"-s", "--script", "--gui-script"})
 
 
@@ -103,7 +107,7 @@ class UvCall:
 
     @property
     def is_for_project(self) -> bool:
-        """Whether the routing matters to it."""
+        """Whether it is about a project."""
         without = _NO_PROJECT if self.command == "run" else _NO_PROJECT | _SCRIPT
         return self.command in PROJECT_COMMANDS and not without.intersection(self.options)
 
@@ -169,7 +173,7 @@ def _of_variables(variables: Mapping[str, str]) -> Iterator[Given]:
     for variable, flag in FLAG_VARIABLES.items():
         if variables.get(variable, "").lower() in _TRUE:
             yield Given(name=flag)
-    for option, names in PLACES.items():
+    for option, names in VALUE_VARIABLES.items():
         if value := next(filter(None, map(variables.get, names)), None):
             yield Given(name=option, value=value)
 

@@ -32,8 +32,11 @@ LAST_WAIT = 3.0
 TURN = 0.1
 """Seconds after which somebody who waits for uv looks whether a signal came."""
 
-_NOT_FOR_LOCK = frozenset({"UV_FROZEN", "UV_LOCKED", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY", "UV_PROJECT"})
-"""Variables that would keep ``uv lock`` from bringing uv.lock along, or lead it to another folder."""
+_NOT_FOR_LOCK = frozenset(
+    {"UV_FROZEN", "UV_LOCKED", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY", "UV_PROJECT"}
+    | {"UV_NO_SOURCES", "UV_NO_SOURCES_PACKAGE"}
+)
+"""Variables that would keep ``uv lock`` from bringing uv.lock along, or lead it elsewhere."""
 
 
 def dotted(version: tuple[int, ...]) -> str:

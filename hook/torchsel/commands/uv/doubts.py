@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import backend_of_url
 from torchsel.errors import MachineError
+from torchsel.project.lock import locked_here
 from torchsel.project.places import canonical
-from torchsel.project.reach import Part, reached
+from torchsel.project.reach import Part, names_of, reached
 from torchsel.project.requirement import parse_requirement
+from torchsel.strategies.offers import targets
 from torchsel.strategies.packages import named_packages
 from torchsel.strategies.synced import comes_to
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from torchsel.pipeline.inputs import Inputs
     from torchsel.uv.call import UvCall
+
+NO_SOURCES = "--no-sources (or UV_NO_SOURCES)"
 
 _INSTALLS = frozenset({"sync", "run", "export", "check"})
 _WITH = ("--with", "-w", "--with-editable")
@@ -41,7 +45,7 @@ def doubts(
         return ()
     if error := _redirected(found, call, environ):
         raise MachineError(error)
-    if is_locked and (error := _unlocked(found, call)):
+    if is_locked and (error := _out_of_reach(found, call) or _unlocked(found, call)):
         raise MachineError(error)
     return (*_unsourced(found, call), *_layered(found, call))
 
@@ -62,28 +66,56 @@ def _redirected(found: Inputs, call: UvCall, environ: Mapping[str, str]) -> str:
     return ""
 
 
-def _unlocked(found: Inputs, call: UvCall) -> str:
-    """A uv.lock without the torch of the alternative that is taken."""
-    decision, strategy = found.decision, found.strategy
-    alternatives = decision.alternatives
-    if alternatives is None or strategy.is_users or found.project.lock is None:
+def _out_of_reach(found: Inputs, call: UvCall) -> str:
+    """Torch in what takes none of the extras by which it is chosen."""
+    alternatives, chosen = found.decision.alternatives, found.decision.chosen
+    if (
+        alternatives is None
+        or alternatives.scope != "extra"
+        or chosen is None
+        or not _is_to_choose(found, call)
+    ):
         return ""
-    if decision.chosen is None or strategy.locked(decision) or alternatives.is_named_by(call):
+    only = next((option for option in call.options if option in ("--only-group", "--only-dev")), None)
+    files = targets(found.project, call.folder, call)
+    if only is None and any(chosen in names_of(file, "extra") for file in files):
         return ""
-    if not comes_to(found.project, call.folder, call, named_packages(found.setting)):
-        return ""
+    where = f"with {only} uv takes no extra" if only else f"{files[-1].present.package} has no extra {chosen}"
     return (
-        f"{strategy.lock_drift(decision, found.host, None)}: uv would install another build;"
-        " without --frozen and the like, torchsel locks by itself"
+        f"{where}, so that it would install another build than {found.decision.tag};"
+        ' strategy = "groups" in [tool.torchsel] reaches it'
     )
+
+
+def _unlocked(found: Inputs, call: UvCall) -> str:
+    """A uv.lock without the torch that is to be taken, of which somebody else decided."""
+    decision, strategy = found.decision, found.strategy
+    if not _is_to_choose(found, call) or strategy.routed(decision) != decision.tag:
+        return ""
+    locked = strategy.locked(decision)
+    if not decision.alternatives:
+        locked = locked_here(locked, found.host, found.python)
+    drift = strategy.lock_drift(decision, found.host, next(iter(locked), None))
+    return drift and f"uv would install another build: {drift}"
+
+
+def _is_to_choose(found: Inputs, call: UvCall) -> bool:
+    """Whether torch is installed, from uv.lock, and torchsel is the one to say which."""
+    alternatives = found.decision.alternatives
+    if found.strategy.name == "adopted" or found.project.lock is None:
+        return False
+    if alternatives and (found.decision.chosen is None or alternatives.is_named_by(call)):
+        return False
+    return comes_to(found.project, call.folder, call, named_packages(found.setting))
 
 
 def _unsourced(found: Inputs, call: UvCall) -> Iterator[str]:
     """Packages whose sources are switched off."""
     routed, tag = named_packages(found.setting), found.decision.tag
-    for name in call.values_of("--no-sources-package"):
+    option = "--no-sources-package"
+    for name in (word for value in call.values_of(option) for word in value.split()):
         if canonical(name) in routed:
-            where = f"--no-sources-package {name}: uv takes it from its default index"
+            where = f"{option} {name}: uv takes it from its default index"
             yield f"{where}, not from that of {tag}; leave the option out to have that"
 
 

@@ -9,7 +9,7 @@ from torchsel.answer import Program, Repeat
 from torchsel.commands.apply import repaired
 from torchsel.commands.survey import options
 from torchsel.commands.uv import prepare, scripts
-from torchsel.commands.uv.doubts import doubts
+from torchsel.commands.uv.doubts import NO_SOURCES, doubts
 from torchsel.commands.uv.insync import Preparation
 from torchsel.commands.uv.scripts import has_metadata
 from torchsel.config.request import resolve_host
@@ -253,7 +253,13 @@ class Wrapper:
         if self._folder() is None:
             return None
         project = load_project(self.call.folder)
-        return project if project.is_managed else None
+        if not project.is_managed:
+            return None
+        if "--no-sources" in self.call.options:
+            if project.is_configured:
+                self.draft.warn(f"{NO_SOURCES}: uv takes torch from its default index, not as it is routed")
+            return None
+        return project
 
     def _folder(self) -> Path | None:
         """The folder of the nearest pyproject.toml, whose programs are not to be trusted."""
