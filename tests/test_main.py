@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -179,6 +180,49 @@ def test_a_signal_that_ends_uv_shows_in_the_exit_code(
     uv.chmod(0o755)
     done = folder.run(f"{HEARING} uv remove idna", PATH=f"{tmp_path}:{folder.env['PATH']}")
     assert done.returncode == code
+
+
+IN_THE_LAST_MOMENT = """\
+import os, signal, sys
+def execve(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+    print("alive")
+os.execve = execve
+sys.argv = ["torchsel", *{words!r}]
+from torchsel.__main__ import main
+sys.exit(main())
+"""
+EARLY = """\
+import os, signal, sys
+import torchsel.__main__ as program
+def interrupted(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+program.try_answer = interrupted
+sys.exit(program.main())
+"""
+
+
+def test_an_interrupt_just_before_a_recorded_uv_is_started(folder: Folder) -> None:
+    """It ends the process, as in uv itself: Python would note it, and forget it on becoming uv."""
+    done = _started(folder, IN_THE_LAST_MOMENT.format(words=["uv", "sync"]))
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_an_interrupt_before_the_command_line_is_read(folder: Folder) -> None:
+    done = _started(folder, EARLY)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def _started(folder: Folder, code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        hearing("-c", code),
+        cwd=folder.root,
+        env=folder.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 HOSTILE = ("argparse", "packaging", "tomllib", "dataclasses", "_blake2", "typing")

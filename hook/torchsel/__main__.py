@@ -10,9 +10,19 @@ import sys
 
 from torchsel.records.replay import try_answer
 
+INTERRUPTED = 130
+"""As `torchsel.errors.EXIT_INTERRUPTED`."""
+
 
 def main() -> int:
     """Run torchsel with the process's arguments and return its exit code."""
+    try:
+        return _main()
+    except KeyboardInterrupt:  # where cli does not stand around it: before, or while it is imported
+        return INTERRUPTED
+
+
+def _main() -> int:
     _open_streams()
     try:
         answered = try_answer(sys.argv[1:], os.environ)

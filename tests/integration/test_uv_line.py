@@ -347,6 +347,15 @@ def test_scripts(make: MakeProject) -> None:
     assert "with --locked torchsel can't choose a torch for a script" in said
 
 
+def test_scripts_where_no_project_is(make: MakeProject) -> None:
+    demo = make(PIN)
+    demo.pyproject.unlink()
+    (demo.root / "s.py").write_text(SCRIPT)
+    assert demo.torchsel("run", "s.py").out == f"{CU126}\n"
+    demo.torchsel("apply", "--script", "s.py")
+    assert demo.uv("run", "s.py").out == f"{CU126}\n"
+
+
 def test_scripts_from_elsewhere_are_uvs(make: MakeProject) -> None:
     demo = make(PIN)
     words = (sys.executable, "-m", "torchsel", "run", "-")

@@ -59,10 +59,28 @@ def _repeat(record: "Record", rest: "Sequence[str]", environ: "Mapping[str, str]
     sys.stdout.flush()
     restore_signals()
     words = [record.program, *record.words, *rest]
+    is_ours = _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler
     try:
+        if is_ours:
+            _let_interrupts_end_it()
         os.execve(record.program, words, {**environ, **dict(record.variables)})  # noqa: S606
     except OSError:
         return None  # the long way says what is wrong
+    finally:
+        if is_ours:
+            _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
+def _let_interrupts_end_it() -> None:
+    """As `torchsel.uv.signals.interrupts_by_default` does, which is slow to import.
+
+    Python's own handler only notes a signal, which the program that follows would never hear of.
+    """
+    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
+    try:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
 
 def restore_signals() -> None:

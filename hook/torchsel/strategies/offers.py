@@ -91,6 +91,8 @@ def targets(project: Project, folder: Path, call: UvCall | None) -> tuple[TomlFi
     Those of ``--package``; all with ``--all-packages`` or at a root that is no project; else the nearest.
     """
     packages = {canonical(name) for name in (call.values_of("--package") if call else ())}
+    if not project.members and not packages:
+        return (project.root,)  # of a script too, which may lie in no project at all
     here = find_pyproject(folder)
     at_bare_root = here == project.root.path and "project" not in project.root.data
     if (call and "--all-packages" in call.options) or (at_bare_root and not packages):
