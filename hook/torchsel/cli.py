@@ -15,7 +15,7 @@ from torchsel.commands.parser import parse_arguments
 from torchsel.console import Console, silence
 from torchsel.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, TorchselError
 from torchsel.records.replay import restore_signals
-from torchsel.uv.program import Uv
+from torchsel.uv.program import Uv, shell_code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def _run(context: Context) -> int:
         memo.keep(answer)
     if answer.program:
         _become(answer.program)
-    return 128 - answer.code if answer.code < 0 else answer.code  # uv's; a signal's as a shell tells it
+    return shell_code(answer.code)  # it may be uv's
 
 
 def _memo(context: Context) -> Memo | None:

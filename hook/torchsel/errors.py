@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 EXIT_OK = 0
 EXIT_DRIFT = 1
 EXIT_CONFIG = 2
@@ -15,7 +13,7 @@ EXIT_INTERRUPTED = 130
 class TorchselError(Exception):
     """Base of every error with a sentence for the user; the CLI prints it without a traceback."""
 
-    exit_code: ClassVar[int] = EXIT_CONFIG
+    exit_code: int = EXIT_CONFIG
 
 
 class ConfigError(TorchselError):
@@ -45,3 +43,11 @@ class MachineError(TorchselError):
     """The machine is in the way: a lock, a write, uv, or no usable build with ``fallback = "error"``."""
 
     exit_code = EXIT_MACHINE
+
+
+class UvError(MachineError):
+    """uv failed at what it was asked for in the user's stead, so that its exit code is the user's."""
+
+    def __init__(self, sentence: str, code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = code

@@ -356,6 +356,32 @@ def test_scripts_where_no_project_is(make: MakeProject) -> None:
     assert demo.uv("run", "s.py").out == f"{CU126}\n"
 
 
+def test_a_scripts_own_lock_keeps_its_torch(make: MakeProject) -> None:
+    demo = make(PIN)
+    script, lock = demo.root / "s.py", demo.root / "s.py.lock"
+    script.write_text(SCRIPT.replace('"torch"', '"torch<2.14"'))
+    demo.uv("lock", "--script", "s.py")
+    script.write_text(SCRIPT)
+    assert demo.torchsel("run", "s.py").out == "2.13.0+cu126\n"
+    said = demo.torchsel("apply", "--script", "s.py").err.splitlines()[-1]
+    command = said.rpartition("renew it: ")[2]
+    assert command == "uv sync --script s.py -P torch==2.13.0"
+    demo.run(*command.split())
+    assert 'version = "2.13.0+cu126"' in lock.read_text()
+    assert demo.uv("run", "s.py").out == "2.13.0+cu126\n"
+
+
+def test_a_script_that_uv_can_not_run_has_uvs_exit_code(make: MakeProject) -> None:
+    demo = make(PIN)
+    (demo.root / "s.py").write_text(SCRIPT.replace('"torch"', '"torch", "no-such-package"'))
+    code = demo.uv("run", "s.py", code=None).code
+    assert code == 1
+    assert "no-such-package was not found" in demo.torchsel("run", "s.py", code=code).err
+    uv = demo.root.parent / "bin" / "uv"
+    uv.write_text(f'#!/bin/sh\n[ "$1" != --version ] || exec "{demo.binary}" --version\nkill -TERM $$\n')
+    demo.torchsel("run", "s.py", code=143)
+
+
 def test_scripts_from_elsewhere_are_uvs(make: MakeProject) -> None:
     demo = make(PIN)
     words = (sys.executable, "-m", "torchsel", "run", "-")

@@ -74,8 +74,9 @@ def _apply_script(context: Context) -> Answer:
         tag, why = plan.inputs.selection.backend.tag, report.reason(plan.inputs)
         origin = report.from_others(plan.other_hosts)
         draft.say(f"{would}{', '.join(plan.packages)} → {tag} in {path.name} ({why}){origin}")
-        again = f"uv sync --script {shlex.quote(str(path))} -P torch"
-        draft.say(f"if it ran before, its environment has the old torch; renew it: {again}")
+        draft.say(
+            f"if it ran before, its environment has the old torch; renew it: {shlex.join(plan.renewal)}"
+        )
     return draft.answer()
 
 

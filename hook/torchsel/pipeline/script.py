@@ -49,6 +49,12 @@ class ScriptPlan:
     other_hosts: tuple[str, ...] = ()
 
     @property
+    def renewal(self) -> tuple[str, ...]:
+        """The words of uv's for making its environment anew, with the torch of its lock where that stays."""
+        holds = [part for hold in _holds(self) or ["torch"] for part in ("-P", hold)]
+        return ("uv", "sync", "--script", str(self.script.path), *holds)
+
+    @property
     def text(self) -> str:
         """The script with the routed block."""
         return self.script.text if self.block == self.script.block else self.script.with_block(self.block)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from torchsel.errors import MachineError
+from torchsel.errors import MachineError, UvError
 from torchsel.uv.said import cause
 from torchsel.uv.signals import Stops, interrupts_by_default
 
@@ -42,6 +42,11 @@ _NOT_FOR_LOCK = frozenset(
 def dotted(version: tuple[int, ...]) -> str:
     """``0.13.9`` for what `Uv.version` returns."""
     return ".".join(map(str, version))
+
+
+def shell_code(returncode: int) -> int:
+    """A program's exit code as a shell tells it: 128 and the number of the signal that ended it."""
+    return 128 - returncode if returncode < 0 else returncode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,7 +164,8 @@ class Uv:
         """Run uv for what it prints.
 
         Raises:
-            MachineError: it could not be started or failed; with what it said.
+            MachineError: it could not be started.
+            UvError: it failed; with what it said.
         """
         try:
             done = _finished([str(self.program), *arguments], env=dict(self.environ), stdout=subprocess.PIPE)
@@ -167,7 +173,7 @@ class Uv:
             raise self._not_started(error) from None
         if done.returncode:
             msg = f"uv {arguments[0]} failed; uv said:\n{cause(done.stderr)}"
-            raise MachineError(msg)
+            raise UvError(msg, shell_code(done.returncode))
         return done.stdout
 
     def run(self, arguments: Sequence[str]) -> int:
