@@ -315,6 +315,50 @@ def test_what_takes_no_extras(make: MakeProject) -> None:
         assert demo.installed("torch") == CU126
 
 
+DATED = """
+[tool.uv]
+{0}
+exclude-newer-package = {{ numberkit = false, triton = false{1} }}
+"""
+
+
+@pytest.mark.parametrize("where", ["tool.uv.exclude-newer", "UV_EXCLUDE_NEWER"])
+def test_a_cutoff_where_an_index_gives_no_dates(make: MakeProject, where: str) -> None:
+    demo = make(PIN.replace('["testkit"]', "[]"))
+    demo.uv("lock")
+    line = 'exclude-newer = "2026-01-01"' if where.startswith("tool") else ""
+    if not line:
+        demo.env[where] = "2026-01-01"
+    plain = demo.text()
+    demo.pyproject.write_text(plain + DATED.format(line, ""))
+    said = demo.torchsel(code=3).err.splitlines()[-1]
+    free = "exclude-newer-package = { torch = false }"
+    cut = f"error: {where} leaves out what an index gives no upload date for; write {free} in [tool.uv]"
+    assert said == cut
+    demo.pyproject.write_text(plain + DATED.format(line, ", torch = false"))
+    demo.torchsel()
+    assert CU126 in demo.locked("torch")
+
+
+def test_no_index_at_all(make: MakeProject) -> None:
+    text = PIN.replace('["testkit"]', "[]") + '\n[tool.uv]\nno-index = true\nfind-links = ["wheels"]\n'
+    demo = make(text.replace("[tool.torchsel]\n", ""))
+    (demo.root / "wheels").mkdir()
+    wheel = Wheel(name="torch", version="2.13.0")
+    (demo.root / "wheels" / wheel.filename).write_bytes(wheel.data())
+    demo.uv("lock")
+    demo.pyproject.write_text(text)
+    for words in ((), ("sync",), ("lock",)):
+        said = demo.torchsel(*words, code=None).err
+        assert "tool.uv.no-index keeps uv from every index, the routed one too; take it out, or" in said
+    (demo.root / "uv.lock").unlink()
+    said = demo.torchsel("lock", code=1).err
+    way = next(line for line in said.splitlines() if "no-index" in line).partition(": torchsel ")[2]
+    demo.torchsel(*way.split())
+    demo.uv("sync")
+    assert demo.installed("torch") == "2.13.0"
+
+
 def test_a_lock_that_is_younger_than_what_it_lacks(make: MakeProject) -> None:
     demo = make(PIN)
     demo.torchsel("sync")

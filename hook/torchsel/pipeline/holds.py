@@ -6,14 +6,15 @@ unless it is bounded; a bound with a marker leaves the other platforms' fork as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from torchsel.project.lock import locked_packages
 from torchsel.project.requirement import newest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from torchsel.pipeline.inputs import Inputs
@@ -27,12 +28,13 @@ class Holds:
     """``--upgrade-package`` requirements, torch first; each try is for where the one before has no solution.
 
     The first holds each fork at its own release, the next none past its newest, then torch alone; the last,
-    where a companion requires the torch that it was built for, lets torch go back. ``dated`` are the packages
-    of which uv leaves out what has no upload date, where the project says so.
+    where a companion requires the torch that it was built for, lets torch go back. ``routed`` are packages
+    with a source, ``settings`` is ``tool.uv``.
     """
 
     tries: tuple[tuple[str, ...], ...]
-    dated: tuple[str, ...] = ()
+    routed: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def lock(self, uv: Uv, folder: Path) -> str | None:
         """Run ``uv lock``; what uv said of the last try, None where one worked."""
@@ -41,16 +43,36 @@ class Holds:
             failure = uv.lock(folder, upgrade=held)
             if failure is None:
                 break
-        if failure and self.dated:
-            free = ", ".join(f"{name} = false" for name in self.dated)
-            failure += "\ntool.uv.exclude-newer leaves out what an index gives no upload date for; write"
-            failure += f" exclude-newer-package = {{ {free} }} in [tool.uv]"
-        return failure
+        return failure and "\n".join((failure, *unseen(self.settings, uv.environ, self.routed)))
 
 
-def _dated(found: Inputs, plan: Plan) -> tuple[str, ...]:
-    is_dated = "exclude-newer" in found.setting.present.uv
-    return tuple(sorted(plan.routing.sources)) if is_dated else ()
+def unseen(settings: Mapping[str, Any], environ: Mapping[str, str], routed: Collection[str]) -> Iterator[str]:
+    """Why uv may see nothing of what is ``routed``; a sentence for each of its settings."""
+    freed = settings.get("exclude-newer-package")
+    kept = [name for name in routed if not (isinstance(freed, dict) and freed.get(name) is False)]
+    variable = "UV_EXCLUDE_NEWER"
+    where = variable if environ.get(variable) else "tool.uv.exclude-newer"
+    if kept and (environ.get(variable) or "exclude-newer" in settings):
+        free = ", ".join(f"{name} = false" for name in kept)
+        yield (
+            f"{where} leaves out what an index gives no upload date for; write"
+            f" exclude-newer-package = {{ {free} }} in [tool.uv]"
+        )
+    if routed:
+        yield from no_index(settings)
+
+
+def no_index(settings: Mapping[str, Any]) -> Iterator[str]:
+    """That uv asks no index at all."""
+    if settings.get("no-index") is True:
+        yield (
+            "tool.uv.no-index keeps uv from every index, the routed one too; take it out, or have uv take"
+            " torch as it does without torchsel: torchsel deinit"
+        )
+
+
+def _holds(found: Inputs, plan: Plan, *tries: tuple[str, ...]) -> Holds:
+    return Holds(tries=tries, routed=tuple(sorted(plan.routing.sources)), settings=found.setting.present.uv)
 
 
 def holds(found: Inputs, plan: Plan, *, upgrade: bool = False) -> Holds:
@@ -60,14 +82,14 @@ def holds(found: Inputs, plan: Plan, *, upgrade: bool = False) -> Holds:
     """
     locked = _locked(found, plan)
     if upgrade:
-        return Holds(tries=(tuple(locked),), dated=_dated(found, plan))
+        return _holds(found, plan, tuple(locked))
     wanted = found.strategy.release(found.decision, found.host)
     urls = found.setting.present.backends
     if wanted is not None and wanted not in routed_releases(locked["torch"], urls):
         others = tuple(name for name in locked if name != "torch")
         tries = ((f"torch=={wanted}", *others), (f"torch<={wanted}", *others))
         count = 2 if companions_in(found, plan) else 1
-        return Holds(tries=tries[:count], dated=_dated(found, plan))
+        return _holds(found, plan, *tries[:count])
     return kept(found, plan)
 
 
@@ -82,7 +104,7 @@ def kept(found: Inputs, plan: Plan) -> Holds:
         newest = newest_first(item.public for item in locked["torch"])[0]
         tries.append([f"torch<={newest}", *free[1:]])
     distinct = tuple(dict.fromkeys(tuple(each) for each in tries))
-    return Holds(tries=distinct, dated=_dated(found, plan))
+    return _holds(found, plan, *distinct)
 
 
 def companions_in(found: Inputs, plan: Plan) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import backend_of_url
 from torchsel.errors import MachineError
+from torchsel.pipeline.holds import no_index
 from torchsel.project.lock import locked_here
 from torchsel.project.places import canonical
 from torchsel.project.reach import Part, names_of, reached
@@ -13,6 +14,7 @@ from torchsel.project.requirement import parse_requirement
 from torchsel.strategies.offers import targets
 from torchsel.strategies.packages import named_packages
 from torchsel.strategies.synced import comes_to
+from torchsel.uv.call import CHANGES_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,13 +43,15 @@ def doubts(
     Raises:
         MachineError: another torch than the chosen one would be installed.
     """
+    is_ours = found.strategy.name != "adopted"
+    apart = tuple(no_index(found.setting.present.uv)) if is_ours else ()
     if call.command not in _INSTALLS:
-        return ()
+        return apart if call.command in CHANGES_LOCK else ()
     if error := _redirected(found, call, environ):
         raise MachineError(error)
     if is_locked and (error := _out_of_reach(found, call) or _unlocked(found, call)):
         raise MachineError(error)
-    return (*_unsourced(found, call), *_layered(found, call))
+    return (*apart, *_unsourced(found, call), *_layered(found, call))
 
 
 def _redirected(found: Inputs, call: UvCall, environ: Mapping[str, str]) -> str:
