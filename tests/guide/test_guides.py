@@ -31,6 +31,7 @@ from torchsel.commands import ROWS
 from torchsel.commands.help import for_terminal
 from torchsel.commands.parser import build_parser
 from torchsel.config.keys import parse_config
+from torchsel.uv.call import HOOKED_COMMANDS
 from torchsel.verify.messages import find_message
 from torchsel.verify.values import Verdict
 
@@ -416,3 +417,8 @@ def test_the_nearest_is_offered(project: MakeProject, topic: str, said: str) -> 
     told = project("").torchsel_inprocess("help", topic)
     assert (told.code, told.out) == (2, "")
     assert said in told.err
+
+
+def test_the_commands_of_the_shell_function_are_named() -> None:
+    sentence = guide("shells").partition("goes through torchsel for")[2].partition("in projects")[0]
+    assert tuple(re.findall(r"`([a-z]+)`", sentence)) == HOOKED_COMMANDS

@@ -100,6 +100,25 @@ def test_alternatives_are_marked_where_an_environment_has_none(
     assert str(demo.installed("torch")).endswith("+cpu")
 
 
+@pytest.mark.parametrize("strategy", ["groups", "extras"])
+def test_a_required_environment_that_a_backend_lacks(
+    strategy: str, project: MakeProject, hosts: dict[str, Path]
+) -> None:
+    required = "\n[tool.uv]\nrequired-environments = [\"sys_platform == 'darwin'\"]\n"
+    text = HEAD + 'dependencies = ["torch"]\n' + required + table(strategy)
+    demo = project(text, env={"TORCHSEL_HOST": str(hosts["gtx1080ti"])})
+    for command in ("apply", "check", "sync"):
+        said = demo.torchsel(command, code=2).err
+        assert (
+            "tool.uv.required-environments: torch has no cu126 wheel for \"sys_platform == 'darwin'\"" in said
+        )
+        assert "leave cu126 out of tool.torchsel.backends" in said
+    assert demo.text() == text
+    demo.pyproject.write_text(text.replace("darwin", "linux"))
+    demo.torchsel("sync")
+    assert demo.installed("torch") == "2.14.1+cu126"
+
+
 def test_an_environment_of_no_certain_processor_marks_nothing(project: MakeProject) -> None:
     text = HEAD + 'dependencies = ["torch"]\n\n[tool.uv]\nenvironments = ["sys_platform == \'linux\'"]\n'
     demo = project(text + table("groups").replace('"cu126"', '"rocm7.2"'))
