@@ -225,6 +225,19 @@ def test_what_would_bring_another_build_is_refused(make: MakeProject) -> None:
     demo.torchsel("sync", "--frozen", "--group", "torch-cpu")
 
 
+@pytest.mark.parametrize("text", [PIN, GROUPS], ids=["pin", "groups"])
+def test_a_lock_that_a_variable_leads_elsewhere(make: MakeProject, text: str) -> None:
+    demo = make(text.replace('["testkit"]', "[]"))
+    demo.uv("lock")
+    demo.env["UV_INDEX"] = f"pytorch-cu126={demo.env['TORCHSEL_INDEX_URL']}/cpu"
+    said = demo.torchsel(code=3).err.splitlines()[-1]
+    assert said.startswith("error: uv.lock has ")
+    assert said.endswith(", though it was just made: a variable such as UV_INDEX, or uv.toml, leads uv there")
+    del demo.env["UV_INDEX"]
+    demo.torchsel()
+    assert CU126 in demo.locked("torch")
+
+
 def test_what_may_bring_another_build_is_said(make: MakeProject) -> None:
     demo = make(PIN)
     layered = "uv resolves it apart from the project, with a torch of the default index, not of cu126"

@@ -36,6 +36,31 @@ def test_there_and_back(newline: str) -> None:
     check(replace(PLAIN, text=TEXT.replace("\n", newline)))
 
 
+WAYS = {
+    "an index between two": ("groups of three", "groups by name", "groups of three"),
+    "an index before one": ("groups of three", "pin", "groups of three"),
+    "default groups before conflicts": ("groups or none", "extras by name", "groups or none"),
+    "default groups that come and go": ("groups of three", "groups or none", "groups of three"),
+}
+
+
+@pytest.mark.parametrize("own", ["", 'default-groups = ["dev"]\n', 'default-groups = ["dev", "docs"]\n'])
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_lists_are_the_same_from_wherever_they_began(way: tuple[str, ...], own: str) -> None:
+    text = TEXT.replace("package = false\n", f"package = false\n{own}")
+    groups = '\n[dependency-groups]\ndev = ["pytest"]\ndocs = ["sphinx"]\n'
+    steps = tuple(Step(settings=settings, machine="cu130") for settings in way)
+    check(replace(PLAIN, text=text + groups, steps=steps))
+
+
+def test_no_default_group_at_all_is_not_forgotten() -> None:
+    text = TEXT.replace("package = false\n", "package = false\ndefault-groups = []\n")
+    step = Step(settings="groups or none", machine="cpu")
+    dev = '\n[dependency-groups]\ndev = ["pytest"]\n'
+    found = failure(replace(PLAIN, text=text + dev, steps=(step, step)))
+    assert str(found).startswith("tool.uv.default-groups: [] keeps 'dev' out")
+
+
 def test_they_are_of_both_kinds_and_end_where_they_began() -> None:
     found = [sequences.sequence(Random(number)) for number in range(60)]  # noqa: S311 - to be repeatable
     assert {item.name.endswith(".toml") for item in found} == {True, False}

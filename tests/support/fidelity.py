@@ -199,7 +199,7 @@ def users(text: str) -> str:
     uv["index"] = [item for item in uv.get("index", []) if not _is_our_index(item)]
     uv["sources"] = {name: item for name, item in uv.get("sources", {}).items() if not _is_ours(item)}
     uv["conflicts"] = [items for items in uv.get("conflicts", []) if not all(map(_is_our_member, items))]
-    return _spelled(_without_empty(data))
+    return spelled(_without_empty(data))
 
 
 def _is_ours(source: Any) -> bool:
@@ -227,10 +227,11 @@ def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def _spelled(value: Any) -> str:
+def spelled(value: Any) -> str:
+    """Plain data in one spelling."""
     if isinstance(value, dict):
-        return f"{{{','.join(f'{key!r}:{_spelled(value[key])}' for key in sorted(value))}}}"
-    return f"[{','.join(map(_spelled, value))}]" if isinstance(value, list) else repr(value)
+        return f"{{{','.join(f'{key!r}:{spelled(value[key])}' for key in sorted(value))}}}"
+    return f"[{','.join(map(spelled, value))}]" if isinstance(value, list) else repr(value)
 
 
 def is_routed(text: str, machine: str) -> bool:
@@ -254,12 +255,12 @@ def is_routed(text: str, machine: str) -> bool:
 
 def uv_part(text: str) -> str:
     """``tool.uv`` in one spelling."""
-    return _spelled(tomllib.loads(text.removeprefix("\ufeff")).get("tool", {}).get("uv", {}))
+    return spelled(tomllib.loads(text.removeprefix("\ufeff")).get("tool", {}).get("uv", {}))
 
 
 def meaning(text: str) -> str:
     """What the text says, in one spelling; the order of indexes is part of it."""
-    return _spelled(tomllib.loads(text.removeprefix("\ufeff")))
+    return spelled(tomllib.loads(text.removeprefix("\ufeff")))
 
 
 def failure(given: Example) -> Exception | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from torchsel.errors import MachineError
 from torchsel.files.replace import ChangedError
 from torchsel.files.transaction import LockError, Workplace, is_repair_due, locked
 from torchsel.pipeline.holds import holds, may_move, routed_releases
@@ -12,7 +13,7 @@ from torchsel.pipeline.inputs import Inputs, again
 from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.outcome import Mode, Outcome, warnings
 from torchsel.pipeline.plan import Plan, make_plan, other_hosts, plan_for
-from torchsel.project.lock import locked_here, locked_packages
+from torchsel.project.lock import locked_packages
 from torchsel.project.workspace import load_project
 from torchsel.routing.wanted import Routing
 
@@ -35,7 +36,8 @@ def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, speaker: Sp
 
     Raises:
         ConfigError: the file can't be edited as needed.
-        MachineError: the lock is held, a file can't be written, or uv failed; both files are as before.
+        MachineError: the lock is held, a file can't be written, or uv failed, and both files are as before;
+            or uv locked another torch than the routed one.
     """
     before = inputs.project.root.text
     plan = make_plan(inputs.strategy, inputs.selection.backend, inputs.decision.bound)
@@ -81,6 +83,9 @@ def _write(
             if not tries:
                 raise
         inputs = again(inputs, place.environ)
+    if relocked and plan.is_in_sync and (drift := inputs.lock_drift):
+        why = "though it was just made: a variable such as UV_INDEX, or uv.toml, leads uv there"
+        raise MachineError(f"{drift.partition(';')[0]}, {why}")
     texts = (first.project.root.text, inputs.project.root.text)
     return Outcome(
         inputs=inputs,
@@ -117,11 +122,9 @@ def lock_is_due(inputs: Inputs, plan: Plan, mode: Mode) -> bool:
     entries = locked_packages(inputs.project.lock, ["torch"])
     if not entries:
         return False
-    strategy, decision = inputs.strategy, inputs.decision
-    here = locked_here(strategy.locked(decision), inputs.host, inputs.python)
-    if plan.is_in_sync and strategy.lock_drift(decision, inputs.host, next(iter(here), None)):
+    if plan.is_in_sync and inputs.lock_drift:
         return True
-    wanted = strategy.release(decision, inputs.host)
+    wanted = inputs.strategy.release(inputs.decision, inputs.host)
     if wanted is None or inputs.selection.moved_from is None or not inputs.selection.usable:
         return False
     return wanted not in routed_releases(entries, inputs.setting.present.backends)

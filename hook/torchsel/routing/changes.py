@@ -183,7 +183,10 @@ class _Lists:
 
 
 def _default_edits(present: Present, routing: Routing) -> Iterator[Edit]:
-    """``default-groups``: the user's own (``dev`` where none are set, as in uv), then the routing's."""
+    """``default-groups``: the user's own (``dev`` where none are set, as in uv), then the routing's.
+
+    A ``["dev"]`` that the user wrote stands behind them, by which it is told from uv's own default and stays.
+    """
     groups = {canonical(name) for name in present.lists("group")}
     written = present.uv.get("default-groups")
     ours = present.own_lists("group") | {canonical(name) for name in routing.groups}
@@ -196,23 +199,40 @@ def _default_edits(present: Present, routing: Routing) -> Iterator[Edit]:
             raise ConfigError(msg)
         return
     listed = [name for name in written if isinstance(name, str)] if isinstance(written, list) else []
-    base = [name for name in listed if canonical(name) not in ours]
     has_dev = "dev" in groups or "dev-dependencies" in present.uv
+    if written == [] and has_dev and routing.defaults:
+        msg = (
+            "tool.uv.default-groups: [] keeps 'dev' out, which can't be told any more once the torch groups"
+            " stand there; take it out, or write default-backend = 'pypi' in [tool.torchsel]"
+        )
+        raise ConfigError(msg)
+    base = [name for name in listed if canonical(name) not in ours]
     if not base and has_dev and (written is None or listed):
         base = ["dev"]
-    wanted = [*base, *routing.defaults]
+    is_uvs_default = base == (["dev"] if has_dev else [])
+    is_written = bool(base and listed) and canonical(listed[-1]) not in ours
+    wanted = [*routing.defaults, *base] if is_uvs_default and is_written else [*base, *routing.defaults]
     if wanted == listed or (written is None and not routing.defaults):
         return
-    is_uvs_default = wanted == (["dev"] if has_dev else [])
-    yield Delete(path=DEFAULT_GROUPS) if is_uvs_default else SetValue(path=DEFAULT_GROUPS, value=wanted)
+    is_needless = is_uvs_default and not is_written and not routing.defaults
+    yield Delete(path=DEFAULT_GROUPS) if is_needless else SetValue(path=DEFAULT_GROUPS, value=wanted)
 
 
 def _conflict_edits(present: Present, routing: Routing) -> list[Edit]:
-    """Our own conflict set beside the user's; a stale one becomes the new one in place."""
+    """Our own conflict set beside the user's; a stale one becomes the new one in place.
+
+    Where it stands alone and default groups are new, it follows them, as in a file that had neither.
+    """
     ours = [at for at, members in enumerate(present.conflicts) if present.is_own_set(members)]
     wanted = [dict(member) for member in routing.conflicts]
     edits: list[Edit] = []
     if wanted:
+        if (
+            len(ours) == len(present.conflicts) == 1
+            and routing.defaults
+            and "default-groups" not in present.uv
+        ):
+            return [Delete(path=CONFLICTS), Append(path=CONFLICTS, value=wanted)]
         if not ours:
             return [Append(path=CONFLICTS, value=wanted)]
         at = ours.pop(0)

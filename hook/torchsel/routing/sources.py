@@ -89,15 +89,13 @@ def index_edits(present: Present, routing: Routing, sources: Sources, *, used: C
         if index.name not in kept and (index.is_generated or (index.may_follow and index.name in left))
     ]
     by_name = {index.name: index for index in reversed(present.indexes)}
+    for name in wanted.keys() & by_name.keys():
+        _refuse_foreign(by_name[name])
+    places = _places(wanted, by_name, stale)
     edits: list[Edit] = []
     for name, url in wanted.items():
         entry = {"name": name, "url": url, "explicit": True}
-        found = by_name.get(name)
-        if found:
-            _refuse_foreign(found)
-        elif like := [index for index in stale if _kind(index.name) == _kind(name)]:
-            stale.remove(found := like[0])
-        else:
+        if (found := places.get(name)) is None:
             edits.append(Append(path=INDEXES, value=entry))
             continue
         edits += [
@@ -105,7 +103,29 @@ def index_edits(present: Present, routing: Routing, sources: Sources, *, used: C
             for key, value in entry.items()
             if found.entry.get(key) != value
         ]
-    return [*edits, *(Delete(path=(*INDEXES, index.at)) for index in reversed(stale))]
+    gone = [index for index in stale if index not in places.values()]
+    return [*edits, *(Delete(path=(*INDEXES, index.at)) for index in reversed(gone))]
+
+
+def _places(
+    wanted: Collection[str], by_name: Mapping[str, Index], stale: Collection[Index]
+) -> dict[str, Index]:
+    """The entry for each wanted index: its own, else a stale one of its kind.
+
+    Where further ones have to be added, all that are torchsel's alone take the entries that are there in
+    their order, so that the list is the same from wherever it began.
+    """
+    found: dict[str, Index] = {}
+    for kind in dict.fromkeys(map(_kind, wanted)):
+        names = [name for name in wanted if _kind(name) == kind]
+        own = {name: by_name[name] for name in names if name in by_name}
+        like = [index for index in stale if _kind(index.name) == kind]
+        there = sorted([*own.values(), *like], key=lambda index: index.at)
+        if len(names) > len(there) and all(index.is_generated for index in there):
+            found |= zip(names, there, strict=False)
+        else:
+            found |= own | dict(zip((name for name in names if name not in own), like, strict=False))
+    return found
 
 
 def _kind(name: str) -> str:

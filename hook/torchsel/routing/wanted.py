@@ -154,7 +154,7 @@ def to_several(
     sources: dict[str, list[dict[str, str]]] = {}
     for item in listed:
         for package in item.packages:
-            source = {"index": item.index_of(package), scope: item.name, **item.marked}
+            source = {"index": item.index_of(package), **item.marked, scope: item.name}
             sources.setdefault(package, []).append(source)
     lists = {item.name: item.requirements for item in listed}
     return Routing(

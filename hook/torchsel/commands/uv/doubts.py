@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from torchsel.backend import backend_of_url
 from torchsel.errors import MachineError
 from torchsel.pipeline.holds import no_index
-from torchsel.project.lock import locked_here
 from torchsel.project.places import canonical
 from torchsel.project.reach import Part, names_of, reached
 from torchsel.project.requirement import parse_requirement
@@ -73,16 +72,12 @@ def _redirected(found: Inputs, call: UvCall, environ: Mapping[str, str]) -> str:
 def _out_of_reach(found: Inputs, call: UvCall) -> str:
     """Torch in what takes none of the extras by which it is chosen."""
     alternatives, chosen = found.decision.alternatives, found.decision.chosen
-    if (
-        alternatives is None
-        or alternatives.scope != "extra"
-        or chosen is None
-        or not _is_to_choose(found, call)
-    ):
+    is_by_extra = alternatives is not None and alternatives.scope == "extra" and chosen is not None
+    if not is_by_extra or not _is_to_choose(found, call):
         return ""
     only = next((option for option in call.options if option in ("--only-group", "--only-dev")), None)
     files = targets(found.project, call.folder, call)
-    if only is None and any(chosen in names_of(file, "extra") for file in files):
+    if only is None and any(canonical(chosen or "") in names_of(file, "extra") for file in files):
         return ""
     where = f"with {only} uv takes no extra" if only else f"{files[-1].present.package} has no extra {chosen}"
     return (
@@ -96,10 +91,7 @@ def _unlocked(found: Inputs, call: UvCall) -> str:
     decision, strategy = found.decision, found.strategy
     if not _is_to_choose(found, call) or strategy.routed(decision) != decision.tag:
         return ""
-    locked = strategy.locked(decision)
-    if not decision.alternatives:
-        locked = locked_here(locked, found.host, found.python)
-    drift = strategy.lock_drift(decision, found.host, next(iter(locked), None))
+    drift = found.lock_drift
     return drift and f"uv would install another build: {drift}"
 
 
