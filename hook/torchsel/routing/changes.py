@@ -67,10 +67,10 @@ def find_changes(
     ]
     edits = [
         *(edit for each in lists for edit in each.edits()),
-        *_default_edits(present, routing),
         *_conflict_edits(present, routing),
         *source_edits(present, sources),
         *index_edits(present, routing, sources, used=used),
+        *_default_edits(present, routing),  # last, as they come and go by themselves
     ]
     return Changes(
         edits=(*edits, *_emptied(present.data, edits)),
@@ -219,20 +219,11 @@ def _default_edits(present: Present, routing: Routing) -> Iterator[Edit]:
 
 
 def _conflict_edits(present: Present, routing: Routing) -> list[Edit]:
-    """Our own conflict set beside the user's; a stale one becomes the new one in place.
-
-    Where it stands alone and default groups are new, it follows them, as in a file that had neither.
-    """
+    """Our own conflict set beside the user's; a stale one becomes the new one in place."""
     ours = [at for at, members in enumerate(present.conflicts) if present.is_own_set(members)]
     wanted = [dict(member) for member in routing.conflicts]
     edits: list[Edit] = []
     if wanted:
-        if (
-            len(ours) == len(present.conflicts) == 1
-            and routing.defaults
-            and "default-groups" not in present.uv
-        ):
-            return [Delete(path=CONFLICTS), Append(path=CONFLICTS, value=wanted)]
         if not ours:
             return [Append(path=CONFLICTS, value=wanted)]
         at = ours.pop(0)
