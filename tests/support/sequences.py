@@ -113,10 +113,14 @@ def check(given: Sequence) -> None:
 
 
 def _meaning(text: str) -> str:
-    """What the text says to uv: an explicit index has a name, and no place among the others."""
+    """What the text says to uv: an explicit index has a name but no place, one source may be a list."""
     data = tomllib.loads(text.removeprefix("\ufeff"))
-    listed = data["tool"].get("uv", {}).get("index", [])
-    listed.sort(key=lambda entry: str(entry.get("name")) if entry.get("explicit") is True else "")
+    uv = data["tool"].get("uv", {})
+    uv.get("index", []).sort(
+        key=lambda entry: str(entry.get("name")) if entry.get("explicit") is True else ""
+    )
+    sources = uv.get("sources", {})
+    sources |= {name: [item] for name, item in sources.items() if isinstance(item, dict)}
     return fidelity.spelled(data)
 
 
