@@ -261,7 +261,7 @@ def test_sources_that_are_switched_off_for_a_call(make: MakeProject, strategy: s
     said = (
         "warning: --no-sources (or UV_NO_SOURCES): uv takes torch from its default index, not as it is routed"
     )
-    assert demo.torchsel("uv", "lock", "--no-sources").err.splitlines()[0] == said
+    assert demo.torchsel("uv", "lock", "--no-sources").err.startswith(said)
     assert demo.locked("torch") == ["2.15.0"] or strategy == "pin"
     demo.env["UV_NO_SOURCES"] = "1"
     assert said in demo.torchsel("sync").err

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torchsel.errors import MachineError
 from torchsel.files.replace import ChangedError
 from torchsel.files.transaction import LockError, Workplace, is_repair_due, locked
-from torchsel.pipeline.holds import holds, may_move, routed_releases
+from torchsel.pipeline.holds import holds, lock_drift, may_move, routed_releases
 from torchsel.pipeline.inputs import Inputs, again
 from torchsel.pipeline.missing import learn, unlearn
 from torchsel.pipeline.outcome import Mode, Outcome, warnings
@@ -83,7 +83,7 @@ def _write(
             if not tries:
                 raise
         inputs = again(inputs, place.environ)
-    if relocked and plan.is_in_sync and (drift := inputs.lock_drift):
+    if relocked and plan.is_in_sync and (drift := lock_drift(inputs)):
         why = "though it was just made: a variable such as UV_INDEX, or uv.toml, leads uv there"
         raise MachineError(f"{drift.partition(';')[0]}, {why}")
     texts = (first.project.root.text, inputs.project.root.text)
@@ -122,7 +122,7 @@ def lock_is_due(inputs: Inputs, plan: Plan, mode: Mode) -> bool:
     entries = locked_packages(inputs.project.lock, ["torch"])
     if not entries:
         return False
-    if plan.is_in_sync and inputs.lock_drift:
+    if plan.is_in_sync and lock_drift(inputs):
         return True
     wanted = inputs.strategy.release(inputs.decision, inputs.host)
     if wanted is None or inputs.selection.moved_from is None or not inputs.selection.usable:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from torchsel.project.lock import locked_packages
+from torchsel.project.lock import locked_here, locked_packages
 from torchsel.project.requirement import newest_first
 
 if TYPE_CHECKING:
@@ -110,6 +110,12 @@ def kept(found: Inputs, plan: Plan) -> Holds:
 def companions_in(found: Inputs, plan: Plan) -> tuple[str, ...]:
     """Companions that are routed; each requires the torch that it was built for."""
     return tuple(name for name in found.setting.companions if name in plan.routing.sources)
+
+
+def lock_drift(found: Inputs) -> str:
+    """Why uv.lock, of a project in sync, has not what this machine needs; empty where it has."""
+    here = locked_here(found.strategy.locked(found.decision), found.host, found.python)
+    return found.strategy.lock_drift(found.decision, found.host, next(iter(here), None))
 
 
 def may_move(found: Inputs, plan: Plan) -> Iterator[str]:

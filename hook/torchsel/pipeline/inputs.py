@@ -23,7 +23,6 @@ from torchsel.project.environment import (
     environment_for,
     present_environments,
 )
-from torchsel.project.lock import locked_here
 from torchsel.project.project import no_project
 from torchsel.project.python import project_python
 from torchsel.project.workspace import load_project
@@ -113,12 +112,6 @@ class Inputs:
     def is_ours(self) -> bool:
         """Whether torchsel has a say in the project: by its table, or in the user's own routing."""
         return self.project.is_configured or self.strategy.is_users
-
-    @property
-    def lock_drift(self) -> str:
-        """Why uv.lock, of a project in sync, has not what this machine needs; empty where it has."""
-        here = locked_here(self.strategy.locked(self.decision), self.host, self.python)
-        return self.strategy.lock_drift(self.decision, self.host, next(iter(here), None))
 
     @property
     def sync(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torchsel.backend import backend_of_url
 from torchsel.errors import MachineError
-from torchsel.pipeline.holds import no_index
+from torchsel.pipeline.holds import lock_drift, no_index
 from torchsel.project.places import canonical
 from torchsel.project.reach import Part, names_of, reached
 from torchsel.project.requirement import parse_requirement
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from torchsel.pipeline.inputs import Inputs
     from torchsel.uv.call import UvCall
 
-NO_SOURCES = "--no-sources (or UV_NO_SOURCES)"
+WITHOUT_SOURCES = (
+    "--no-sources (or UV_NO_SOURCES): uv takes torch from its default index, not as it is routed;"
+    " leave it out to have that"
+)
 
 _INSTALLS = frozenset({"sync", "run", "export", "check"})
 _WITH = ("--with", "-w", "--with-editable")
@@ -30,6 +33,12 @@ _NEED_TORCH = frozenset(
      "sentence-transformers", "timm", "torchmetrics", "vllm", "sglang", "flash-attn"}
 )  # fmt: skip
 """Packages that require torch in their own metadata, beside those of PyTorch's index."""
+
+
+def unfamiliar(call: UvCall) -> Iterator[str]:
+    """Options that uv's grammar does not have here; a sentence each."""
+    for name in call.unknown:
+        yield f"{name}: an option of uv's that is not known here; it is passed on as it stands"
 
 
 def doubts(
@@ -42,8 +51,7 @@ def doubts(
     Raises:
         MachineError: another torch than the chosen one would be installed.
     """
-    is_ours = found.strategy.name != "adopted"
-    apart = tuple(no_index(found.setting.present.uv)) if is_ours else ()
+    apart = () if found.strategy.is_users else tuple(no_index(found.setting.present.uv))
     if call.command not in _INSTALLS:
         return apart if call.command in CHANGES_LOCK else ()
     if error := _redirected(found, call, environ):
@@ -91,14 +99,14 @@ def _unlocked(found: Inputs, call: UvCall) -> str:
     decision, strategy = found.decision, found.strategy
     if not _is_to_choose(found, call) or strategy.routed(decision) != decision.tag:
         return ""
-    drift = found.lock_drift
+    drift = lock_drift(found)
     return drift and f"uv would install another build: {drift}"
 
 
 def _is_to_choose(found: Inputs, call: UvCall) -> bool:
     """Whether torch is installed, from uv.lock, and torchsel is the one to say which."""
     alternatives = found.decision.alternatives
-    if found.strategy.name == "adopted" or found.project.lock is None:
+    if found.strategy.is_users or found.project.lock is None:
         return False
     if alternatives and (found.decision.chosen is None or alternatives.is_named_by(call)):
         return False

@@ -9,7 +9,7 @@ from torchsel.answer import Program, Repeat
 from torchsel.commands.apply import repaired
 from torchsel.commands.survey import options
 from torchsel.commands.uv import prepare, scripts
-from torchsel.commands.uv.doubts import NO_SOURCES, doubts
+from torchsel.commands.uv.doubts import WITHOUT_SOURCES, doubts, unfamiliar
 from torchsel.commands.uv.insync import Preparation
 from torchsel.commands.uv.scripts import has_metadata
 from torchsel.config.request import resolve_host
@@ -169,9 +169,8 @@ class Wrapper:
         return self._choosing(found, uv, note)
 
     def _say_doubts(self, found: Inputs, *, is_locked: bool = True) -> None:
-        for name in self.call.unknown:
-            self.draft.warn(f"{name}: an option of uv's that is not known here; it is passed on as it stands")
-        for doubt in doubts(found, self.call, self.environ, is_locked=is_locked):
+        said = doubts(found, self.call, self.environ, is_locked=is_locked)
+        for doubt in (*unfamiliar(self.call), *said):
             self.draft.warn(doubt)
 
     def _changing(self, found: Inputs, uv: Uv, note: Note) -> Answer:
@@ -253,13 +252,9 @@ class Wrapper:
         if self._folder() is None:
             return None
         project = load_project(self.call.folder)
-        if not project.is_managed:
-            return None
-        if "--no-sources" in self.call.options:
-            if project.is_configured:
-                self.draft.warn(f"{NO_SOURCES}: uv takes torch from its default index, not as it is routed")
-            return None
-        return project
+        if "--no-sources" in self.call.options and project.is_configured:
+            self.draft.warn(WITHOUT_SOURCES)
+        return project if project.is_managed and "--no-sources" not in self.call.options else None
 
     def _folder(self) -> Path | None:
         """The folder of the nearest pyproject.toml, whose programs are not to be trusted."""
