@@ -11,6 +11,7 @@ from torchsel.errors import EXIT_DRIFT, EXIT_OK
 from torchsel.hosts.several import read_hosts
 from torchsel.pipeline.check import check, check_host
 from torchsel.pipeline.inputs import decide, read_strategy, require_table
+from torchsel.pipeline.leaks import has_dependencies
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -50,4 +51,5 @@ def _check_hosts(context: Context, strategy: Strategy) -> Answer:
         verdict = check_host(named.name, decide(strategy, named.host, options=options(context)))
         are_served &= verdict.is_served
         context.draft.print(f"{verdict.line}\n")
-    return context.draft.answer(code=EXIT_OK if are_served else EXIT_DRIFT, repeat=Repeat())
+    repeat = None if has_dependencies(strategy) else Repeat()
+    return context.draft.answer(code=EXIT_OK if are_served else EXIT_DRIFT, repeat=repeat)

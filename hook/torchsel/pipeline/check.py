@@ -40,7 +40,8 @@ _FOR_EACH = "strategy = 'groups' has a build for each machine ('torchsel help st
 class Verdict:
     """``drift`` says what differs, nothing when in sync; ``notes`` name entries that are the user's.
 
-    ``past`` names workspace members that route a package themselves, which only the user can mend.
+    ``past`` names workspace members and dependencies by path that route a package themselves, which only the
+    user can mend.
     """
 
     backends: tuple[str, ...]
@@ -62,9 +63,14 @@ def check(strategy: Strategy) -> Verdict:
     drift = [f"{where}: {text}" for text in _differences(plan.changes.edits, dict(project.root.data))]
     if drift and not strategy.is_routed:
         drift = [f"{where}: torch is not routed yet"]
-    drift = [*(f"{where}: {reason}" for reason in strategy.forbidden()), *drift, *leaks_in(strategy)]
+    drift = [*(f"{where}: {reason}" for reason in strategy.forbidden()), *drift]
     tags = alternatives.tags if alternatives else (routed,) if routed else ()
-    return Verdict(backends=tags, drift=tuple(drift), notes=_notes(strategy, plan), past=plan.changes.past)
+    return Verdict(
+        backends=tags,
+        drift=tuple(drift),
+        notes=_notes(strategy, plan),
+        past=(*plan.changes.past, *leaks_in(strategy)),
+    )
 
 
 def _notes(strategy: Strategy, plan: Plan) -> tuple[str, ...]:
@@ -112,8 +118,9 @@ def _problem(found: Inputs) -> tuple[str, str]:
     tag, torch = _tag(found, entries[0]), entries[0].public
     lacking = ", ".join(_lacking(found, tag))
     problem = f"uv.lock has no {lacking} for {tag}; run 'torchsel lock'" if lacking else ""
-    if not problem and is_accelerated(found.host, found.catalog):
-        problem = _trouble(found, tag, torch)
+    best = _best(found)
+    if not problem and best.family != "cpu":
+        problem = _trouble(found, tag, torch, best)
     return problem, ", ".join((f"{tag}, torch {torch}{_choice(found)}", *_beside(found, tag).texts))
 
 
@@ -137,13 +144,14 @@ def _holds(marker: Marker | None, values: dict[str, str]) -> bool:
     return marker is None or marker_holds(str(marker), values)
 
 
-def _trouble(found: Inputs, tag: str, torch: str) -> str:
-    """Why a build does not serve a GPU, empty where it does."""
+def _trouble(found: Inputs, tag: str, torch: str, best: Selection) -> str:
+    """Why a build does not serve the GPUs, empty where it does; ``best`` is the best that there is."""
     if tag == "cpu":
         return f"its GPU gets the CPU build: {_why(found.selection)}"
     judged = _judged(found, tag, torch)
     if judged.usable:
-        return ""
+        could = best.accelerators if best.family == judged.family and found.config.gpus == "all" else ()
+        return _why(judged) if set(could) - set(judged.accelerators) else ""
     reasons = [f" ({item.reason})" for item in judged.candidates if item.backend == tag]
     said = f"can't run that{''.join(reasons[:1])}"
     if found.selection.family == "cpu":
@@ -170,6 +178,11 @@ def _would_get(found: Inputs) -> str:
 def _choice(found: Inputs) -> str:
     alternatives, chosen = found.decision.alternatives, found.decision.chosen
     return f" ({alternatives.scope} {chosen})" if alternatives and chosen else ""
+
+
+def _best(found: Inputs) -> Selection:
+    """The best build there is for a machine, of whatever release; the CPU's where none runs on its GPU."""
+    return select(host=found.host, requested="auto", demand=Demand(), config=Config(), catalog=found.catalog)
 
 
 def _judged(found: Inputs, tag: str, torch: str) -> Selection:

@@ -1,23 +1,29 @@
 """Routing that leaks between projects: uv reads the unscoped sources of a dependency by path or git, too.
 
-Seen with uv 0.13.9: a library's ``tool.uv.sources.torch`` without ``group`` or ``extra`` counts in whatever
-project requires it by path, as editable or from git, and with another index there uv says "Requirements
-contain conflicting indexes". Sources that are scoped by a group don't leak.
+Seen with uv 0.13.9: a library's ``tool.uv.sources.torch`` without ``group`` or ``extra``, its own or that of
+the root of its workspace, counts in whatever project comes to it by path, as editable or from git, and with
+another index there uv says "Requirements contain conflicting indexes". Sources that are scoped by a group
+don't leak.
 """
 
 from __future__ import annotations
 
-from itertools import islice
+import os
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from torchsel.errors import TorchselError
 from torchsel.project.places import SOURCES
 from torchsel.project.toml_file import read_toml
+from torchsel.project.workspace import find_root
+from torchsel.selection.remedy import command
 from torchsel.toml.edit import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from torchsel.project.project import TomlFile
     from torchsel.strategies.protocol import Strategy
@@ -38,36 +44,82 @@ def leaks_out(strategy: Strategy) -> str:
     )
 
 
-def leaks_in(strategy: Strategy) -> Iterator[str]:
+def leaks_in(strategy: Strategy) -> tuple[str, ...]:
     """Dependencies by path that route torch to another index than this project, each with file and line."""
-    project = strategy.setting.project
-    mine = {index.url.rstrip("/") for index in project.root.present.indexes if index.backend}
+    mine = {index.url.rstrip("/") for index in strategy.setting.present.indexes if index.backend}
     if strategy.is_users or not mine:
-        return
-    members = {file.path.resolve() for file in project.files}
-    for path in islice(_dependencies(strategy), MOST_DEPENDENCIES):
-        if path.resolve() in members:
-            continue
-        try:
-            file = read_toml(path)
-        except TorchselError:
-            continue
-        if other := _unscoped_url(file, mine):
-            line = line_of(f"{file.text.removeprefix(chr(0xFEFF))}\n", (*SOURCES, "torch"))
-            yield (
-                f"{path}: line {line}: tool.uv.sources.torch leads to {other}, which uv reads here too and"
-                " refuses beside this project's index; take it out there, or use strategy = 'groups' there"
-            )
+        return ()
+    said = (_said(file, mine) for item in _dependencies(strategy) for file in item.routers)
+    return tuple(dict.fromkeys(filter(None, said)))
 
 
-def _dependencies(strategy: Strategy) -> Iterator[Path]:
-    """The pyproject.toml of each dependency by path."""
-    for file in strategy.setting.project.files:
-        for source in file.present.sources.values():
-            for item in source.items:
-                path = item.get("path")
-                if isinstance(path, str) and (found := file.path.parent / path / "pyproject.toml").is_file():
-                    yield found
+def has_dependencies(strategy: Strategy) -> bool:
+    """Whether there are dependencies by path, whose files an answer depends on too."""
+    return any(_dependencies(strategy))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Package:
+    """A pyproject.toml, and that of the root of its workspace, which is the same where it is in none."""
+
+    file: TomlFile
+    root: TomlFile
+    is_mine: bool = False
+
+    @property
+    def routers(self) -> tuple[TomlFile, ...]:
+        """The file whose source of torch counts."""
+        return next(((file,) for file in (self.file, self.root) if "torch" in file.present.sources), ())
+
+    def folders(self) -> Iterator[Path]:
+        """Where its dependencies by path are; its groups are nobody else's."""
+        for item in self.file.required:
+            if not self.is_mine and item.place.startswith("dependency-groups"):
+                continue
+            url = urlsplit(item.requirement.url or "")
+            if url.scheme == "file":
+                yield Path(unquote(url.path))
+            for file in (self.file, self.root):
+                source = file.present.sources.get(item.name)
+                for entry in source.items if source else ():
+                    if isinstance(path := entry.get("path"), str):
+                        yield file.path.parent / path
+
+
+def _dependencies(strategy: Strategy) -> Iterator[_Package]:
+    """Every dependency by path, and theirs in turn."""
+    project = strategy.setting.project
+    waiting = deque(_Package(file=file, root=project.root, is_mine=True) for file in project.files)
+    seen = {file.path.resolve() for file in project.files}
+    most = len(seen) + MOST_DEPENDENCIES
+    while waiting:
+        for folder in waiting.popleft().folders():
+            path = Path(os.path.normpath(folder)) / "pyproject.toml"
+            if len(seen) >= most or path.resolve() in seen or not path.is_file():
+                continue
+            seen.add(path.resolve())
+            try:
+                found = _Package(file=read_toml(path), root=find_root(path.parent))
+            except TorchselError:
+                continue
+            waiting.append(found)
+            yield found
+
+
+def _said(file: TomlFile, mine: set[str]) -> str:
+    """That a file routes torch elsewhere, and what to do; empty where it does not."""
+    other = _unscoped_url(file, mine)
+    if not other:
+        return ""
+    line = line_of(f"{file.text.removeprefix(chr(0xFEFF))}\n", (*SOURCES, "torch"))
+    way = "take it out there"
+    if "torchsel" in file.table("tool"):
+        words = command("torchsel", "deinit", "--project", str(file.path.parent))
+        way = f"have strategy = 'groups' there, or run '{words}'"
+    return (
+        f"{file.path}: line {line}: tool.uv.sources.torch leads to {other}, which uv reads here too and"
+        f" refuses beside this project's index; {way}"
+    )
 
 
 def _unscoped_url(file: TomlFile, mine: set[str]) -> str:
