@@ -101,6 +101,34 @@ def test_hosts_that_are_not_served(project: MakeProject, hosts: dict[str, Path])
     )
 
 
+def test_every_gpu_of_a_machine_is_to_be_served(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(text("direct", 'strategy = "groups"', backends='["cpu", "cu126", "cu130"]'))
+    demo.torchsel("--host", str(hosts["h200"]))
+    demo.uv("lock")
+    served = demo.torchsel("check", "--host", str(hosts["p40x3-3090"]))
+    assert served.out == "ok   p40x3-3090: cu126, torch 2.14.1 (group torch-cu126)\n"
+    demo.torchsel("--host", str(hosts["p40x3-3090"]), "sync", "--locked")
+    assert demo.installed("torch") == "2.14.1+cu126"
+    partly = demo.torchsel("check", "--host", str(hosts["v100-rtx5090"]), code=1)
+    assert (
+        "cu130, torch 2.15.0 (group torch-cu130); no build serves every GPU; cu130 leaves out" in partly.out
+    )
+    demo.pyproject.write_text(demo.text().replace("[tool.torchsel]", '[tool.torchsel]\ngpus = "best"'))
+    demo.torchsel("check", "--host", str(hosts["v100-rtx5090"]))
+
+
+def test_under_pin_what_a_host_needs_is_named(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(text("direct"), env={"TORCHSEL_HOST": str(hosts["h200"])})
+    demo.torchsel("lock")
+    names = ("h200", "cpu", "gtx1080ti", "rx7900", "mac")
+    told = demo.torchsel("check", "--host", *(str(hosts[name]) for name in names), code=1)
+    lines = told.out.splitlines()
+    assert [line.split()[0] for line in lines] == ["ok", "ok", "FAIL", "FAIL", "ok"]
+    assert "no kernels for 6.1 (GTX 1080 Ti); has 7.5-12.0" in lines[2]
+    assert "needs cu126, torch 2.14.1" in lines[2]
+    assert "needs rocm7.2, torch 2.14.1" in lines[3]
+
+
 def test_checking_recorded_hosts(project: MakeProject, hosts: dict[str, Path]) -> None:
     demo = project(text("direct", 'strategy = "groups"', backends='["cpu", "cu132"]'))
     demo.torchsel("--host", str(hosts["h200"]))

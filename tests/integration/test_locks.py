@@ -66,7 +66,8 @@ def test_a_backend_without_the_required_torch_is_refused_before_uv(project: Make
         refused = demo.torchsel(*command, code=2)
         assert (
             "tool.torchsel.backends: cu126, rocm7.2 has no build of the torch that the project requires"
-            " (==2.15.0), the newest is 2.14.1: take it out of the list, or allow torch 2.14.1"
+            " (==2.15.0), the newest is 2.14.1: take it out of the list"
+            ' (backends = ["cpu", "cu130"]), or allow torch 2.14.1'
         ) in refused.err
 
 
@@ -84,3 +85,84 @@ def test_a_lock_without_torch_from_the_routed_index_is_due(
     assert served.out == "ok   h200: cu132, torch 2.12.1\n"
     demo.torchsel("--host", str(hosts["h200"]), "sync", "--locked")
     assert demo.installed("torch") == "2.12.1+cu132"
+
+
+@pytest.mark.parametrize("flag", ["--locked", "--frozen"])
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_project_that_is_not_routed_stops_where_nothing_is_to_be_written(
+    project: MakeProject, hosts: dict[str, Path], table: str, flag: str
+) -> None:
+    demo = locked(project, "2.14.1", table)
+    demo.env["TORCHSEL_HOST"] = str(hosts["gtx1080ti"])
+    before = demo.text(), (demo.root / "uv.lock").read_bytes()
+    for words in (("sync", flag), ("run", flag, "python", "-c", "0")):
+        stopped = demo.torchsel(*words, code=2)
+        assert stopped.err == (
+            f"error: {demo.pyproject}: torch is not routed yet, and {flag} is to write nothing;"
+            " first run 'torchsel lock'\n"
+        )
+        assert demo.installed("torch") is None
+        assert (demo.text(), (demo.root / "uv.lock").read_bytes()) == before
+    demo.torchsel("lock")
+    demo.torchsel("sync", flag)
+    assert demo.installed("torch") == "2.14.1+cu126"
+
+
+def test_what_does_not_come_to_torch_goes_on(project: MakeProject, hosts: dict[str, Path]) -> None:
+    group = '\n[dependency-groups]\ndocs = ["testkit"]\n'
+    demo = project(f"{PLAIN}{group}", env={"TORCHSEL_HOST": str(hosts["h200"])})
+    demo.uv("lock")
+    demo.pyproject.write_text(f"{PLAIN}{group}\n[tool.torchsel]\n")
+    demo.torchsel("sync", "--locked", "--only-group", "docs")
+    assert (demo.installed("testkit"), demo.installed("torch")) == ("8.0", None)
+    demo.torchsel("add", "--frozen", "torch<2.15")
+    demo.torchsel("sync")
+    assert demo.installed("torch") == "2.14.1+cu132"
+
+
+SAME = 'strategy = "groups"\nbackends = ["cpu", "cu130", "cu132"]\nsame-torch = true\n'
+
+
+@pytest.mark.parametrize("is_routed", [False, True], ids=["locked", "routed and locked"])
+@pytest.mark.parametrize("table", [*TABLES.values(), SAME], ids=[*TABLES, "one torch for all"])
+def test_a_bound_below_the_locked_releases(
+    project: MakeProject, hosts: dict[str, Path], table: str, is_routed: bool
+) -> None:
+    demo = locked(project, "2.15.0", table)
+    demo.env["TORCHSEL_HOST"] = str(hosts["h200"])
+    if is_routed:
+        demo.torchsel("lock")
+    demo.pyproject.write_text(demo.text().replace('"torch>=2.5"', '"torch>=2.5,<2.14"', 1))
+    for command in (["status"], ["backend"], ["check", "--host", str(hosts["h200"])]):
+        assert demo.torchsel(*command, code=None).code in (0, 1)
+    demo.torchsel("sync")
+    assert (demo.installed("torch") or "").startswith("2.13.0+cu1")
+    demo.torchsel("check", "--host", str(hosts["h200"]))
+    demo.uv("lock", "--check")
+
+
+def test_a_bound_below_all_that_a_backend_has(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = locked(project, "2.15.0", 'strategy = "groups"\nbackends = ["cpu", "cu126", "cu132"]\n')
+    demo.env["TORCHSEL_HOST"] = str(hosts["h200"])
+    demo.torchsel()
+    demo.pyproject.write_text(demo.text().replace('"torch>=2.5"', '"torch<2.9"', 1))
+    for command in ([], ["check"], ["sync"]):
+        assert "cu132 has no build of the torch that the project requires (<2.9), the oldest is 2.12.0" in (
+            demo.torchsel(*command, code=2).err
+        )
+    demo.pyproject.write_text(demo.text().replace(', "cu132"', ""))
+    demo.torchsel("sync")
+    assert demo.installed("torch") == "2.8.0+cu126"
+
+
+def test_the_team_quick_start_behind_uv_add(project: MakeProject, hosts: dict[str, Path]) -> None:
+    """``uv add`` writes down the newest release, which some of the backends have not."""
+    demo = project(HEAD + "dependencies = []\n", env={"TORCHSEL_HOST": str(hosts["h200"])})
+    demo.uv("add", "torch")
+    demo.pyproject.write_text(f"{demo.text()}\n[tool.torchsel]\n{TABLES['groups']}")
+    told = demo.torchsel("sync", "--locked", code=2).err
+    line = told.partition("(backends = ")[2].partition(")")[0]
+    demo.pyproject.write_text(demo.text().replace(NAMED, f"backends = {line}\n"))
+    demo.torchsel()
+    demo.torchsel("sync", "--locked")
+    assert demo.installed("torch") == "2.15.0+cu130"

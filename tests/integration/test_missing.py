@@ -113,3 +113,78 @@ def test_a_project_that_does_not_lock_without_it_either(demo: Project, tmp_path:
     assert "uv lock failed for cu132" in demo.torchsel(code=3).err
     assert demo.text() == before
     assert list((tmp_path / "home").rglob("missing-*.json")) == []
+
+
+LISTS = {
+    "groups": 'strategy = "groups"\nbackends = ["cpu", "cu126", "cu132"]\ndefault-backend = "none"\n',
+    "extras": 'strategy = "extras"\nbackends = ["cpu", "cu126", "cu132"]\n',
+}
+
+
+def shared(behind: Index, folder: Path, hosts: dict[str, Path], table: str, torch: str = "torch") -> Project:
+    """As `locked`, by groups or extras."""
+    world = World(index=behind, folder=folder)
+    text = PYPROJECT.replace('"torch"', f'"{torch}"')
+    made = world.project(folder / "demo", text, env={"TORCHSEL_HOST": str(hosts["h200"])})
+    made.uv("lock")
+    assert made.locked("torch") == ["2.15.0"]
+    made.pyproject.write_text(text + table)
+    return made
+
+
+@pytest.mark.parametrize("table", LISTS.values(), ids=LISTS)
+def test_what_is_for_all_machines_locks_the_next_candidate(
+    behind: Index, tmp_path: Path, hosts: dict[str, Path], table: str
+) -> None:
+    made = shared(behind, tmp_path, hosts, table)
+    told = made.torchsel().err
+    assert WARNING in told
+    assert "torch 2.15.0 in uv.lock has no build for cu126, cu132: torch 2.14.1 there" in told
+    committed = made.text(), (made.root / "uv.lock").read_bytes()
+    made.torchsel("check")
+    made.torchsel("sync", "--locked")
+    assert made.installed("torch") == "2.14.1+cu132"
+    made.env["TORCHSEL_HOST"] = str(hosts["cpu"])
+    made.torchsel("sync", "--locked")
+    assert made.installed("torch") == "2.15.0+cpu"
+    assert list((tmp_path / "home").rglob("missing-*.json")) == []
+    for words in ((), ("--no-cache",), ("sync",)):  # nothing is remembered, and nothing goes back and forth
+        assert WARNING not in made.torchsel(*words).err
+        assert (made.text(), (made.root / "uv.lock").read_bytes()) == committed
+
+
+def test_init_with_groups_locks_the_next_candidate(
+    behind: Index, tmp_path: Path, hosts: dict[str, Path]
+) -> None:
+    made = shared(behind, tmp_path, hosts, "")
+    made.pyproject.write_text(PYPROJECT.partition("\n[tool")[0])
+    assert WARNING in made.torchsel("init", "--strategy", "groups").err
+    made.torchsel("check")
+    made.torchsel("sync", "--locked")
+    assert made.installed("torch") in ("2.14.1+cu132", "2.15.0+cu130")
+
+
+@pytest.mark.parametrize("words", [(), ("lock",), ("sync",)])
+def test_what_every_machine_has_to_know_is_to_be_written(
+    behind: Index, tmp_path: Path, hosts: dict[str, Path], words: tuple[str, ...]
+) -> None:
+    table = LISTS["groups"].replace("cu126", "cu130")
+    made = shared(behind, tmp_path, hosts, table, "torch>=2.15.0")
+    if words:
+        (made.root / "uv.lock").unlink()
+    told = made.torchsel(*words, code=2).err
+    assert WARNING in told
+    assert "tool.torchsel.backends: cu132 has no build of the torch that the project requires" in told
+    made.pyproject.write_text(made.text().replace(', "cu132"', ""))
+    made.torchsel("sync")
+    assert made.installed("torch") == "2.15.0+cu130"
+
+
+def test_one_torch_for_all_is_to_be_written(behind: Index, tmp_path: Path, hosts: dict[str, Path]) -> None:
+    table = LISTS["groups"].replace("cu126", "cu130") + "same-torch = true\n"
+    made = shared(behind, tmp_path, hosts, table)
+    told = made.torchsel(code=2).err
+    assert f"{WARNING}; every machine has to know that: require torch<=2.14.1" in told
+    made.pyproject.write_text(made.text().replace('"torch"', '"torch<=2.14.1"', 1))
+    made.torchsel("sync")
+    assert made.installed("torch") == "2.14.1+cu132"

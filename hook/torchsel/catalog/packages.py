@@ -73,9 +73,14 @@ class PackageTables:
         return next(within, "")
 
     @cached_property
+    def helpers(self) -> frozenset[str]:
+        """Packages that only some backends' own indexes have, such as triton-rocm."""
+        return frozenset(row.package for row in self.index_only)
+
+    @cached_property
     def family_packages(self) -> frozenset[str]:
         """Every package with builds by backend, those that only one backend's index has included."""
-        return self.routable_packages | {row.package for row in self.index_only}
+        return self.routable_packages | self.helpers
 
 
 @cache

@@ -14,7 +14,7 @@ from torchsel.project.lock import locked_here, locked_packages
 from torchsel.project.places import canonical
 from torchsel.project.requirement import environment, marker_holds, parse_requirement
 from torchsel.selection.case import Demand
-from torchsel.selection.select import is_accelerated, select
+from torchsel.selection.select import best_there_is, select
 from torchsel.strategies.companions import beside
 from torchsel.strategies.packages import way_to
 from torchsel.toml.edits import Append, Delete, Prune, apply_to_data, dotted, value_at
@@ -118,7 +118,7 @@ def _problem(found: Inputs) -> tuple[str, str]:
     tag, torch = _tag(found, entries[0]), entries[0].public
     lacking = ", ".join(_lacking(found, tag))
     problem = f"uv.lock has no {lacking} for {tag}; run 'torchsel lock'" if lacking else ""
-    best = _best(found)
+    best = best_there_is(found.host, found.catalog)
     if not problem and best.family != "cpu":
         problem = _trouble(found, tag, torch, best)
     return problem, ", ".join((f"{tag}, torch {torch}{_choice(found)}", *_beside(found, tag).texts))
@@ -178,11 +178,6 @@ def _would_get(found: Inputs) -> str:
 def _choice(found: Inputs) -> str:
     alternatives, chosen = found.decision.alternatives, found.decision.chosen
     return f" ({alternatives.scope} {chosen})" if alternatives and chosen else ""
-
-
-def _best(found: Inputs) -> Selection:
-    """The best build there is for a machine, of whatever release; the CPU's where none runs on its GPU."""
-    return select(host=found.host, requested="auto", demand=Demand(), config=Config(), catalog=found.catalog)
 
 
 def _judged(found: Inputs, tag: str, torch: str) -> Selection:

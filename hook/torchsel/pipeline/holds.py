@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from torchsel.project.lock import locked_here, locked_packages
-from torchsel.project.requirement import newest_first
+from torchsel.project.requirement import newest_first, parse_specifiers
+from torchsel.project.requirements import unmarked_specifiers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torchsel.pipeline.inputs import Inputs
     from torchsel.pipeline.plan import Plan
     from torchsel.project.lock import Locked
+    from torchsel.project.project import Project
     from torchsel.uv.program import Uv
 
 
@@ -133,12 +135,17 @@ def routed_releases(items: list[Locked], urls: Collection[str]) -> set[str]:
 
 
 def _locked(found: Inputs, plan: Plan) -> dict[str, list[Locked]]:
-    """What uv.lock has of the torch family, torch first."""
+    """What uv.lock has of the torch family and the project still allows, torch first."""
     family = found.catalog.family_packages | plan.routing.sources.keys()
     locked: dict[str, list[Locked]] = {"torch": []}
     for item in locked_packages(found.project.lock, family):
         locked.setdefault(item.name, []).append(item)
-    return locked
+    return {name: _allowed(found.project, name, items) for name, items in locked.items()}
+
+
+def _allowed(project: Project, name: str, items: list[Locked]) -> list[Locked]:
+    allowed = parse_specifiers(unmarked_specifiers(project, name))
+    return [item for item in items if allowed.contains(item.public, prereleases=True)]
 
 
 def _forks(name: str, items: list[Locked]) -> list[str]:

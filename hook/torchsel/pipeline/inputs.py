@@ -54,7 +54,7 @@ class Options:
 
     ``only_looks`` is for a picture of what is wrong: then ``fallback = "error"`` stops nothing. ``anew``
     forgets what was found out before. ``without_project`` asks what the machine would take in any project;
-    none is looked for.
+    none is looked for. ``lacking`` are builds, each a release and a backend, to go without.
     """
 
     folder: Path
@@ -65,6 +65,7 @@ class Options:
     only_looks: bool = False
     anew: bool = False
     without_project: bool = False
+    lacking: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +166,9 @@ def strategy_in(project: Project, options: Options, environ: Mapping[str, str]) 
         project=project,
         config=config,
         request=wish,
-        catalog=load_catalog().without({item.build for item in missing}).with_builds(config.catalog),
+        catalog=load_catalog()
+        .without({*(item.build for item in missing), *options.lacking})
+        .with_builds(config.catalog),
         missing=missing,
         folder=options.folder,
         call=options.call,
@@ -218,7 +221,7 @@ def again(found: Inputs, environ: Mapping[str, str], *, upgrade: bool = False) -
         ConfigError: a file, key or variable is wrong.
         MachineError: a file can't be read.
     """
-    options = replace(found.options, upgrade=upgrade, anew=False)
+    options = replace(found.options, upgrade=upgrade, anew=False, lacking=())
     strategy = strategy_in(load_project(found.project.folder), options, environ)
     return decide(strategy, found.host, found.findings, options=options)
 

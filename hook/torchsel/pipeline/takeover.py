@@ -219,9 +219,8 @@ def _refuse_addresses(project: Project, source: Source) -> None:
 
 def _refuse_helpers(project: Project, catalog: Catalog) -> None:
     """Requirements such as ``pytorch-triton-rocm``, which only one backend has: an anchor does their work."""
-    helpers = {row.package for row in catalog.index_only}
     for item in project.required:
-        if item.name in helpers:
+        if item.name in catalog.helpers:
             msg = (
                 f"{project.root.path}: {item.place}: {item.name} is on one backend's index alone, and"
                 " torchsel routes it where a build needs it; first take it out:"

@@ -32,7 +32,22 @@ def specifiers(project: Project, name: str, *, host: Host | None, python: str | 
     """
     found = [item for item in [*project.required, *project.bounds] if item.name == name]
     _refuse_endless(found)
-    found = [item for item in found if _applies(item.requirement, host, python)]
+    return _together(item for item in found if _applies(item.requirement, host, python))
+
+
+def unmarked_specifiers(project: Project, name: str) -> tuple[str, ...]:
+    """The same of the requirements without a marker, which hold for every fork of uv.lock.
+
+    Raises:
+        DemandError: there are too many.
+    """
+    found = [item for item in [*project.required, *project.bounds] if item.name == name]
+    _refuse_endless(found)
+    return _together(item for item in found if item.requirement.marker is None)
+
+
+def _together(items: Iterable[Required]) -> tuple[str, ...]:
+    found = list(items)
     overrides = [item for item in found if item.place == "tool.uv.override-dependencies"]
     everywhere = [item for item in found if _is_unconditional(item.place)]
     texts = [_public_specifier(item) for item in (overrides or found)]

@@ -7,7 +7,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from torchsel.errors import ConfigError
-from torchsel.project.places import CONFLICTS, DEFAULT_GROUPS, INDEXES, LISTS, SOURCES, canonical
+from torchsel.project.places import (
+    ANCHOR_GROUP,
+    CONFLICTS,
+    DEFAULT_GROUPS,
+    INDEXES,
+    LISTS,
+    SOURCES,
+    canonical,
+)
 from torchsel.project.requirement import required_name
 from torchsel.routing.sources import index_edits, source_edits, split_sources
 from torchsel.toml.edits import Append, Delete, Edit, Prune, SetValue, apply_to_data, value_at
@@ -132,7 +140,7 @@ class _Lists:
         for name, items in wanted.items():
             key = names.get(canonical(name), name)
             found[key] = [text for text in items if required_name(text) not in self.foreign]
-            if key in there and self.routing.keeps_bounds:
+            if key in there and self.routing.keeps_bounds and name != ANCHOR_GROUP:
                 found[key] = self._merged(there[key], found[key])
             elif key in there and not self._requires_only_known(there[key]):
                 self._refuse_unknown(key, there[key])
@@ -191,7 +199,7 @@ def _default_edits(present: Present, routing: Routing) -> Iterator[Edit]:
     written = present.uv.get("default-groups")
     ours = present.own_lists("group") | {canonical(name) for name in routing.groups}
     if written == "all":
-        if routing.groups and len(routing.defaults) < len(routing.groups) and routing.conflicts:
+        if routing.groups.keys() - {ANCHOR_GROUP, *routing.defaults} and routing.conflicts:
             msg = (
                 "tool.uv.default-groups: 'all' would take every torch group at once; name those you want,"
                 " or set tool.torchsel.default-backend = 'none'"

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
+_NOWHERE = "platform_release == 'never'"
+"""A marker that holds on no machine and that uv can't tell to: it applies the source and installs nothing."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Routing:
@@ -66,7 +69,9 @@ class Alternative:
 
     ``name`` is that of its group or extra, which requires it all, empty for the only way. ``bounds`` are
     version specifiers by package. ``elsewhere`` has those of ``packages`` that come from another index,
-    ``also`` are requirements that are not routed. ``marker`` is of the platforms it is for, empty for all.
+    ``also`` are requirements that are not routed, ``anchored`` packages that are routed and required by no
+    extra, as its list is published and uv's default index has them not. ``marker`` is of the platforms it is
+    for, empty for all.
     """
 
     backend: Backend
@@ -76,6 +81,7 @@ class Alternative:
     bounds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     elsewhere: Mapping[str, OtherIndex] = field(default_factory=lambda: MappingProxyType({}))
     also: tuple[str, ...] = ()
+    anchored: tuple[str, ...] = ()
     marker: str = ""
 
     @property
@@ -157,10 +163,17 @@ def to_several(
             source = {"index": item.index_of(package), **item.marked, scope: item.name}
             sources.setdefault(package, []).append(source)
     lists = {item.name: item.requirements for item in listed}
+    anchors: dict[str, str] = {}
+    for item in sorted(listed, key=lambda way: way.backend.release):
+        for package in item.anchored:  # all backends' indexes list the same files of it: the newest one's
+            source = {"index": item.backend.index_name, "group": ANCHOR_GROUP, **item.marked}
+            sources[package] = [source]
+            anchors[package] = f"{package}; {f'({item.marker}) and ' if item.marker else ''}{_NOWHERE}"
+    anchoring = {ANCHOR_GROUP: tuple(anchors.values())} if anchors else {}
     return Routing(
         indexes={name: url for item in listed for name, url in item.indexes.items()},
         sources=sources,
-        groups=lists if scope == "group" else {},
+        groups=lists if scope == "group" else anchoring,
         extras=lists if scope == "extra" else {},
         conflicts=tuple({scope: name} for name in lists) if len(lists) > 1 else (),
         defaults=tuple(defaults),

@@ -164,7 +164,12 @@ def backends_line(tag: str, names: Mapping[str, str], backends: Iterable[str]) -
     """``backends`` of the project's table, there a table of ``names`` or a list, with one more."""
     if names:
         return f"backends = {_inline({**names, tag: tag})}"
-    listed = ", ".join(f'"{each}"' for each in dict.fromkeys((*backends, tag)))
+    return line_of_backends(dict.fromkeys((*backends, tag)))
+
+
+def line_of_backends(tags: Iterable[str]) -> str:
+    """``backends = ["cpu", "cu126"]``."""
+    listed = ", ".join(f'"{tag}"' for tag in tags)
     return f"backends = [{listed}]"
 
 

@@ -71,8 +71,12 @@ def select(*, host: Host, requested: str, demand: Demand, config: Config, catalo
 
 def is_accelerated(host: Host, catalog: Catalog) -> bool:
     """Whether any build there is, of whatever release, runs on an accelerator of a machine."""
-    best = select(host=host, requested="auto", demand=Demand(), config=Config(), catalog=catalog)
-    return best.family != "cpu"
+    return best_there_is(host, catalog).family != "cpu"
+
+
+def best_there_is(host: Host, catalog: Catalog) -> Selection:
+    """The best build for a machine, of whatever release; the CPU's where none runs on its accelerators."""
+    return select(host=host, requested="auto", demand=Demand(), config=Config(), catalog=catalog)
 
 
 def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Selection:

@@ -82,6 +82,10 @@ class Adopted(OneForAll):
         """One bound is enough."""
         return {}
 
+    def promised(self, decision: Decision) -> tuple[tuple[str, str], ...]:
+        """None: the lists are the user's."""
+        return ()
+
     def routed(self, decision: Decision) -> str | None:
         """What was chosen is routed, in the user's way."""
         return decision.tag if decision.chosen else None

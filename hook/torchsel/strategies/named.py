@@ -11,10 +11,11 @@ from torchsel.backend import Backend
 from torchsel.catalog.releases import release_key
 from torchsel.errors import ConfigError
 from torchsel.project.lock import locked_packages
+from torchsel.project.requirement import parse_specifiers
 from torchsel.routing.wanted import Alternative, Routing, to_several
 from torchsel.selection.cover import covering
 from torchsel.selection.releases import allowed_releases, reference_release, shared_release
-from torchsel.selection.remedy import backends_line
+from torchsel.selection.remedy import backends_line, line_of_backends
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.companions import also_for, lacking_in_lists
@@ -106,7 +107,8 @@ class Named(OneForAll):
         if selection.torch and (main := self._main_release(narrowed)) not in (None, selection.torch):
             builds = tuple(build for build in narrowed.all_builds if build.torch == main)
             at_main = among(replace(narrowed, all_builds=builds))
-            selection = at_main if at_main.family != "cpu" and at_main.usable else selection
+            serves_all = set(selection.accelerators) <= set(at_main.accelerators)
+            selection = at_main if at_main.family != "cpu" and at_main.usable and serves_all else selection
         chosen = offered.name_of(selection.backend.tag)
         return Decision(selection=selection, request=request, alternatives=offered, chosen=chosen)
 
@@ -165,6 +167,16 @@ class Named(OneForAll):
         is_one = len(set(chosen.values())) == 1 and len(demand.locked) == 1
         return {} if is_one else {name: release for name, release in chosen.items() if release}
 
+    def promised(self, decision: Decision) -> tuple[tuple[str, str], ...]:
+        """That of each alternative: as all shall have it, as it is to come first, or its newest."""
+        demand, catalog, first = self.setting.demand(), self.setting.catalog, self.first_releases()
+        same = self._bound().removeprefix("==")
+        found = {
+            (same or first.get(name) or next(iter(allowed_releases(tag, demand, catalog)), ""), tag): None
+            for name, tag in self.alternatives.names.items()
+        }
+        return tuple(build for build in found if build[0])
+
     def _release_for(self, tag: str, demand: Demand) -> str:
         """The locked release where the backend has it, else the newest before, else the newest."""
         there = allowed_releases(tag, demand, self.setting.catalog)
@@ -204,11 +216,16 @@ class Named(OneForAll):
         tags = [tag for tag in self.alternatives.tags if catalog.known(tag)]
         empty = [tag for tag in tags if not allowed_releases(tag, demand, catalog)]
         if self.setting.config.channel == "stable" and empty and len(empty) < len(tags):
-            wanted, newest = ",".join(demand.specifiers), catalog.builds(backend=empty[0])[0].torch
+            wanted, there = ",".join(demand.specifiers), catalog.builds(backend=empty[0])
+            known = list(parse_specifiers(demand.specifiers).filter(catalog.releases))
+            is_older = bool(known) and release_key(known[0]) < release_key(there[-1].torch)
+            nearest = there[-1].torch if is_older else there[0].torch
+            left = line_of_backends(tag for tag in self.alternatives.tags if tag not in empty)
+            shorter = f" ({left})" if not self.setting.config.names else ""
             msg = (
                 f"tool.torchsel.backends: {', '.join(empty)} has no build of the torch that the project"
-                f" requires ({wanted}), the newest is {newest}: take it out of the list,"
-                f" or allow torch {newest}"
+                f" requires ({wanted}), the {'oldest' if is_older else 'newest'} is {nearest}: take it out of"
+                f" the list{shorter}, or allow torch {nearest}"
             )
             raise ConfigError(msg)
 
@@ -218,9 +235,13 @@ class Named(OneForAll):
         way = way_to(setting, backend, torch)
         if not setting.config.same_torch and not all(map(way.is_from_pytorch, way.packages)):
             bound = bound.replace("==", "<=")  # a companion requires the torch that it was built for
+        is_published = self.scope == "extra"
+        anchored = [item for item in way.packages if is_published and item in setting.catalog.helpers]
         return replace(
             way,
             name=name,
+            packages=tuple(item for item in way.packages if item not in anchored),
+            anchored=tuple(anchored),
             bounds={"torch": bound} if bound else {},
             marker=marker_where_lacking(setting, backend, torch),
             also=also_for(setting.config.also or {}, backend),

@@ -119,11 +119,15 @@ def as_bounded(setting: Setting, offered: Alternatives, catalog: Catalog) -> Cat
 
 
 def as_locked(setting: Setting, offered: Alternatives) -> Catalog:
-    """The catalog with only the locked release of each backend that uv.lock has from its index."""
+    """The catalog with only the locked release of each backend that uv.lock has from its index.
+
+    One that the project no longer allows is none: uv locks another.
+    """
     catalog, urls = setting.catalog, setting.present.backends
+    allowed = parse_specifiers(setting.demand().specifiers)
     locked: dict[str, set[str]] = {}
     for item in locked_packages(setting.project.lock, ["torch"]):
-        if item.registry in urls:
+        if item.registry in urls and allowed.contains(item.public, prereleases=True):
             locked.setdefault(urls[item.registry], set()).add(item.public)
     known = {tag: releases for tag, releases in locked.items() if releases & set(catalog.releases)}
     if not known.keys() & set(offered.tags):

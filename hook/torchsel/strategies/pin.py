@@ -99,6 +99,11 @@ class Pin:
         """One bound is enough."""
         return {}
 
+    def promised(self, decision: Decision) -> tuple[tuple[str, str], ...]:
+        """The selected one."""
+        torch = decision.selection.torch
+        return ((torch, decision.tag),) if torch else ()
+
     def routed(self, decision: Decision | None = None) -> str | None:
         """Where the unscoped source leads."""
         return self.setting.present.routed()

@@ -103,6 +103,9 @@ class Strategy(Protocol):
             ConfigError: an alternative has no release that the project allows.
         """
 
+    def promised(self, decision: Decision) -> tuple[tuple[str, str], ...]:
+        """Each build that uv.lock is to have by the catalog: a release of torch and a backend."""
+
     def routed(self, decision: Decision) -> str | None:
         """The backend that the file routes torch to for this machine, None where it is not torchsel's."""
 

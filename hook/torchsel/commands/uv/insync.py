@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from torchsel.errors import ConfigError
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import apply
 from torchsel.pipeline.inputs import Inputs, Options, read_inputs
-from torchsel.pipeline.missing import learn, unlearn
+from torchsel.pipeline.missing import learn, unlearn, without
 from torchsel.pipeline.outcome import Mode, Outcome
 from torchsel.project.lock import is_in_lock
+from torchsel.strategies.synced import comes_to
 from torchsel.uv.call import CHANGES_LOCK, UvCall
 from torchsel.uv.halves import for_lock
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from torchsel.answer import Draft
     from torchsel.project.project import Project
     from torchsel.uv.program import Uv
+
+_INSTALLS = frozenset({"sync", "run", "export", "check", "lock"})
+"""uv's commands that end in an installed torch, or say which it is to be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +47,7 @@ class Preparation:
             if not outcome.inputs.decision.alternatives:
                 report.warn(outcome.inputs, self.draft)
             if outcome.changed:
+                self._refuse_unrouted(outcome)
                 self._say_kept(outcome)
             return outcome.inputs, True
         will_lock = not outcome.relocked and self.call.command not in CHANGES_LOCK and _is_lock_stale(project)
@@ -57,6 +63,7 @@ class Preparation:
         """Whether uv, which failed, locks with another build, as the index lacks the one that was chosen."""
         if not (builds := learn(found, uv, self.environ)):
             return False
+        without(found, builds, self.environ)
         self.apply(write=True)
         self.draft.flush()
         if uv.lock(found.project.folder) is None:
@@ -82,6 +89,23 @@ class Preparation:
         told, places = for_lock(call), call.values_of("--directory")
         start = (call.start or call.folder) / "".join(places[-1:])
         return Mode(write=write, told=told, start=start if told else None)
+
+    def _refuse_unrouted(self, outcome: Outcome) -> None:
+        """Stop before uv installs its own torch: nothing here says where this machine's is.
+
+        Raises:
+            ConfigError: torch is not routed.
+        """
+        found, call = outcome.inputs, self.call
+        flags = sorted({"--locked", "--frozen", "--check"}.intersection(call.options))
+        if not flags or call.command not in _INSTALLS or found.strategy.is_routed:
+            return
+        if comes_to(found.project, call.folder, call, ["torch"]):
+            msg = (
+                f"{found.project.root.path}: torch is not routed yet, and {flags[0]} is to write"
+                " nothing; first run 'torchsel lock'"
+            )
+            raise ConfigError(msg)
 
     def _say_kept(self, outcome: Outcome) -> None:
         self.draft.warn(

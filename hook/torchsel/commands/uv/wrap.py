@@ -116,8 +116,9 @@ class Wrapper:
         note()
         uv = self._placed(found, uv)
         self._say_doubts(found, is_locked=is_sure)
-        if found.decision.alternatives:
+        if found.decision.alternatives and self.call.command != "lock":
             return self._choosing(found, uv, note, is_sure=is_sure)
+        report.tell_choice(found, self.draft)
         if self.call.command not in CHANGES_LOCK or self.call.keeps_lock:
             return self._become(uv, self.call.arguments, is_sure=is_sure)
         return self._changing(found, uv, note)
