@@ -11,11 +11,10 @@ from torchsel.backend import Backend
 from torchsel.catalog.releases import release_key
 from torchsel.errors import ConfigError
 from torchsel.project.lock import locked_packages
-from torchsel.project.requirement import parse_specifiers
 from torchsel.routing.wanted import Alternative, Routing, to_several
 from torchsel.selection.cover import covering
 from torchsel.selection.releases import allowed_releases, reference_release, shared_release
-from torchsel.selection.remedy import backends_line, line_of_backends
+from torchsel.selection.remedy import backends_line
 from torchsel.selection.select import select
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.companions import also_for, lacking_in_lists
@@ -28,7 +27,7 @@ from torchsel.strategies.packages import (
     way_to,
 )
 from torchsel.strategies.protocol import Decision, OneForAll
-from torchsel.strategies.refusals import refuse_unfit
+from torchsel.strategies.refusals import refuse_unfit, refuse_what_never_fits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +123,7 @@ class Named(OneForAll):
         """
         setting, config, offered = self.setting, self.setting.config, self.alternatives
         refuse_unfit(setting, map(Backend.parse, offered.tags), named_packages(setting))
-        self._refuse_what_never_fits()
+        refuse_what_never_fits(setting, offered)
         same = self._bound()
         bounds = {name: f"=={release}" for name, release in releases.items()}
         listed = [
@@ -205,29 +204,6 @@ class Named(OneForAll):
         config = self.setting.config
         line = backends_line(tag, config.names, config.backends or self.alternatives.tags)
         return f"none of the {self.scope}s is for {tag}; add {tag!r} to tool.torchsel.backends ({line})"
-
-    def _refuse_what_never_fits(self) -> None:
-        """Refuse a backend without a release that the project allows: uv would find no solution for it.
-
-        Raises:
-            ConfigError: there is one.
-        """
-        demand, catalog = self.setting.demand(), self.setting.catalog
-        tags = [tag for tag in self.alternatives.tags if catalog.known(tag)]
-        empty = [tag for tag in tags if not allowed_releases(tag, demand, catalog)]
-        if self.setting.config.channel == "stable" and empty and len(empty) < len(tags):
-            wanted, there = ",".join(demand.specifiers), catalog.builds(backend=empty[0])
-            known = list(parse_specifiers(demand.specifiers).filter(catalog.releases))
-            is_older = bool(known) and release_key(known[0]) < release_key(there[-1].torch)
-            nearest = there[-1].torch if is_older else there[0].torch
-            left = line_of_backends(tag for tag in self.alternatives.tags if tag not in empty)
-            shorter = f" ({left})" if not self.setting.config.names else ""
-            msg = (
-                f"tool.torchsel.backends: {', '.join(empty)} has no build of the torch that the project"
-                f" requires ({wanted}), the {'oldest' if is_older else 'newest'} is {nearest}: take it out of"
-                f" the list{shorter}, or allow torch {nearest}"
-            )
-            raise ConfigError(msg)
 
     def _alternative(self, name: str, backend: Backend, bound: str) -> Alternative:
         setting = self.setting

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torchsel.catalog.releases import release_key
 from torchsel.errors import ConfigError
 from torchsel.project.places import canonical
-from torchsel.project.requirement import lacking
-from torchsel.selection.releases import platforms, reference_release
+from torchsel.project.requirement import lacking, parse_specifiers
+from torchsel.selection.releases import allowed_releases, platforms, reference_release
+from torchsel.selection.remedy import line_of_backends
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from torchsel.backend import Backend
+    from torchsel.strategies.alternatives import Alternatives
     from torchsel.strategies.setting import Setting
 
 _PIN = 'or write strategy = "pin" in [tool.torchsel]'
@@ -64,6 +67,30 @@ def refuse_switched_off(setting: Setting, routed: Collection[str]) -> None:
         " [tool.torchsel] has no effect; take it out"
     )
     raise ConfigError(msg)
+
+
+def refuse_what_never_fits(setting: Setting, offered: Alternatives) -> None:
+    """Refuse a backend without a release that the project allows: uv would find no solution for it.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    demand, catalog = setting.demand(), setting.catalog
+    tags = [tag for tag in offered.tags if catalog.known(tag)]
+    empty = [tag for tag in tags if not allowed_releases(tag, demand, catalog)]
+    if setting.config.channel == "stable" and empty and len(empty) < len(tags):
+        wanted, there = ",".join(demand.specifiers), catalog.builds(backend=empty[0])
+        known = list(parse_specifiers(demand.specifiers).filter(catalog.releases))
+        is_older = bool(known) and release_key(known[0]) < release_key(there[-1].torch)
+        nearest = there[-1].torch if is_older else there[0].torch
+        left = line_of_backends(tag for tag in offered.tags if tag not in empty)
+        shorter = f" ({left})" if not setting.config.names else ""
+        msg = (
+            f"tool.torchsel.backends: {', '.join(empty)} has no build of the torch that the project"
+            f" requires ({wanted}), the {'oldest' if is_older else 'newest'} is {nearest}: take it out of"
+            f" the list{shorter}, or allow torch {nearest}"
+        )
+        raise ConfigError(msg)
 
 
 def _refuse_required_environments(setting: Setting, backends: Iterable[Backend]) -> None:
