@@ -106,10 +106,8 @@ class Wrapper:
             return self._adopted(strategy, options, uv, note)
         if not project.is_configured:
             if not self.is_hooked:
-                name = project.root.path.name
-                self.draft.say(
-                    f"{name} has no [tool.torchsel], so this is plain uv; to have torch routed: torchsel init"
-                )
+                told = "has no [tool.torchsel], so this is plain uv; to have torch routed: torchsel init"
+                self.draft.say(f"{project.root.path.name} {told}")
             return self._become(uv, self.call.arguments)
         uv.require(strategy.oldest_uv, f" for {strategy.name}")
         found, is_sure = self._preparation.before(project, uv)
