@@ -4,7 +4,7 @@
     python3 scripts/test.py -k index
     python3 scripts/test.py -n 0 -x tests/toml      without processes beside
 
-Tests run in as many processes as there are processors, four at most. What was skipped is said last, with why.
+Tests run in one process more than there are processors, four at most. What was skipped is said last, with why.
 Needs only Python 3.11 or newer and a package index; all else goes into ``.work`` in the project's folder.
 """
 
@@ -38,9 +38,8 @@ def main(argv: list[str]) -> int:
 
 def _processes(argv: list[str]) -> tuple[str, ...]:
     """Options for pytest-xdist, where the tests may run beside each other."""
-    count = min(os.cpu_count() or 1, MOST_PROCESSES)
-    alone = count == 1 or "--pdb" in argv
-    return () if alone else ("-n", str(count), "--dist", "worksteal")
+    count = min((os.cpu_count() or 1) + 1, MOST_PROCESSES)  # each waits for programs now and then
+    return () if "--pdb" in argv else ("-n", str(count), "--dist", "worksteal")
 
 
 if __name__ == "__main__":
