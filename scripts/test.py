@@ -4,7 +4,7 @@
     python3 scripts/test.py -k index
     python3 scripts/test.py -n 0 -x tests/toml      without processes beside
 
-Tests run in one process more than there are processors, four at most. What was skipped is said last, with why.
+Tests run in one process more than there are processors, four at most. What was skipped is said at the end.
 Needs only Python 3.11 or newer and a package index; all else goes into ``.work`` in the project's folder.
 """
 

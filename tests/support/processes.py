@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 _HEARING = (
     "import os, signal, sys\n"
-    "for name in ('SIGINT', 'SIGTERM', 'SIGHUP'): signal.signal(getattr(signal, name), signal.SIG_DFL)\n"
+    "for number in signal.valid_signals():\n"
+    "    if signal.getsignal(number) is signal.SIG_IGN: signal.signal(number, signal.SIG_DFL)\n"
     "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 )
 
