@@ -90,6 +90,9 @@ def test_a_report_is_written(project: MakeProject, tmp_path: Path) -> None:
     assert str(tmp_path) not in text
     told = made.torchsel("verify", "--report", "no/such/report.json", code=3)
     assert told.err == "error: no/such/report.json: No such file or directory\n"
+    assert told.out.startswith("crashed: torch failed")
+    told = made.torchsel("verify", "--json", "--report", ".", code=3)
+    assert (json.loads(told.out)["verdict"], told.err) == ("crashed", "error: .: Is a directory\n")
 
 
 @pytest.mark.parametrize("given", ["0", "-3", "nan", "soon", "1e9"])

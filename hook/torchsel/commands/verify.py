@@ -43,9 +43,10 @@ def run(context: Context) -> Answer:
     request = _request(surveyed(context), context.environ, timeout=arguments.timeout)
     result = verify(request)
     keep(result, request.environment, request.host, request.environ)
-    if arguments.report:
-        Path(arguments.report).write_text(to_report(result, request), encoding="utf-8")
     context.draft.print(f"{to_json(result) if arguments.json else to_text(result)}\n")
+    if arguments.report:
+        context.draft.flush()  # the file may be one that can't be written
+        Path(arguments.report).write_text(to_report(result, request), encoding="utf-8")
     return context.draft.answer(code=result.exit_code)
 
 
