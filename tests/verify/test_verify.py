@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 
 from tests.verify.conftest import AMD, CPU, H100, INTEL, PASCAL, asked
 from torchsel.host import Host
+from torchsel.verify.messages import MESSAGES
 from torchsel.verify.verify import verify
 
 if TYPE_CHECKING:
@@ -153,6 +155,12 @@ FAILURES = {
         "crashed",
     ),
 }
+
+
+def test_no_message_stands_twice() -> None:
+    patterns = [pattern for row in MESSAGES for pattern in re.split(r"\|(?![^(]*\))", row.pattern)]
+    assert len(patterns) > len(MESSAGES)
+    assert sorted(patterns) == sorted(set(patterns))
 
 
 @pytest.mark.parametrize("name", FAILURES)

@@ -52,7 +52,6 @@ MESSAGES = (
         "invalid device function",
         "does not include kernels for this GPU",
         "is not compatible with the current PyTorch installation",
-        "does not include kernels for this GPU",
         "No published PyTorch CUDA builds for release",
         "hipErrorNoBinaryForGpu",
         r"Cannot read \S*TensileLibrary",
