@@ -65,10 +65,36 @@ def test_a_backend_without_the_required_torch_is_refused_before_uv(project: Make
     for command in ([], ["check"], ["sync"]):
         refused = demo.torchsel(*command, code=2)
         assert (
-            "tool.torchsel.backends: cu126, rocm7.2 has no build of the torch that the project requires"
-            " (==2.15.0), the newest is 2.14.1: take it out of the list"
-            ' (backends = ["cpu", "cu130"]), or allow torch 2.14.1'
+            "tool.torchsel.backends: cu126, rocm7.2 have no build of the torch that the project requires"
+            " (==2.15.0), the newest is 2.14.1: take them out of the list"
+            ' (backends = ["cpu", "cu130"]), or allow torch 2.14.1: torchsel add --frozen'
+            ' "torch>=2.14.1" "torchvision>=0.29.1" && torchsel sync\n'
         ) in refused.err
+
+
+@pytest.mark.parametrize("program", ["torchsel", "torchsel --hooked uv"])
+@pytest.mark.parametrize(
+    ("limit", "old_gpu", "new_gpu"),
+    [("==2.15.0", "2.14.1+cu126", "2.15.0+cu130"), ("<2.9", "2.11.0+cu126", "2.11.0+cu130")],
+)
+def test_the_command_that_allows_a_torch_for_all_backends(
+    project: MakeProject, hosts: dict[str, Path], limit: str, old_gpu: str, new_gpu: str, program: str
+) -> None:
+    demo = project(f"{PLAIN.replace('>=2.5', limit)}\n[tool.torchsel]\n{TABLES['groups']}")
+    demo.env["TORCHSEL_HOST"] = str(hosts["gtx1080ti"])
+    typed = demo.torchsel("sync", code=2).err.rpartition(": torchsel add ")[2].strip()
+    demo.run("bash", "-c", f"{program} add {typed}")
+    demo.torchsel("check")
+    assert demo.installed("torch") == old_gpu
+    demo.env["TORCHSEL_HOST"] = str(hosts["h200"])
+    demo.torchsel("sync", "--locked")
+    assert demo.installed("torch") == new_gpu
+
+
+def test_no_command_where_a_constraint_holds_torch(project: MakeProject) -> None:
+    constrained = '\n[tool.uv]\nconstraint-dependencies = ["torch>=2.15"]\n'
+    demo = project(f"{PLAIN}\n[tool.torchsel]\n{TABLES['groups']}{constrained}")
+    assert demo.torchsel("check", code=2).err.endswith("), or allow torch 2.14.1\n")
 
 
 def test_a_lock_without_torch_from_the_routed_index_is_due(
@@ -103,6 +129,13 @@ def test_a_project_that_is_not_routed_stops_where_nothing_is_to_be_written(
         )
         assert demo.installed("torch") is None
         assert (demo.text(), (demo.root / "uv.lock").read_bytes()) == before
+    variable = f"UV_{flag[2:].upper()}"
+    demo.env[variable] = "1"
+    for command in ("sync", "lock"):
+        assert demo.torchsel(command, code=2).err.endswith(
+            f"and {variable} is to write nothing; first run 'torchsel lock' without it\n"
+        )
+    del demo.env[variable]
     demo.torchsel("lock")
     demo.torchsel("sync", flag)
     assert demo.installed("torch") == "2.14.1+cu126"

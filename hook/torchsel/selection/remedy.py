@@ -125,18 +125,21 @@ def told_ways(ways: Iterable[WayOut]) -> str:
     return ", or ".join(clauses)
 
 
-def add_commands(wanted: Iterable[str], direct: Iterable[Added]) -> tuple[str, ...]:
+def add_commands(
+    wanted: Iterable[str], direct: Iterable[Added], *, is_refused: bool = False
+) -> tuple[str, ...]:
     """The commands after which the project requires torch, and its companions, as ``wanted`` says.
 
     Packages that the project does not name need no bound. Empty where torch's requirement is out of reach of
-    ``uv add``.
+    ``uv add``. A project that ``is_refused`` can't be locked before all is written.
     """
     bounds = {name: text.removeprefix(name) for text in wanted for name in [Requirement(text).name]}
     lists: dict[tuple[str, ...], list[str]] = {}
     named = [item for item in direct if item.package in bounds]
     for item in named:
         lists.setdefault(item.options, []).append(item.bound(bounds[item.package]))
-    return _each("add", lists) if any(item.package == "torch" for item in named) else ()
+    is_in_reach = any(item.package == "torch" for item in named)
+    return _each("add", lists, is_refused=is_refused) if is_in_reach else ()
 
 
 def remove_commands(package: str, direct: Iterable[Added]) -> tuple[str, ...]:
@@ -144,10 +147,12 @@ def remove_commands(package: str, direct: Iterable[Added]) -> tuple[str, ...]:
     return _each("remove", {item.options: [package] for item in direct if item.package == package})
 
 
-def _each(verb: str, lists: Mapping[tuple[str, ...], Iterable[str]]) -> tuple[str, ...]:
+def _each(
+    verb: str, lists: Mapping[tuple[str, ...], Iterable[str]], *, is_refused: bool = False
+) -> tuple[str, ...]:
     """A command for each list of requirements; of several none may lock before the last has its bound."""
     whose = ["uv" if "--script" in options else "torchsel" for options in lists]
-    frozen = ["--frozen"] if len(lists) > 1 else []
+    frozen = ["--frozen"] if is_refused or len(lists) > 1 else []
     commands = [
         command(program, verb, *frozen, *options, *texts)
         for program, (options, texts) in zip(whose, lists.items(), strict=True)

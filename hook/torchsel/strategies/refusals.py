@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.catalog.releases import release_key
@@ -9,7 +10,7 @@ from torchsel.errors import ConfigError
 from torchsel.project.places import canonical
 from torchsel.project.requirement import lacking, parse_specifiers
 from torchsel.selection.releases import allowed_releases, platforms, reference_release
-from torchsel.selection.remedy import line_of_backends
+from torchsel.selection.remedy import add_commands, line_of_backends
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -79,18 +80,35 @@ def refuse_what_never_fits(setting: Setting, offered: Alternatives) -> None:
     tags = [tag for tag in offered.tags if catalog.known(tag)]
     empty = [tag for tag in tags if not allowed_releases(tag, demand, catalog)]
     if setting.config.channel == "stable" and empty and len(empty) < len(tags):
-        wanted, there = ",".join(demand.specifiers), catalog.builds(backend=empty[0])
-        known = list(parse_specifiers(demand.specifiers).filter(catalog.releases))
-        is_older = bool(known) and release_key(known[0]) < release_key(there[-1].torch)
-        nearest = there[-1].torch if is_older else there[0].torch
         left = line_of_backends(tag for tag in offered.tags if tag not in empty)
         shorter = f" ({left})" if not setting.config.names else ""
+        one, it = ("has", "it") if len(empty) == 1 else ("have", "them")
+        nearest, allowing = _nearest(setting, empty)
         msg = (
-            f"tool.torchsel.backends: {', '.join(empty)} has no build of the torch that the project"
-            f" requires ({wanted}), the {'oldest' if is_older else 'newest'} is {nearest}: take it out of"
-            f" the list{shorter}, or allow torch {nearest}"
+            f"tool.torchsel.backends: {', '.join(empty)} {one} no build of the torch that the project"
+            f" requires ({','.join(demand.specifiers)}){nearest}: take {it} out of the"
+            f" list{shorter}{allowing}"
         )
         raise ConfigError(msg)
+
+
+def _nearest(setting: Setting, tags: Iterable[str]) -> tuple[str, str]:
+    """What backends have next to what is required, and how to allow it; empty where they share nothing."""
+    demand, catalog = setting.demand(), setting.catalog
+    others = replace(demand, specifiers=tuple(cap for _, cap in demand.caps))
+    having = [allowed_releases(tag, others, catalog) for tag in tags]
+    common = [torch for torch in having[0] if all(torch in each for each in having)]
+    if not common:
+        return "", ""
+    known = list(parse_specifiers(demand.specifiers).filter(catalog.releases))
+    is_older = bool(known) and release_key(known[0]) < release_key(common[-1])
+    nearest = common[-1] if is_older else common[0]
+    bounds = catalog.bounds_from(nearest, demand.packages)
+    if not is_older:  # so that what has a newer one keeps it
+        bounds = tuple(text.partition(",")[0] for text in bounds)
+    typed = " && ".join(add_commands(bounds, demand.direct, is_refused=True))
+    allowing = f", or allow torch {nearest}{f': {typed}' if typed else ''}"
+    return f", the {'oldest' if is_older else 'newest'} is {nearest}", allowing
 
 
 def _refuse_required_environments(setting: Setting, backends: Iterable[Backend]) -> None:

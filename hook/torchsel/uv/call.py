@@ -118,6 +118,11 @@ class UvCall:
         return implied or bool(KEEPS_LOCK.intersection(self.options))
 
     @property
+    def only_writes(self) -> bool:
+        """Whether it changes what is required, and neither locks nor installs."""
+        return self.command in ("add", "remove", "version") and "--frozen" in self.options
+
+    @property
     def syncs(self) -> bool:
         """Whether a command that changes the project goes on to sync; ``uv version`` may only tell."""
         if {"--no-sync", "--frozen", "--dry-run"}.intersection(self.options):

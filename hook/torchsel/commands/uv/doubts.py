@@ -26,7 +26,9 @@ WITHOUT_SOURCES = (
     " leave it out to have that"
 )
 
-_INSTALLS = frozenset({"sync", "run", "export", "check"})
+INSTALLS = frozenset({"sync", "run", "export", "check"})
+"""uv's commands that end in an installed torch, or say which it is to be."""
+
 _WITH = ("--with", "-w", "--with-editable")
 _NEED_TORCH = frozenset(
     {"accelerate", "bitsandbytes", "deepspeed", "diffusers", "lightning", "peft", "pytorch-lightning",
@@ -52,7 +54,7 @@ def doubts(
         MachineError: another torch than the chosen one would be installed.
     """
     apart = () if found.strategy.is_users else tuple(no_index(found.setting.present.uv))
-    if call.command not in _INSTALLS:
+    if call.command not in INSTALLS:
         return apart if call.command in CHANGES_LOCK else ()
     if error := _redirected(found, call, environ):
         raise MachineError(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from torchsel.commands.uv.doubts import INSTALLS
 from torchsel.errors import ConfigError
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import apply
@@ -13,7 +14,7 @@ from torchsel.pipeline.missing import learn, unlearn, without
 from torchsel.pipeline.outcome import Mode, Outcome
 from torchsel.project.lock import is_in_lock
 from torchsel.strategies.synced import comes_to
-from torchsel.uv.call import CHANGES_LOCK, UvCall
+from torchsel.uv.call import CHANGES_LOCK, FLAG_VARIABLES, UvCall
 from torchsel.uv.halves import for_lock
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from torchsel.answer import Draft
     from torchsel.project.project import Project
     from torchsel.uv.program import Uv
-
-_INSTALLS = frozenset({"sync", "run", "export", "check", "lock"})
-"""uv's commands that end in an installed torch, or say which it is to be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +61,7 @@ class Preparation:
         """Whether uv, which failed, locks with another build, as the index lacks the one that was chosen."""
         if not (builds := learn(found, uv, self.environ)):
             return False
-        without(found, builds, self.environ)
+        without(found, builds, self.environ)  # for what it refuses: `apply` below reads anew
         self.apply(write=True)
         self.draft.flush()
         if uv.lock(found.project.folder) is None:
@@ -98,12 +96,15 @@ class Preparation:
         """
         found, call = outcome.inputs, self.call
         flags = sorted({"--locked", "--frozen", "--check"}.intersection(call.options))
-        if not flags or call.command not in _INSTALLS or found.strategy.is_routed:
+        if not flags or call.command not in INSTALLS | {"lock"} or found.strategy.is_routed:
             return
         if comes_to(found.project, call.folder, call, ["torch"]):
+            set_by = [name for name, flag in FLAG_VARIABLES.items() if flag == flags[0]]
+            is_typed = flags[0] in call.arguments
             msg = (
-                f"{found.project.root.path}: torch is not routed yet, and {flags[0]} is to write"
-                " nothing; first run 'torchsel lock'"
+                f"{found.project.root.path}: torch is not routed yet, and"
+                f" {flags[0] if is_typed else set_by[0]} is to write nothing; first run 'torchsel lock'"
+                f"{'' if is_typed else ' without it'}"
             )
             raise ConfigError(msg)
 

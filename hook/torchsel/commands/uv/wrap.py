@@ -246,7 +246,7 @@ class Wrapper:
 
     def _project(self) -> Project | None:
         """The project the call is for; None where it needs none, or there is none."""
-        if not self.call.is_for_project or has_metadata(self.call.script):
+        if not self.call.is_for_project or self.call.only_writes or has_metadata(self.call.script):
             return None
         if self._folder() is None:
             return None
