@@ -111,10 +111,26 @@ def test_every_gpu_of_a_machine_is_to_be_served(project: MakeProject, hosts: dic
     assert demo.installed("torch") == "2.14.1+cu126"
     partly = demo.torchsel("check", "--host", str(hosts["v100-rtx5090"]), code=1)
     assert (
-        "cu130, torch 2.15.0 (group torch-cu130); no build serves every GPU; cu130 leaves out" in partly.out
+        "cu130, torch 2.15.0 (group torch-cu130); no build that the project allows serves every GPU;"
+        " cu130 leaves out" in partly.out
     )
     demo.pyproject.write_text(demo.text().replace("[tool.torchsel]", '[tool.torchsel]\ngpus = "best"'))
     demo.torchsel("check", "--host", str(hosts["v100-rtx5090"]))
+
+
+def test_the_backend_that_serves_every_gpu_is_named(project: MakeProject, hosts: dict[str, Path]) -> None:
+    demo = project(text("direct", 'strategy = "groups"', backends='["cpu", "cu130"]'))
+    demo.torchsel("--host", str(hosts["h200"]))
+    demo.uv("lock")
+    said = demo.torchsel("check", "--host", str(hosts["p40x3-3090"]), code=1).out
+    assert "; none of tool.torchsel.backends serves every GPU; cu130 leaves out 3x Tesla P40: " in said
+    line = said.partition("; 2.14.1 with cu126 serves every GPU: add 'cu126' to tool.torchsel.backends (")[2]
+    there = 'backends = ["cpu", "cu130"]'
+    demo.pyproject.write_text(demo.text().replace(there, line.removesuffix(")\n")))
+    demo.torchsel("--host", str(hosts["h200"]))
+    demo.torchsel("check", "--host", str(hosts["p40x3-3090"]))
+    demo.torchsel("--host", str(hosts["p40x3-3090"]), "sync", "--locked")
+    assert demo.installed("torch") == "2.14.1+cu126"
 
 
 def test_under_pin_what_a_host_needs_is_named(project: MakeProject, hosts: dict[str, Path]) -> None:

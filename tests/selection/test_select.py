@@ -439,6 +439,17 @@ class TestConfig:
         chosen = next(item for item in found.candidates if item.backend == "cu132")
         assert chosen.reason == "chosen; no kernels for 6.1 (2x Tesla P40); has 7.5-12.0"
 
+    def test_what_was_asked_for_though_another_serves_every_gpu(self) -> None:
+        found = pick(linux(P40, RTX3090, driver="580.95.05"), requested="cu132")
+        leaves = "cu132 leaves out Tesla P40: no kernels for 6.1 (Tesla P40); has 7.5-12.0"
+        assert found.warnings == (f"{leaves}; 2.14.1 with cu126 serves every GPU",)
+        config = Config(backends=("cpu", "cu132"))
+        found = pick(linux(P40, RTX3090, driver="580.95.05"), config=config)
+        assert found.warnings == (
+            f"none of tool.torchsel.backends serves every GPU; {leaves}; 2.14.1 with cu126 serves every GPU:"
+            ' add \'cu126\' to tool.torchsel.backends (backends = ["cpu", "cu132", "cu126"])',
+        )
+
     def test_gpus_all_gives_up_the_least_capable_first(self) -> None:
         found = pick(linux(P40, V100, RTX5090, driver="580.65.06"))
         assert (found.backend.tag, found.torch) == ("cu129", "2.10.0")

@@ -151,7 +151,9 @@ def _trouble(found: Inputs, tag: str, torch: str, best: Selection) -> str:
     judged = _judged(found, tag, torch)
     if judged.usable:
         could = best.accelerators if best.family == judged.family and found.config.gpus == "all" else ()
-        return _why(judged) if set(could) - set(judged.accelerators) else ""
+        is_chosen = (found.decision.tag, found.selection.torch) == (tag, torch)
+        why = _why(found.selection if is_chosen else judged)
+        return why if set(could) - set(judged.accelerators) else ""
     reasons = [f" ({item.reason})" for item in judged.candidates if item.backend == tag]
     said = f"can't run that{''.join(reasons[:1])}"
     if found.selection.family == "cpu":
@@ -185,7 +187,7 @@ def _judged(found: Inputs, tag: str, torch: str) -> Selection:
     return select(
         host=found.host,
         requested=tag,
-        demand=Demand(specifiers=(f"=={torch}",), python=found.python),
+        demand=Demand(specifiers=(f"=={torch}",), locked=(torch,), python=found.python),
         config=replace(found.config, backends=None, fallback="cpu"),
         catalog=found.catalog,
     )

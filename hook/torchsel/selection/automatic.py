@@ -69,7 +69,7 @@ def automatic(builds: Sequence[JudgedBuild], case: Case) -> Selection:
 def _accelerated(pick: Pick, vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> Selection:
     row, mine = pick.judged.torch, of_vendor(builds, vendor)
     torch, moved_from = case.releases.public(row), release_left(row, case)
-    beside = left_out(pick, case)
+    beside = left_out(pick, mine, case)
     stays = row in case.releases.locked
     reasons = [
         why_chosen(pick.judged, pick.served, case),

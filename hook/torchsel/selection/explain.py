@@ -9,6 +9,7 @@ from torchsel.host import VENDORS
 from torchsel.selection.device import FAMILY_NAMES, FAMILY_VENDORS, labels_of
 from torchsel.selection.faults import blockers
 from torchsel.selection.hardware import devices_of
+from torchsel.selection.remedy import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,8 +72,8 @@ def ruled_out(pick: Pick, builds: Sequence[JudgedBuild]) -> str:
     return "; ".join(texts)
 
 
-def left_out(pick: Pick, case: Case) -> str:
-    """The devices that the chosen build does not serve, and why; empty where it serves them all."""
+def left_out(pick: Pick, builds: Sequence[JudgedBuild], case: Case) -> str:
+    """The devices that the chosen build does not serve, why, and a way out; empty where it serves all."""
     texts = [fault.text for fault in pick.judged.faults if fault.device in pick.left_out]
     if not texts:
         return ""
@@ -81,10 +82,27 @@ def left_out(pick: Pick, case: Case) -> str:
     if case.config.gpus == "best":
         return text
     torch = pick.judged.torch
-    if torch in case.releases.locked:
+    is_locked = torch in case.releases.locked
+    rivals = [judged for judged in builds if judged.torch == torch] if is_locked else builds
+    if other := _for_all(rivals, (*pick.served, *pick.left_out)):
+        ways = "".join(f": {told(fault.remedy)}" for fault in other.faults if fault.remedy)
+        none = "none of tool.torchsel.backends serves every GPU; " if ways else ""
+        return f"{none}{text}; {other.name} serves every GPU{ways}"
+    if is_locked:
         kept = case.releases.public(torch)
         return f"no build of torch {kept} in uv.lock serves every GPU; {text}; {_UPGRADE}"
-    return f"no build serves every GPU; {text}; if that is meant, write gpus = 'best' below [tool.torchsel]"
+    allowed = "" if case.config.backends is None else " that the project allows"
+    meant = "if that is meant, write gpus = 'best' below [tool.torchsel]"
+    return f"no build{allowed} serves every GPU; {text}; {meant}"
+
+
+def _for_all(builds: Sequence[JudgedBuild], devices: Devices) -> JudgedBuild | None:
+    """The first of the newest of each backend that runs on all ``devices``, in ``backends`` or not."""
+    newest: dict[str, JudgedBuild] = {}
+    for judged in builds:
+        if judged.vendor == devices[0].vendor and not judged.kinds(()) & {"release", "python"}:
+            newest.setdefault(judged.backend.tag, judged)
+    return next((judged for judged in newest.values() if judged.kinds(devices) <= {"backends"}), None)
 
 
 def doubts(pick: Pick) -> Iterator[str]:

@@ -94,7 +94,8 @@ def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Sele
     pick = choose([chosen], case.devices_for(backend), case) if chosen else None
     moved_from = release_left(chosen.torch, case) if chosen else None
     usable = chosen is not None and (backend.family == "cpu" or pick is not None)
-    trouble = obeyed_trouble(backend, torch, chosen, pick, case) or (left_out(pick, case) if pick else "")
+    trouble = obeyed_trouble(backend, torch, chosen, pick, case)
+    trouble = trouble or (left_out(pick, builds, case) if pick else "")
     warnings = [not_in_backends(tag, case), trouble if usable else f"{trouble}; {_instead(builds, case)}"]
     beside = mismatches(tag, case.demand, case.catalog)
     if chosen:
