@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from torchsel.project.lock import locked_here, locked_packages
+from torchsel.project.places import table
 from torchsel.project.requirement import newest_first, parse_specifiers
 from torchsel.project.requirements import unmarked_specifiers
 
@@ -50,16 +51,15 @@ class Holds:
 
 def unseen(settings: Mapping[str, Any], environ: Mapping[str, str], routed: Collection[str]) -> Iterator[str]:
     """Why uv may see nothing of what is ``routed``; a sentence for each of its settings."""
-    freed = settings.get("exclude-newer-package")
-    kept = [name for name in routed if not (isinstance(freed, dict) and freed.get(name) is False)]
+    freed = table(settings, "exclude-newer-package")
+    kept = [name for name in routed if freed.get(name) is not False]
     variable = "UV_EXCLUDE_NEWER"
     where = variable if environ.get(variable) else "tool.uv.exclude-newer"
     if kept and (environ.get(variable) or "exclude-newer" in settings):
         free = ", ".join(f"{name} = false" for name in kept)
-        yield (
-            f"{where} leaves out what an index gives no upload date for; write"
-            f" exclude-newer-package = {{ {free} }} in [tool.uv]"
-        )
+        way = f"add {free} to" if freed else f"write exclude-newer-package = {{ {free} }} in"
+        whose = "tool.uv.exclude-newer-package" if freed else "[tool.uv]"
+        yield f"{where} leaves out what an index gives no upload date for; {way} {whose}"
     if routed:
         yield from no_index(settings)
 
