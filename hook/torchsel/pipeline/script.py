@@ -169,7 +169,7 @@ def _dependency_edits(script: Script, wanted: Routing, found: Inputs) -> Iterato
     """
     listed = script.data.get("dependencies") or []
     names = [required_name(item) for item in listed]
-    ours = {row.package for row in found.catalog.index_only} - wanted.sources.keys()
+    ours = found.catalog.helpers - wanted.sources.keys()
     for at in reversed(range(len(listed))):
         if names[at] in ours and names[at] in Present(script.data).sources:
             yield Delete(path=("dependencies", at))

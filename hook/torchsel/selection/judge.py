@@ -42,7 +42,7 @@ def _wish_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
         yield Fault(kind="release", text=text, remedy=case.release_remedy(build))
     yield from _python_faults(build, case)
     if config.backends is not None and build.backend not in config.backends:
-        line = backends_line(build.backend, config.names, config.backends or ())
+        line = backends_line(build.backend, config.names, config.backends)
         remedy = replace(remedy_for("backends", build.backend, build), line=line)
         yield Fault(kind="backends", text="not in tool.torchsel.backends", remedy=remedy)
     for package, text in case.vetoes.get(build.backend, ()):
