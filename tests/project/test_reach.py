@@ -95,3 +95,34 @@ def test_own_parts_have_nothing_of_torchsels() -> None:
 def test_whether_a_lock_was_made_for_all(change: tuple[str, str], is_in: bool) -> None:
     text = PYPROJECT.replace('optional-dependencies = { more = ["extra-only"] }\n', "").replace(*change)
     assert is_in_lock(Project(root=file(text), lock=file(LOCK))) is is_in
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        'requires-dist = [{ specifier = ">=1" }]',
+        'requires-dist = [{ name = "torch", specifier = "banana" }]',
+        'requires-dist = ["torch"]',
+        "requires-dist = 3",
+        'requires-dev = ["torch"]',
+        'requires-dev = { dev = "torch" }',
+    ],
+)
+def test_a_lock_that_is_not_uvs_has_nothing(metadata: str) -> None:
+    lock = f'[[package]]\nname = "demo"\n[package.metadata]\n{metadata}\n'
+    assert not is_in_lock(Project(root=file(PYPROJECT), lock=file(lock)))
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        'manifest = 3\n[[package]]\nname = "demo"\ndependencies = [{ name = "kit", extra = 3 }]',
+        'manifest = { dependency-groups = 3 }\n[[package]]\nname = "demo"\ndependencies = [{ name = "kit" }]',
+        '[[package]]\nname = "demo"\ndependencies = [{ name = "kit", extra = ["a"] }]\n'
+        '[[package]]\nname = "kit"\noptional-dependencies = 3',
+        '[[package]]\nname = "demo"\ndependencies = [{ name = "kit" }]\ndev-dependencies = 3',
+    ],
+)
+def test_what_is_no_list_leads_nowhere(lock: str) -> None:
+    parts = [Part(package="demo", lists={"group": ["a"]}), Part(package="", lists={"group": ["a"]})]
+    assert reached(file(lock), parts) == {"kit"}

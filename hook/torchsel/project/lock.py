@@ -40,7 +40,15 @@ class Locked:
 
 def is_in_lock(project: Project) -> bool:
     """Whether uv.lock was made for each requirement of the files: it notes them, where times say little."""
-    noted = set(_noted(project.lock)) if project.lock else set()
+    try:
+        noted = set(_noted(project.lock)) if project.lock else set()
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ):  # no lock of uv's: it says what is wrong with it
+        return False
     required = (item.requirement for item in project.required)
     return not noted or all(
         (canonical(item.name), frozenset(map(canonical, item.extras)), item.specifier) in noted

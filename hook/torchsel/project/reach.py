@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from torchsel.project.places import LISTS, Scope, canonical
+from torchsel.project.places import LISTS, Scope, canonical, table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -53,7 +53,7 @@ def reached(lock: TomlFile, parts: Iterable[Part]) -> set[str]:
         if edge not in seen:
             seen.add(edge)
             for item in packages.get(name, ()):
-                listed = item.get(_KEYS["extra"], {}).get(extra) if extra else item.get("dependencies")
+                listed = table(item, _KEYS["extra"]).get(extra) if extra else item.get("dependencies")
                 waiting += _edges(listed)
     return {name for name, _ in seen}
 
@@ -65,19 +65,20 @@ def _first(
         yield from _edges(item.get("dependencies") if part.has_base else None)
         for scope, key in _KEYS.items():
             for name in part.lists.get(scope, ()):
-                yield from _edges(item.get(key, {}).get(name))
+                yield from _edges(table(item, key).get(name))
     if not part.package:  # a root that is no project, or a script
-        manifest = lock.data.get("manifest", {})
+        manifest = lock.table("manifest")
         yield from _edges(manifest.get("requirements") if part.has_base else None)
         for name in part.lists.get("group", ()):
-            yield from _edges(manifest.get("dependency-groups", {}).get(name))
+            yield from _edges(table(manifest, "dependency-groups").get(name))
 
 
 def _edges(listed: object) -> Iterator[tuple[str, str]]:
     for item in _list(listed):
         name = str(item.get("name"))
         yield name, ""
-        yield from ((name, str(extra)) for extra in item.get("extra") or item.get("extras") or ())
+        extras = item.get("extra") or item.get("extras")
+        yield from ((name, str(extra)) for extra in (extras if isinstance(extras, list) else ()))
 
 
 def _list(value: object) -> list[Any]:
