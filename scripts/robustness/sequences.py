@@ -5,8 +5,11 @@
 
 Pin, groups, extras and tables of names, over the tests' real files and projects written at random. Prints how
 many came back to the same text, what went wrong with the others, and the first of each kind with as few
-steps as it takes. Exits with 1 where one did not come back, but for those that torchsel refuses. Needs only
-Python 3.11 or newer and a package index; all else goes into ``.work`` in the project's folder.
+steps as it takes. Exits with 1 where one did not come back, but for two kinds: torchsel refuses it (a list
+of backends without a build of the torch that the project requires, or without the backend that it asks for),
+or entries of an earlier routing came back to the same values in torchsel's own layout. What a strategy takes
+out can't be put back in a layout that only the file knew. Needs only Python 3.11 or newer and a package
+index; all else goes into ``.work`` in the project's folder.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from scripts.bootstrap import enter_environment
 
 REFUSED = "refused with exit code 2"
+LAID_OUT_ANEW = "came back to the same values, laid out anew where an earlier routing had its own layout"
 
 
 def main(argv: list[str]) -> int:
@@ -45,14 +49,16 @@ def main(argv: list[str]) -> int:
 
 def _tried(seed: int, numbers: range) -> dict[int, str]:
     """What is wrong with the sequences that did not come back, by number; a refusal says so."""
-    from tests.support.sequences import failure, sequence  # noqa: PLC0415 - found only in the environment
-    from torchsel.errors import ConfigError  # noqa: PLC0415 - as above
+    from tests.support.sequences import LayoutError, failure, sequence  # noqa: PLC0415 - as below
+    from torchsel.errors import ConfigError  # noqa: PLC0415 - found only in the environment
 
     wrong = {}
     for number in numbers:
         error = failure(sequence(_random(seed, number)))
         if isinstance(error, ConfigError):
             wrong[number] = REFUSED
+        elif isinstance(error, LayoutError):
+            wrong[number] = LAID_OUT_ANEW
         elif isinstance(error, AssertionError):
             wrong[number] = str(error).partition(":")[0]
         elif error is not None:
@@ -71,7 +77,7 @@ def _report(found: dict[int, str], arguments: argparse.Namespace) -> int:
         print(f"{count:6} {kind}")
     for kind in kinds:
         _show(arguments.seed, min(number for number in found if found[number] == kind))
-    return int(any(kind != REFUSED for kind in kinds))
+    return int(bool(kinds.keys() - {REFUSED, LAID_OUT_ANEW}))
 
 
 def _show(seed: int, number: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import fidelity, sequences
 from tests.support.fidelity import LossError
-from tests.support.sequences import Sequence, Step, check, failure, shrunk
+from tests.support.sequences import LayoutError, Sequence, Step, check, failure, shrunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,7 @@ WAYS = {
     "an index before one": ("groups of three", "pin", "groups of three"),
     "default groups before conflicts": ("groups or none", "extras by name", "groups or none"),
     "default groups that come and go": ("groups of three", "groups or none", "groups of three"),
+    "conflicts that come and go": ("groups or none", "pin", "groups or none"),
 }
 
 
@@ -51,6 +52,41 @@ def test_lists_are_the_same_from_wherever_they_began(way: tuple[str, ...], own: 
     groups = '\n[dependency-groups]\ndev = ["pytest"]\ndocs = ["sphinx"]\n'
     steps = tuple(Step(settings=settings, machine="cu130") for settings in way)
     check(replace(PLAIN, text=text + groups, steps=steps))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "[tool]\nuv = { package = false }\n",
+        "[tool]\nuv.package = false\n",
+        "[tool]\nuv.'index' = [{ name = 'corp' , url = 'https://corp.example' },]\n",
+        "[tool]\nuv = { sources.x = { path = 'x' } , package = false }  # mine\n",
+    ],
+)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_table_of_few_lines_is_the_same_again(way: tuple[str, ...], table: str) -> None:
+    text = TEXT.replace("[tool.uv]\npackage = false\n", table)
+    assert text != TEXT
+    check(replace(PLAIN, text=text, steps=tuple(Step(settings=name, machine="cu130") for name in way)))
+
+
+@pytest.mark.parametrize("system", ["win32", "linux' and platform_machine == 'aarch64"])
+def test_parts_of_a_source_are_in_one_order(system: str) -> None:
+    line = f"environments = [\"sys_platform == 'linux'\", \"sys_platform == '{system}'\"]\n"
+    ways = ("groups", "groups of three", "extras", "groups")
+    steps = tuple(Step(settings=settings, machine="rocm7.2") for settings in ways)
+    check(replace(PLAIN, text=TEXT.replace("package = false\n", line), steps=steps))
+
+
+def test_an_earlier_routing_in_its_own_layout_means_the_same_again() -> None:
+    source = "[tool.uv.sources]\ntorch = { index = 'pytorch-cu126' }\n"
+    index = "[[tool.uv.index]]\nname = 'pytorch-cu126'\nurl = 'https://download.pytorch.org/whl/cu126'\n"
+    text = f"{TEXT}\n{source}\n{index}explicit = true\n"
+    found = failure(replace(PLAIN, text=text, is_fresh=False))
+    assert isinstance(found, LayoutError)
+    assert "{ index = 'pytorch-cu126'" in found.texts[1]
+    spoilt = failure(replace(PLAIN, text=text))
+    assert str(spoilt) == "there and back is not the same text"
 
 
 def test_no_default_group_at_all_is_not_forgotten() -> None:

@@ -31,6 +31,10 @@ SETTINGS = {
 """Lines of ``[tool.torchsel]``, by what they are called."""
 
 
+class LayoutError(LossError):
+    """It came back to the same values, laid out anew where an earlier routing had a layout of its own."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
     """What somebody writes into ``[tool.torchsel]``, and the machine that torchsel then runs on."""
@@ -93,9 +97,11 @@ def _generated(random: Random) -> tuple[str, str, bool]:
 def check(given: Sequence) -> None:
     """Take all steps; the last text has to be the first one.
 
-    Where entries of an earlier routing stood, written and placed as nobody knows, it has to mean the same.
+    Where entries of an earlier routing stood, written and placed as nobody knows, it has to mean the same:
+    what a strategy takes out can't be put back in a layout that only the file knew.
 
     Raises:
+        LayoutError: it means the same there, but is another text.
         LossError: something that must hold did not; its texts are all that there were.
         ConfigError: torchsel refuses the project (exit code 2).
     """
@@ -109,7 +115,9 @@ def check(given: Sequence) -> None:
         _demand(fidelity.users(bare) == fidelity.users(given.text), "a value of the user's changed", texts)
         _demand(fidelity.kept(bare) == fidelity.kept(given.text), "a line of the user's changed", texts)
     _demand(_meaning(texts[1]) == _meaning(texts[-1]), "there and back means something else", texts)
-    _demand(texts[1] == texts[-1] or not given.is_fresh, "there and back is not the same text", texts)
+    if texts[1] != texts[-1] and not given.is_fresh:
+        raise LayoutError("there and back is laid out anew", *texts)
+    _demand(texts[1] == texts[-1], "there and back is not the same text", texts)
 
 
 def _meaning(text: str) -> str:

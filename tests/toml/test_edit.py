@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import tomllib
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,8 @@ TORCHSEL = ("tool", "torchsel")
         "[dependency-groups]\n# of ours\n",
         "# of ours\n[dependency-groups]\n",
         "[ dependency-groups ]\n",
+        "[dependency-groups] \n",
+        "  [dependency-groups]\n",
     ],
 )
 def test_a_header_that_people_wrote_is_not_pruned(header: str) -> None:
@@ -111,6 +114,50 @@ def test_a_header_as_it_would_be_written_is_pruned() -> None:
     routed = edit_text(text, [SetValue(path=(*GROUPS, "torchsel"), value=["torch"])])
     assert edit_text(routed, [Delete(path=(*GROUPS, "torchsel")), Prune(path=GROUPS)]) == text
     assert edit_text(f"{PROJECT}[dependency-groups]\n\n[tool.uv]\n", [Prune(path=GROUPS)]) == text
+
+
+UV: dict[str, Any] = {
+    "index": [INDEX],
+    "sources": {"torch": [{"index": "pytorch-cu130"}]},
+    "conflicts": [[{"group": "torch-cpu"}, {"group": "torch-cu130"}]],
+    "default-groups": ["torch-cpu"],
+}
+
+
+@pytest.mark.parametrize("before", ["\n" * count for count in range(4)])
+@pytest.mark.parametrize("behind", ["", "\n", "\n\n\n"])
+@pytest.mark.parametrize("is_first_to_go", [True, False])
+def test_blank_lines_are_as_many_again(before: str, behind: str, is_first_to_go: bool) -> None:
+    text = f"[project]\nname = 'demo'\n{before}[[tool.uv.index]]\nname = 'corp'\n{behind}[tool.ruff]\n"
+    paths = ("conflicts", "sources") if is_first_to_go else ("sources", "conflicts")
+    full = edit_text(text, [SetValue(path=("tool", "uv", key), value=UV[key]) for key in UV if key in paths])
+    assert full != text
+    gone: list[Edit] = [Delete(path=("tool", "uv", key)) for key in paths]
+    one = edit_text(full, gone[:1])
+    assert edit_text(one, [SetValue(path=gone[0].path, value=UV[paths[0]])]) == full
+    assert edit_text(one, gone[1:]) == edit_text(full, gone) == text
+
+
+@pytest.mark.parametrize("order", list(permutations(UV)), ids=" ".join)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[tool]\nuv = { managed = true }\n",
+        "[tool]\nuv = { default-groups = [], managed = true , sources.x.path = 'x' }  # mine\n",
+        "tool = { uv.managed = true, x = 1 }\n",
+        "[tool]\nuv.managed = true\nx = 1\n",
+        "[tool.uv]\nconflicts = []\n# mine\ndefault-groups = []\n",
+    ],
+)
+def test_keys_beside_the_users_are_placed_alike_in_every_order(text: str, order: tuple[str, ...]) -> None:
+    there = tomllib.loads(text)["tool"]["uv"]
+    new = [key for key in order if key not in there]
+    add = {key: SetValue(path=("tool", "uv", key), value=UV[key]) for key in new}
+    full = edit_text(text, [add[key] for key in UV if key in new])
+    assert edit_text(text, list(add.values())) == full
+    take: list[Edit] = [Delete(path=("tool", "uv", key)) for key in new]
+    for count in range(len(new) + 1):
+        assert edit_text(edit_text(full, take[:count]), [add[key] for key in new[:count]]) == full
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])

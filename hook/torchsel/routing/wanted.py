@@ -166,7 +166,7 @@ def to_several(
     anchors: dict[str, str] = {}
     for item in sorted(listed, key=lambda way: way.backend.release):
         for package in item.anchored:  # all backends' indexes list the same files of it: the newest one's
-            source = {"index": item.backend.index_name, "group": ANCHOR_GROUP, **item.marked}
+            source = {"index": item.backend.index_name, **item.marked, "group": ANCHOR_GROUP}
             sources[package] = [source]
             anchors[package] = f"{package}; {f'({item.marker}) and ' if item.marker else ''}{_NOWHERE}"
     anchoring = {ANCHOR_GROUP: tuple(anchors.values())} if anchors else {}

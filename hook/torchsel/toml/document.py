@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchsel.toml.inline import BY_NAME, Layout
+from torchsel.toml.inline import Layout
+from torchsel.toml.order import BY_NAME, goes_behind
 from torchsel.toml.scan import Segment, inner_comments, scan, trailing_comment
 
 if TYPE_CHECKING:
@@ -133,13 +134,16 @@ class Document:
         return [*inner_comments(segment), *(trailing_comment(segment) if trailing else ())]
 
     def _blanks_around(self, start: int, end: int) -> range:
-        """The blank lines that would be too many once ``start`` to ``end`` is gone: those behind it stay."""
+        """The blank lines that would be too many once ``start`` to ``end`` is gone.
+
+        `insert_block` adds one: those behind stay, but where there are more before, none of which it added.
+        """
         first, last = start, end
         while self.is_blank(first - 1):
             first -= 1
         while self.is_blank(last):
             last += 1
-        if first == 0:
+        if first == 0 or start - first > last - end > 0:
             return range(end, last)
         return range(first, start)
 
@@ -210,11 +214,9 @@ def place_for_table(document: Document, path: Path) -> int:
 def place_for_pair(document: Document, path: Path, header: int | None, pairs: Sequence[int]) -> int:
     """The index of the segment before which the pair at ``path`` goes, ``pairs`` being those of its table.
 
-    Behind them all; but where keys are names of packages or groups, behind the last that sorts before it, so
-    that the place does not depend on which came first.
+    Behind them all, but for those that `goes_behind` lets it pass.
     """
-    table, key = path[:-1], str(path[-1])
-    before = [i for i in pairs if table not in BY_NAME or _key_below(document, i, table) < key]
+    before = [i for i in pairs if goes_behind(path, _key_below(document, i, path[:-1]))]
     if before:
         return before[-1] + 1
     if header is not None:

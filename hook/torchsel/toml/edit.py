@@ -95,8 +95,10 @@ def _prune(document: Document, path: Path) -> bool:
     if index is None or document.pairs_below(index):
         return index is None
     around = document.segments[max(index - 1, 0) : section_end(document, index)]
-    bare = render_block(_names(path), {}, Layout()).strip()
-    is_ours = document.segments[index].text.strip() == bare and all(s.kind != "comment" for s in around)
+    bare = render_block(_names(path), {}, Layout()).rstrip("\n")
+    is_ours = document.segments[index].text.rstrip("\r\n") == bare and all(
+        s.kind != "comment" for s in around
+    )
     if is_ours:
         document.take_out([index])
     return is_ours

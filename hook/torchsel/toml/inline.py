@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from torchsel.toml.order import goes_behind
 from torchsel.toml.scan import Item, items, key_prefix
 from torchsel.toml.values import opcodes, same
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 Keys = tuple[str, ...]
 _Table = TypeVar("_Table", "kit.Table", "kit.InlineTable")
-
-BY_NAME = frozenset({("tool", "uv", "sources"), ("dependency-groups",), ("project", "optional-dependencies")})
-"""Tables whose keys are names of packages, groups or extras."""
 
 _LINE_END = re.compile(r"[ \t]*(?:#[^\r\n]*)?\r?\n")
 
@@ -162,11 +160,11 @@ def _change_table(
         text = _drop(text, (*prefix, key))
     for key, value in new.items():
         if key not in old:
-            text = _put(text, prefix, key, value, layout, by_name=path + prefix in BY_NAME)
+            text = _put(text, path, (*prefix, key), value, layout)
         elif not same(old[key], value):
             text = _change_entry(text, (*prefix, key), old[key], value, layout, path)
     if prefix and not _under(text, prefix):
-        text = _put(text, prefix[:-1], prefix[-1], {}, layout)
+        text = _put(text, path, prefix, {}, layout)
     return text
 
 
@@ -176,7 +174,7 @@ def _change_entry(text: str, keys: Keys, old: Any, new: Any, layout: Layout, pat
         return _change_item(text, position, old, new, layout, path + keys)
     if isinstance(old, dict) and isinstance(new, dict):
         return _change_table(text, old, new, layout, path, keys)
-    return _put(_drop(text, keys), keys[:-1], keys[-1], new, layout)
+    return _put(_drop(text, keys), path, keys, new, layout)
 
 
 def _change_item(text: str, position: int, old: Any, new: Any, layout: Layout, path: Path) -> str:
@@ -192,16 +190,16 @@ def _drop(text: str, path: Path) -> str:
     return text
 
 
-def _put(text: str, prefix: Keys, key: str, value: Any, layout: Layout, *, by_name: bool = False) -> str:
-    """Adds a pair after the last one of its table, or of those ``by_name`` before it."""
-    entries = items(text)
+def _put(text: str, path: Path, keys: Keys, value: Any, layout: Layout) -> str:
+    """Adds the pair at ``keys`` to the inline table at ``path``."""
+    entries, prefix = items(text), keys[:-1]
     siblings = _under(text, prefix)
-    written = render_key(*prefix, key)
-    earlier = [i for i in siblings if not by_name or entries[i].keys[len(prefix)] < key]
+    written = render_key(*keys)
+    earlier = [i for i in siblings if goes_behind(path + keys, entries[i].keys[len(prefix)])]
     position = earlier[-1] + 1 if earlier else siblings[0] if siblings else len(entries)
     if prefix and siblings:
         item = entries[siblings[-1]]
-        written = f"{key_prefix(text[item.start : item.value[0]], len(prefix))}.{render_key(key)}"
+        written = f"{key_prefix(text[item.start : item.value[0]], len(prefix))}.{render_key(keys[-1])}"
     return _insert(text, position, f"{written} = {render(value, layout)}", layout)
 
 
