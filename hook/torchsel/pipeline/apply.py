@@ -10,7 +10,7 @@ from torchsel.files.replace import ChangedError
 from torchsel.files.transaction import LockError, Workplace, is_repair_due, locked
 from torchsel.pipeline.holds import holds, lock_drift, may_move, routed_releases
 from torchsel.pipeline.inputs import Inputs, again
-from torchsel.pipeline.missing import learn, sentences, unlearn, without
+from torchsel.pipeline.missing import learn, on_trial, tell, without
 from torchsel.pipeline.outcome import Mode, Outcome, warnings
 from torchsel.pipeline.plan import Plan, make_plan, other_hosts, plan_for
 from torchsel.project.lock import locked_packages
@@ -105,15 +105,10 @@ def _write_best(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, speake
         if not (builds := learn(inputs, place.uv(), place.environ)):
             raise
         other = without(inputs, builds, place.environ, upgrade=mode.upgrade)
-        if other.strategy.alternatives:
-            for sentence in sentences(inputs, builds):
-                speaker.warn(sentence)
+        tell(inputs, builds, speaker)
         plan = make_plan(other.strategy, other.selection.backend, other.decision.bound)
-        try:
+        with on_trial(inputs, builds, place.environ, failure):
             return _write_once(other, plan, mode, place, speaker)
-        except LockError:
-            unlearn(other, builds, place.environ)
-            raise failure from None
 
 
 def lock_is_due(inputs: Inputs, plan: Plan, mode: Mode) -> bool:

@@ -10,7 +10,7 @@ from torchsel.errors import ConfigError
 from torchsel.files.transaction import LockError, locked
 from torchsel.pipeline.apply import apply, bring_along
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_strategy, strategy_in
-from torchsel.pipeline.missing import learn, sentences, unlearn
+from torchsel.pipeline.missing import learn, on_trial, tell
 from torchsel.pipeline.outcome import Mode, Outcome, warnings
 from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.pipeline.takeover import Takeover, take_over
@@ -145,16 +145,11 @@ def write(wish: Wish, host: Host, environ: Mapping[str, str], *, speaker: Speake
         except LockError as failure:
             if not (builds := learn(start.inputs, place.uv(), environ)):
                 raise
-            if start.inputs.strategy.alternatives:
-                for sentence in sentences(start.inputs, builds):
-                    speaker.warn(sentence)
+            tell(start.inputs, builds, speaker)
             wish = replace(wish, options=replace(wish.options, lacking=builds))
             start = prepare(wish, host, environ)
-            try:
+            with on_trial(start.inputs, builds, environ, failure):
                 _write(start, wish, place, speaker)
-            except LockError:
-                unlearn(start.inputs, builds, environ)
-                raise failure from None
     written = decide(read_strategy(wish.options, environ), host, options=wish.options)
     applied = apply(written, Mode(lock=wish.lock), environ, speaker=speaker)
     return replace(start, after=applied.after, written=applied.inputs)

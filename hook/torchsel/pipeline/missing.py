@@ -12,11 +12,13 @@ is then what is kept, and where the file would have to say it the user is told w
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError, MachineError
+from torchsel.files.transaction import LockError
 from torchsel.pipeline.inputs import again, decide, memory_of
 from torchsel.pipeline.plan import make_plan
 from torchsel.selection.remedy import line_of_backends
@@ -24,8 +26,9 @@ from torchsel.strategies.packages import index_url
 from torchsel.strategies.table import strategy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
+    from torchsel.answer import Speaker
     from torchsel.pipeline.inputs import Inputs
     from torchsel.uv.program import Uv
 
@@ -47,6 +50,22 @@ def learn(inputs: Inputs, uv: Uv, environ: Mapping[str, str]) -> tuple[tuple[str
     return missing
 
 
+@contextmanager
+def on_trial(
+    inputs: Inputs, builds: Collection[tuple[str, str]], environ: Mapping[str, str], failure: LockError
+) -> Iterator[None]:
+    """Let the project be locked without those builds: where it can't be, they are not to blame.
+
+    Raises:
+        LockError: ``failure``, what uv said of the project with them.
+    """
+    try:
+        yield
+    except LockError:
+        unlearn(inputs, builds, environ)
+        raise failure from None
+
+
 def unlearn(inputs: Inputs, builds: Collection[tuple[str, str]], environ: Mapping[str, str]) -> None:
     """Take that back: the project can't be locked without those builds either."""
     memory_of(inputs.setting, environ).forget(builds)
@@ -62,7 +81,7 @@ def without(
     """
     if inputs.strategy.alternatives is None:
         return again(inputs, environ, upgrade=upgrade)
-    rows = "; ".join(sentences(inputs, builds))
+    rows = "; ".join(_sentences(inputs, builds))
     try:
         found = _without(inputs, builds)
         text = make_plan(found.strategy, found.selection.backend).text
@@ -75,7 +94,14 @@ def without(
     return found
 
 
-def sentences(inputs: Inputs, builds: Collection[tuple[str, str]]) -> tuple[str, ...]:
+def tell(inputs: Inputs, builds: Collection[tuple[str, str]], speaker: Speaker) -> None:
+    """Name what the index lacks; what is remembered, under pin, is named by each run's warnings."""
+    if inputs.strategy.alternatives:
+        for sentence in _sentences(inputs, builds):
+            speaker.warn(sentence)
+
+
+def _sentences(inputs: Inputs, builds: Collection[tuple[str, str]]) -> tuple[str, ...]:
     """Each build, and where it was looked for."""
     urls = {tag: index_url(inputs.setting, Backend.parse(tag)) for _, tag in builds}
     promise = "which torchsel's catalog promises"
