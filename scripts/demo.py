@@ -17,13 +17,11 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from scripts.bootstrap import ROOT, enter_environment, venv_environment
+from collections.abc import Mapping
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from scripts.bootstrap import ROOT, enter_environment, venv_environment
 
 FOLDER = ROOT / ".work" / "demo"
 OLD_CARD = ROOT / "tests" / "cases" / "hosts" / "gtx1080ti.json"

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from tests.support.exploring import load_profile
 from tests.support.index import Index
 from tests.support.toolbox import Project, World, host_files, uv_binary
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
 
 load_profile()
 

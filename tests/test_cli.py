@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.toolbox import ROOT
 from torchsel import cli
 from torchsel.commands import GROUPS, TABLE, Row
 from torchsel.commands.parser import _OTHER_WORDS, _TAKES_VALUE, build_parser, parse_arguments
 from torchsel.console import Console
 from torchsel.errors import ConfigError, MachineError
-
-if TYPE_CHECKING:
-    from tests.conftest import MakeProject
 
 PROJECT = '[project]\nname = "demo"\nversion = "1"\n\n[tool.torchsel]\n'
 

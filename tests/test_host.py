@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.toolbox import host_files
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host, normalize_machine, parse_host
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FULL = Host(
     system="linux",

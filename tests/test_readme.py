@@ -9,21 +9,17 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts import bootstrap, guides
 from scripts.pictures import draw as pictures
+from tests.conftest import MakeProject
 from tests.support.pages import TOPICS, blocks_in, column, console, guide, readme, section
 from tests.support.stage import ENGINES, PROJECT, TABLE, Scene, set_stage
-from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES
+from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES, Project
 from torchsel.commands.parser import parse_arguments
 from torchsel.config.keys import parse_config
-
-if TYPE_CHECKING:
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
 
 README = readme()
 IDENTITY = "-c user.name=Test -c user.email=test@example.org"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import ast
 import statistics
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.support.toolbox import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 PACKAGE = ROOT / "hook" / "torchsel"
 

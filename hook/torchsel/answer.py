@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
-from torchsel.console import visible
+from torchsel.console import Console, visible
 from torchsel.errors import EXIT_OK
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from torchsel.console import Console
 
 Kind = Literal["print", "say", "warn", "detail"]
 

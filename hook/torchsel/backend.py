@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from torchsel.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Family = Literal["cpu", "cuda", "rocm", "xpu"]
 Channel = Literal["stable", "test", "nightly"]

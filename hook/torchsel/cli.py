@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from torchsel import __version__
-from torchsel.answer import Draft, tell
+from torchsel.answer import Answer, Draft, Program, tell
 from torchsel.commands import ROWS
 from torchsel.commands.context import Context
 from torchsel.commands.parser import parse_arguments
@@ -16,12 +17,6 @@ from torchsel.console import Console, silence
 from torchsel.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, TorchselError
 from torchsel.records.replay import restore_signals
 from torchsel.uv.program import Uv, shell_code
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torchsel.answer import Program
-    from torchsel.records.keep import Memo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,27 +45,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(context: Context) -> int:
     """Let the command answer, say it, and do what it comes to."""
-    memo = _memo(context)
+    keep = _keeper(context)
     try:
         answer = ROWS[context.arguments.command].load().run(context)
     except BaseException:
         context.draft.flush()
         raise
     tell(answer.notices[answer.told :], context.console)
-    if memo:
-        memo.keep(answer)
+    if keep:
+        keep(answer)
     if answer.program:
         _become(answer.program)
     return shell_code(answer.code)  # it may be uv's
 
 
-def _memo(context: Context) -> Memo | None:
-    """How things are before the command looks at them, where its answer may be kept."""
+def _keeper(context: Context) -> Callable[[Answer], None] | None:
+    """What keeps the answer, where that is allowed, with how things are before the command looks at them."""
     if ROWS[context.arguments.command].kind == "text":
         return None
     from torchsel.records import keep  # noqa: PLC0415 - a shell that starts does not wait for it
 
-    return keep.begin(context)
+    memo = keep.begin(context)
+    return memo.keep if memo else None
 
 
 def _become(program: Program) -> NoReturn:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import Any
 
 _DECIDED = frozenset({"py_executable", "pip", "uv", "conda", "container", "image_uri"})
 """Keys of Ray's runtime environment by which a worker's Python is chosen already."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
-from scripts.bench.projects import FOLDER, HEAD
+from scripts.bench.projects import FOLDER, HEAD, Stage
 from scripts.bench.timing import Command, Row, paired, within
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from scripts.bench.projects import Stage
 
 TABLE = """\
 [tool.other.section{0}]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from scripts.bench.projects import HOSTS
+from scripts.bench.projects import HOSTS, Stage
 from scripts.bench.timing import Command, Row, paired
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from scripts.bench.projects import Stage
-    from tests.support.toolbox import Project
+from tests.support.toolbox import Project
 
 BACKENDS = ("cpu", "cu126", "cu130", "rocm7.2", "xpu", "cu128", "cu129", "rocm7.1", "rocm6.4")
 """In the order in which they are added; each has a torch before 2.12, the last with a torchaudio."""

@@ -5,15 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tomllib
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from scripts.bench.projects import Stage
 from scripts.bench.timing import Row, at_most, paired
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from scripts.bench.projects import Stage
-    from tests.support.toolbox import Project
+from tests.support.toolbox import Project
 
 CALLS = 300
 """Calls of the shell function in one measurement."""

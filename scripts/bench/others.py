@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
-from scripts.bench.projects import FOLDER
+from scripts.bench.projects import FOLDER, Stage
 from scripts.bench.timing import Command, Row, paired
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from scripts.bench.projects import Stage
 
 VERSIONS = {"uv-torch-compass": "0.7.0", "light-the-torch": "0.8.1", "torchruntime": "2.24.0"}
 DETECT = (

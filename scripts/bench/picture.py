@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import html
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from scripts.bench.timing import Row
+from scripts.bench.timing import Row
 
 BARS = {
     "no-op, ordinary project": (

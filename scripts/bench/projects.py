@@ -9,18 +9,15 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from scripts.bench.timing import Command
 from scripts.bootstrap import ROOT
 from tests.support.index import Index
 from tests.support.toolbox import Project, World, uv_binary
 from tests.support.wheels import Wheel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 FOLDER = ROOT / ".work" / "bench"
 HOSTS = ROOT / "tests" / "cases" / "hosts"

@@ -16,16 +16,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from collections.abc import Callable, Iterator
+
+from scripts.bench.projects import Stage
+from scripts.bench.timing import Row
 from scripts.bootstrap import ROOT, enter_environment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from scripts.bench.projects import Stage
-    from scripts.bench.timing import Row
 
 PICTURE = ROOT / "scripts" / "pictures" / "bench.svg"
 README = ROOT / "scripts" / "bench" / "README.md"

@@ -11,15 +11,10 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from scripts.catalog.fetch import FetchError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from scripts.catalog.fetch import Fetcher
+from scripts.catalog.fetch import Fetcher, FetchError
 
 TAIL = 1 << 16
 """Bytes in which the end record of a zip file without a long comment lies."""

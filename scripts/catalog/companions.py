@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from scripts.catalog.fetch import FetchError
+from scripts.catalog.fetch import Fetcher, FetchError, Page
 from torchsel.backend import known_backend
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from scripts.catalog.fetch import Fetcher, Page
-    from torchsel.catalog.rows import CompanionIndex
+from torchsel.catalog.rows import CompanionIndex
 
 ABSENT = (403, 404)
 

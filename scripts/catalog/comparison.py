@@ -8,23 +8,19 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.kernels import driver_meets
 from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import Architecture
 from torchsel.config.config import Config
 from torchsel.host import Accelerator, Host
-from torchsel.selection.select import Demand, select
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torchsel.catalog.rows import Architecture
-    from torchsel.selection.select import Selection
+from torchsel.selection.select import Demand, Selection, select
 
 Verdict = Literal["same", "can't run", "no build", "older torch", "unexplained"]
 

@@ -6,13 +6,10 @@ import re
 import urllib.request
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.client import HTTPException
-from typing import IO, TYPE_CHECKING
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from http.client import HTTPMessage, HTTPResponse
 
 PAGE_LIMIT = 64 << 20
 """Largest page that is read, in bytes; the largest real one has a few MiB."""

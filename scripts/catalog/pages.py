@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
+from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from scripts.catalog.fetch import FetchError, check_url
+from scripts.catalog.fetch import FetchError, Page, check_url
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from packaging.tags import Tag
-
-    from scripts.catalog.fetch import Page
 
 Key = tuple[str, str, str]
 """Torch release, backend and platform."""

@@ -15,19 +15,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from collections.abc import Iterable, Sequence
+
 from scripts.bootstrap import ROOT, enter_environment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from scripts.catalog.archs import Archs
-    from scripts.catalog.fetch import Fetcher
-    from scripts.catalog.pages import Found, Key
-    from scripts.catalog.rows import Difference
-    from torchsel.catalog.rows import Build
+from scripts.catalog.archs import Archs
+from scripts.catalog.fetch import Fetcher
+from scripts.catalog.pages import Found, Key
+from scripts.catalog.rows import Difference
+from torchsel.catalog.rows import Build
 
 DATA = ROOT / "hook" / "torchsel" / "data" / "builds.csv"
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from scripts.catalog.archs import Archs
+from scripts.catalog.pages import Found, Key
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.releases import release_key
 from torchsel.catalog.rows import Build
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    from scripts.catalog.archs import Archs
-    from scripts.catalog.pages import Found, Key
 
 Kind = Literal["missing", "extra", "python", "kernels", "confirmed"]
 

@@ -14,11 +14,8 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 TABLE = Path(__file__).parents[2] / "hook" / "torchsel" / "data" / "uv" / "options.csv"
 

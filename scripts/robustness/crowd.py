@@ -15,14 +15,11 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from scripts.bootstrap import enter_environment
-
-if TYPE_CHECKING:
-    from tests.support.crowd import Outcome
-    from tests.support.toolbox import World
+from tests.support.crowd import Outcome
+from tests.support.toolbox import World
 
 
 def main(argv: list[str]) -> int:

@@ -20,15 +20,12 @@ from collections import Counter
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from collections.abc import Callable, Iterator
+
 from scripts.bootstrap import enter_environment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.support.faults import Bench
+from tests.support.faults import Bench
 
 
 def main(argv: list[str]) -> int:

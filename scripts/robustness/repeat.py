@@ -16,13 +16,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from scripts.bootstrap import ROOT, enter_environment
+from collections.abc import Iterator
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from scripts.bootstrap import ROOT, enter_environment
 
 SIGNALS = ("tests/uv/test_signals.py", "tests/uv/test_program.py", "-k", "signal or interrupt")
 

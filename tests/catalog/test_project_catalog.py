@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.conftest import MakeProject
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import Build
 from torchsel.config.builds import read_catalog
 from torchsel.config.keys import parse_config
 from torchsel.config.values import InsideError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
 
 HEAD = """\
 [project]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +14,6 @@ from torchsel.config.request import resolve_host, resolve_request
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
 from torchsel.probes import run as probes
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 WISHES = [
     ("--backend", "cu132"),

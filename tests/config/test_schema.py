@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import fastjsonschema
 import pytest
@@ -18,9 +19,6 @@ from torchsel.config.schema import schema, to_text
 from torchsel.errors import ConfigError
 
 CORPUS = Path(__file__).parents[1] / "cases" / "config"
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LEGAL: list[dict[str, Any]] = [
     {},

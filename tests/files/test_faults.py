@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.fault_scenes import SCENES, can_mount, families
-from tests.support.faults import FAMILIES, THERE, Bench, BrokenError, State, random_moments
+from tests.support.faults import FAMILIES, THERE, Bench, BrokenError, Point, State, random_moments
 from tests.support.faulty import Ended, Fault
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.support.faults import Point
-    from tests.support.toolbox import World
+from tests.support.toolbox import World
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, modes and forks as POSIX has them")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +13,6 @@ from torchsel.errors import MachineError
 from torchsel.files import journal as journal_module
 from torchsel.files import replace as files
 from torchsel.files.journal import Change, Journal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and links as POSIX has them")
 

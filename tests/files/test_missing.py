@@ -6,14 +6,11 @@ import json
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from torchsel.files.missing import LIFETIME, Memory
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BUILDS = (("2.15.0", "cu132"), ("2.15.0", "cu130"))
 

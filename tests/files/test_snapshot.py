@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from torchsel.files.snapshot import taken_back
 from torchsel.project.workspace import load_project
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BEFORE = '[project]\nname = "demo"\n'
 AFTER = BEFORE + "# added\n"

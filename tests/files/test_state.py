@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -17,9 +18,6 @@ from tests.files.conftest import alone, fails
 from torchsel.errors import MachineError
 from torchsel.files.replace import replace_file
 from torchsel.files.state import digest, exclusive, state_folder, state_path
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and links as POSIX has them")
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from torchsel.errors import MachineError
 from torchsel.files.journal import Journal
 from torchsel.files.transaction import is_repair_due, locked
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torchsel.uv.program import Uv
+from torchsel.uv.program import Uv
 
 
 @pytest.fixture

@@ -7,12 +7,14 @@ import json
 import re
 import sys
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from scripts import guides as made
+from tests.conftest import MakeProject
 from tests.support.pages import (
     GUIDES,
     TOPICS,
@@ -34,11 +36,6 @@ from torchsel.config.keys import parse_config
 from torchsel.uv.call import HOOKED_COMMANDS
 from torchsel.verify.messages import find_message
 from torchsel.verify.values import Verdict
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
 
 GROUPS = f"""{TABLE}strategy = "groups"
 backends = ["cpu", "cu126", "cu130"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from torchsel.hosts import folder as module
 from torchsel.hosts.folder import hosts_of, read_source, write_folder
 from torchsel.hosts.inventory import read_inventory
 from torchsel.hosts.load import read_host
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TEXT = "n1 gpu:v100:4 x\nn2 (null) x\nn3 gpu:v100:4 y\n"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,9 +13,6 @@ from tests.support.toolbox import CASES
 from torchsel.errors import ConfigError
 from torchsel.hosts.inventory import MOST_MACHINES, MOST_NODES, read_inventory
 from torchsel.hosts.words import parse_words, to_words
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 INPUTS = sorted((CASES / "inventories").glob("*.in"))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from torchsel.errors import ConfigError
 from torchsel.host import Host
 from torchsel.hosts.load import HOST_FILE_LIMIT, read_host
 from torchsel.hosts.several import read_hosts
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_host_files_that_are_none(tmp_path: Path) -> None:

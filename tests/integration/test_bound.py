@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import tomllib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from tests.support.toolbox import OLDEST_UV
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
+from tests.conftest import MakeProject
+from tests.support.toolbox import OLDEST_UV, Project
 
 HEAD = '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
 CASES = {

@@ -7,22 +7,18 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support import crowd
 from tests.support.crowd import Outcome, rush, workspace
 from tests.support.index import Index
 from tests.support.toolbox import World
 from torchsel.files import transaction
 from torchsel.files.state import exclusive, state_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
 
 posix = pytest.mark.skipif(os.name != "posix", reason="stand-ins for uv are shell scripts")
 

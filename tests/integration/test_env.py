@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import MakeProject
 from tests.support.exploring import explored
 from tests.support.pages import recipe
 from tests.support.shells import SHELLS, Shell
-from tests.support.toolbox import OLDEST_UV
+from tests.support.toolbox import OLDEST_UV, Project
 from torchsel.shells import SHELLS as ROWS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
 
 GROUPS = """\
 [project]

@@ -6,19 +6,14 @@ import json
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.index import Index
-from tests.support.toolbox import World, host_files
+from tests.support.toolbox import Project, World, host_files
 from torchsel.project.environment import installed_version
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
 
 HEAD = """\
 [project]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import tomllib
 import zipfile
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
+from tests.conftest import MakeProject
+from tests.support.toolbox import Project
 
 FIRST_WITH_CONFLICTS, FIRST_WITH_VARIABLE = "0.5.8", "0.9.8"
 HELPERS = ("triton-rocm", "triton-xpu", "pytorch-triton-rocm", "pytorch-triton-xpu", "rocm")

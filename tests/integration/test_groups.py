@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
+from tests.conftest import MakeProject
+from tests.support.toolbox import Project
 
 BACKENDS = '["cpu", "cu126", "cu132", "rocm7.2", "xpu"]'
 MACHINES = {

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.toolbox import CASES
-
-if TYPE_CHECKING:
-    from tests.conftest import MakeProject
 
 PROJECT = """\
 [project]

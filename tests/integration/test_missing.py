@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.index import Index
-from tests.support.toolbox import OLDEST_UV, World, uv_binary
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.support.toolbox import Project
+from tests.support.toolbox import OLDEST_UV, Project, World, uv_binary
 
 HEAD = '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
 PYPROJECT = f'{HEAD}dependencies = ["torch"]\n\n[tool.torchsel]\n'

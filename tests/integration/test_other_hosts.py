@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeProject
+from tests.support.index import Index
+from tests.support.toolbox import Project
 from torchsel.backend import host_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.index import Index
-    from tests.support.toolbox import Project
 
 HEAD = '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\ndependencies = ["torch"]\n'
 OWN = """\

@@ -9,15 +9,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.pages import blocks_in, guide
 from tests.support.toolbox import ROOT, SYSTEM_CERTIFICATES, Project, Result
-
-if TYPE_CHECKING:
-    from tests.conftest import MakeProject
 
 PYPROJECT = """\
 [project]

@@ -9,21 +9,16 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.pages import console, guide
 from tests.support.slurm import PROJECT, free_ports
-from tests.support.toolbox import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
+from tests.support.toolbox import ROOT, Project
 
 pytestmark = pytest.mark.skipif(
     find_spec("ray") is None or sys.platform != "linux",

@@ -12,16 +12,17 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import MakeProject
 from tests.support.exploring import explored
 from tests.support.index import Index
-from tests.support.toolbox import ROOT, World, uv_binary
+from tests.support.toolbox import ROOT, Project, World, uv_binary
 from tests.support.wheels import Wheel
 from torchsel.config.values import check_index_url
 from torchsel.console import presentable, redacted
@@ -30,12 +31,6 @@ from torchsel.files.journal import Journal
 from torchsel.files.state import digest, exclusive
 from torchsel.shells import SHELLS
 from torchsel.uv.program import find_uv
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
 
 posix = pytest.mark.skipif(os.name != "posix", reason="scripts, links and FIFOs as POSIX has them")
 

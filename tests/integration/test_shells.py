@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.pages import blocks_in, guide, recipe, section
 from tests.support.shells import SHELLS, Shell
+from tests.support.toolbox import Project
 from torchsel.commands.shell.hook import hook
 from torchsel.uv.call import HOOKED_COMMANDS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
 
 PYPROJECT = """\
 [project]

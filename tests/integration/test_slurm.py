@@ -7,23 +7,18 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.pages import blocks_in, guide
-from tests.support.slurm import PROJECT, Node, cluster, missing
+from tests.support.slurm import PROJECT, Cluster, Node, cluster, missing
+from tests.support.toolbox import Project
 from torchsel.hosts.inventory import read_inventory
 from torchsel.hosts.words import to_words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.slurm import Cluster
-    from tests.support.toolbox import Project
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "Slurm is here")
 

@@ -8,21 +8,17 @@ import re
 import shutil
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+from tests.conftest import MakeProject
 from tests.support.pages import blocks_in, guide, recipe, section
+from tests.support.toolbox import Project, Result
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project, Result
-
-    Reader = Callable[[str], list[tuple[str, dict[str, str]]]]
+Reader = Callable[[str], list[tuple[str, dict[str, str]]]]
 
 PYPROJECT = """\
 [project]

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.index import Index
-from tests.support.toolbox import OLDEST_UV
+from tests.support.toolbox import OLDEST_UV, Project, World
 from tests.support.wheels import Wheel
 from torchsel.pipeline.holds import unseen
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project, World
 
 HEAD = """\
 [project]

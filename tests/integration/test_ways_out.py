@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project, Result
+from tests.conftest import MakeProject
+from tests.support.toolbox import Project, Result
 
 HEAD = '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
 TABLE = "\n[tool.torchsel]\n"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from tests.support.toolbox import ROOT, host_files
+from tests.conftest import MakeProject
+from tests.support.index import Index
+from tests.support.toolbox import ROOT, Project, host_files
 from torchsel.catalog.catalog import load_catalog
 from torchsel.errors import ConfigError
 from torchsel.hosts.load import read_host
@@ -16,13 +18,6 @@ from torchsel.pipeline.inputs import Options, read_inputs
 from torchsel.pipeline.plan import make_plan
 from torchsel.pipeline.takeover import take_over
 from torchsel.project.workspace import load_project
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.index import Index
-    from tests.support.toolbox import Project
 
 CORPUS = ROOT / "tests" / "cases" / "adopted"
 SHAPES = sorted((ROOT / "tests" / "cases" / "init").iterdir())

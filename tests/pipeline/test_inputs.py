@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from torchsel.pipeline.inputs import Options, read_strategy
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = '[tool.torchsel]\nenvironment = ".venv-{backend}"\n'
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
+from tests.conftest import MakeProject
+from tests.support.toolbox import Project
 
 BODY = """\
 import sys

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.toolbox import HOSTS, ROOT, host_files
+from tests.conftest import MakeProject
+from tests.support.toolbox import HOSTS, ROOT, Project, host_files
 from torchsel.pipeline.status_page import WIDTH, host_lines
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
 
 PAGES = ROOT / "tests" / "cases" / "status"
 """Golden pages: ``{host}.txt`` for a project with an empty table, routed and never locked."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import pytest
 
@@ -10,9 +10,7 @@ from torchsel.host import VENDORS, Host, Vendor, parse_host
 from torchsel.probes.findings import Finding
 from torchsel.probes.platform import read_machine
 from torchsel.probes.run import PROBES, probe
-
-if TYPE_CHECKING:
-    from torchsel.probes.seam import Platform
+from torchsel.probes.seam import Platform
 
 
 def _probe(name: str) -> tuple[FakeSystem, Host, tuple[Finding, ...]]:

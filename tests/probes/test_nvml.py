@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pynvml
 import pytest
+from pytest_mock import MockerFixture
 
 from tests.support.machines import FakeNvml, FakeSystem, load_machine
 from torchsel.host import Accelerator
 from torchsel.probes.nvidia.nvml import ask_nvml, error_code
 from torchsel.probes.run import probe
-
-if TYPE_CHECKING:
-    from pytest_mock import MockerFixture
 
 NOT_SUPPORTED = 3
 

@@ -8,16 +8,14 @@ import textwrap
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from torchsel.probes.programs import run_program, within
 from torchsel.probes.run import probe
 from torchsel.probes.system import RealSystem
-
-if TYPE_CHECKING:
-    from pytest_mock import MockerFixture
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for the tool")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,9 +21,6 @@ from torchsel.project.environment import (
     installed_version,
     present_environments,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 HOST = Host(system="linux", machine="x86_64")
 PATTERN = ".venv-{backend}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from torchsel.errors import ConfigError
 from torchsel.project import folders
 from torchsel.project.folders import FolderTree
 from torchsel.project.workspace import load_project
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PATTERNS = (
     *("*", "**", "a", "a/*", "*/b", "**/b", "a/**", "a/**/b", "**/a/**", "[ab]/?", "[!a]", "a/../b"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,9 +19,6 @@ from tests.support.fidelity import Example, LossError, check, failure, routed, s
 from torchsel.errors import ConfigError
 from torchsel.toml.edit import edit_text
 from torchsel.toml.edits import SetValue
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 REAL = sorted((Path(__file__).parents[1] / "cases" / "real").glob("*.toml"))
 CHANGED_IN_PLACE = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,10 +18,6 @@ from torchsel.errors import ConfigError
 from torchsel.hosts.load import read_host
 from torchsel.pipeline.init import Wish, prepare
 from torchsel.pipeline.inputs import Options
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from random import Random
 
 FILES = {
     str(path.relative_to(CASES)): path

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.catalog import Catalog, load_catalog
 from torchsel.config.config import Config
 from torchsel.errors import TorchselError
 from torchsel.host import Host, parse_host
 from torchsel.selection.releases import best_release
 from torchsel.selection.select import Demand, select
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torchsel.catalog.catalog import Catalog
 
 T = TypeVar("T")
 

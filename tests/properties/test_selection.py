@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from functools import cache
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pytest
 
@@ -16,10 +16,7 @@ from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import DATA
 from torchsel.config.config import Config
 from torchsel.host import Accelerator, Host, System
-from torchsel.selection.select import Demand, select
-
-if TYPE_CHECKING:
-    from torchsel.selection.select import Selection
+from torchsel.selection.select import Demand, Selection, select
 
 Mode = Literal["minor", "strict"]
 Row = dict[str, str]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import fidelity, sequences
 from tests.support.fidelity import LossError
 from tests.support.sequences import LayoutError, Sequence, Step, check, failure, shrunk
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TEXT = """\
 # kept 1. first

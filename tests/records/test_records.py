@@ -10,8 +10,9 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -20,18 +21,14 @@ from tests.support.machines import FakeSystem, load_machine, machine_names
 from tests.support.toolbox import HOSTS
 from torchsel import cli
 from torchsel.commands import survey
+from torchsel.commands.context import Context
 from torchsel.files.journal import Journal
 from torchsel.files.state import state_path
+from torchsel.pipeline.inputs import Inputs, Options
 from torchsel.records import machine as fast_host
 from torchsel.records import record as fast_record
 from torchsel.records import replay as fast
 from torchsel.records import watched as memo_files
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from torchsel.commands.context import Context
-    from torchsel.pipeline.inputs import Inputs, Options
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no answers from the record on Windows")
 

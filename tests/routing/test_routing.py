@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import Any
 
 import pytest
 from packaging.markers import Marker
@@ -16,9 +17,6 @@ from torchsel.project.requirement import environment
 from torchsel.routing.changes import find_changes
 from torchsel.routing.wanted import Alternative, OtherIndex, Routing, platform_marker, to_one, to_several
 from torchsel.toml.edits import apply_to_data
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 BASE = "https://download.pytorch.org/whl"
 FAMILY = ("torch", "torchvision", "torchaudio", "triton-rocm", "triton-xpu")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from scripts.catalog import companions, refresh
 from scripts.catalog.fetch import FetchError, Page
+from tests.support.index import Index
 from torchsel.catalog.catalog import load_catalog
-
-if TYPE_CHECKING:
-    from tests.support.index import Index
 
 
 def page(text: str) -> Page:

@@ -6,11 +6,13 @@ import io
 import re
 import threading
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.request import Request
 
 import pytest
@@ -20,15 +22,10 @@ from scripts.catalog import fetch as catalog_fetch
 from scripts.catalog import pages as catalog_pages
 from scripts.catalog import refresh as refresh_catalog
 from scripts.catalog import rows as catalog_rows
+from tests.support.index import Index
 from tests.support.toolbox import ROOT
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import DATA, Build
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.support.index import Index
 
 PAGES = ROOT / "tests" / "cases" / "index_pages"
 """Pages of torch as an index has them, by backend."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.selection.test_select import B580, GTX1080TI, H200, RX7900, linux, pick, told
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.config import Config
-
-if TYPE_CHECKING:
-    from torchsel.host import Host
+from torchsel.host import Host
 
 CATALOG = load_catalog()
 LINUX = linux(H200, driver="580.65.06")

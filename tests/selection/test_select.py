@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.catalog import Catalog, load_catalog
 from torchsel.catalog.rows import Broken, Build
 from torchsel.config.config import Config
 from torchsel.errors import ConfigError, MachineError
@@ -13,9 +13,6 @@ from torchsel.host import Accelerator, Host
 from torchsel.selection.releases import best_release
 from torchsel.selection.remedy import Remedy
 from torchsel.selection.select import Demand, Selection, select
-
-if TYPE_CHECKING:
-    from torchsel.catalog.catalog import Catalog
 
 CATALOG = load_catalog()
 

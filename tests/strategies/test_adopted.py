@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from tests.support.toolbox import ROOT, host_files
+from tests.conftest import MakeProject
+from tests.support.index import Index
+from tests.support.toolbox import ROOT, Project, host_files
 from torchsel.pipeline.inputs import Options, read_inputs
 from torchsel.project.workspace import load_project
 from torchsel.strategies.meaning import tag_of_url
 from torchsel.strategies.offers import offers
 from torchsel.uv.call import read_uv_call
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.index import Index
-    from tests.support.toolbox import Project
 
 CORPUS = ROOT / "tests" / "cases" / "adopted"
 CASES = {

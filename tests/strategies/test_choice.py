@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +14,6 @@ from torchsel.project.workspace import load_project
 from torchsel.strategies.choice import Choice, choose
 from torchsel.uv.call import read_uv_call
 from torchsel.uv.program import Uv
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-in for uv is a shell script")
 

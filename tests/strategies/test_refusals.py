@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.index import Index
+from tests.conftest import MakeProject
+from tests.support.index import Index
 
 HEAD = '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
 ROOT = '[tool.uv.workspace]\nmembers = []\n\n[dependency-groups]\nml = ["torch"]\n'

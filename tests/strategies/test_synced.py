@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from torchsel.project.workspace import load_project
 from torchsel.strategies.synced import synced
 from torchsel.uv.call import read_uv_call
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROOT = """\
 [project]

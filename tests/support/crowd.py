@@ -7,17 +7,12 @@ import sys
 import threading
 import time
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from tests.support.toolbox import host_files
+from tests.support.toolbox import Project, host_files
 from tests.support.wheels import Wheel
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from tests.support.toolbox import Project
 
 LOCK_MESSAGE = "another torchsel, or the uv it started, has been at work on it"
 CHANGED_MESSAGE = "was changed by another program just now"

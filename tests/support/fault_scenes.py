@@ -7,18 +7,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
 
 from tests.support.faults import THERE, Bench, BrokenError, State, steps
-from tests.support.faulty import Fault
+from tests.support.faulty import Ended, Fault
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-    from pathlib import Path
-
-    from tests.support.faulty import Ended
-
-    Scene = Callable[[], None]
+Scene = Callable[[], None]
 
 NOBODY = 65534
 EDIT = "\n# edited by hand\n"

@@ -8,20 +8,16 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 
 from tests.support.faulty import ERRNOS, Ended, Fault, Run
 from tests.support.processes import hearing
-from tests.support.toolbox import ROOT, host_files, uv_binary
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from types import TracebackType
-
-    from tests.support.toolbox import World
+from tests.support.toolbox import ROOT, World, host_files, uv_binary
 
 PROJECT = """\
 # of the user's

@@ -10,7 +10,8 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import Any
 
 from tests.support import toml_writer
 from tests.support.toml_writer import MARK, Writer
@@ -18,9 +19,6 @@ from torchsel.backend import Backend
 from torchsel.pipeline.inputs import Options, strategy_in
 from torchsel.pipeline.plan import make_plan
 from torchsel.project.project import Project, TomlFile
-
-if TYPE_CHECKING:
-    from random import Random
 
 ROOT = Path("/demo/pyproject.toml")
 MACHINES = ("cpu", "cu118", "cu126", "cu128", "cu130", "cu132", "rocm6.4", "rocm7.2", "xpu", "cu140")

@@ -10,19 +10,15 @@ import re
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from tests.support.releases import COMPANIONS, PYPI, ROOT, companion_wheels, wheels_by_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from types import TracebackType
-    from typing import Self
-
-    from tests.support.wheels import Wheel
+from tests.support.wheels import Wheel
 
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 

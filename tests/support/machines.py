@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from torchsel.probes.programs import Completed
 from torchsel.probes.seam import Platform
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 MACHINES = Path(__file__).parent.parent / "cases" / "machines"
 

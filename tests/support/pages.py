@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from tests.support.toolbox import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 GUIDES = ROOT / "hook" / "torchsel" / "data" / "guide"
 TOPICS = sorted(path.stem for path in GUIDES.glob("*.md"))

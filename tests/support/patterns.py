@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 LARGEST = 1 << 20
 """Bytes of the longest text tried: a pyproject.toml may have as many."""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from tests.support.toolbox import ROOT, Result
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _HEARING = (
     "import os, signal, sys\n"

@@ -7,14 +7,11 @@ nothing is looked up in torchsel's own catalog, which these wheels are there to 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tests.support.stand_ins import TORCH
 from tests.support.wheels import Wheel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = ""
 """Folder of what the index lists under every backend."""

@@ -6,14 +6,11 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from random import Random
 
 from tests.support import fidelity
 from tests.support.fidelity import OWNED, Example, LossError
 from tests.support.toml_writer import Writer
-
-if TYPE_CHECKING:
-    from random import Random
 
 REAL = sorted((Path(__file__).parents[1] / "cases" / "real").glob("*.toml"))
 HEADER = re.compile(r"(?m)^\[tool\.torchsel\][ \t]*(\r?\n)")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.toolbox import Project, Result
+from tests.support.toolbox import Project, Result
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from tests.support.toolbox import CASES, HOSTS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.support.toolbox import Project
+from tests.support.toolbox import CASES, HOSTS, Project
 
 PROJECT = (
     '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\ndependencies = ["torch"]\n\n'

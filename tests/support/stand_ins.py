@@ -8,12 +8,9 @@ import sys
 import venv
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.support.toolbox import WORK
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TORCH = '''\
 import os, signal, subprocess, sys, time, types, warnings

@@ -11,20 +11,16 @@ import urllib.error
 import urllib.request
 import zipfile
 from io import BytesIO
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.index import Index
 from tests.support.releases import BACKENDS, DEVICES
 from tests.support.toolbox import OLDEST_UV, World
 from tests.support.wheels import Wheel
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
 
 LINUX_X86 = "sys_platform == 'linux' and platform_machine == 'x86_64'"
 

@@ -7,12 +7,10 @@ lines of their own outside owned values.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from random import Random
+from random import Random
+from typing import Any
 
 MARK = "# kept "
 Path = tuple[str, ...]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,9 +19,6 @@ from torchsel.toml.edit import edit_text
 from torchsel.toml.edits import Append, Delete, Edit, SetValue, apply_to_data
 from torchsel.toml.scan import scan
 from torchsel.toml.values import same
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MARKER = "sys_platform == 'linux'"
 

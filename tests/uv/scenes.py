@@ -9,15 +9,13 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torchsel.errors import MachineError
 from torchsel.uv.program import Uv
 from torchsel.uv.signals import Stopped, Stops, interrupts_by_default
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import pytest
 
@@ -10,9 +10,6 @@ from scripts.catalog.uv_options import completion, grammar, rows
 from tests.support.toolbox import OLDEST_UV, uv_binary
 from torchsel.uv.call import HOOKED_COMMANDS, PROJECT_COMMANDS
 from torchsel.uv.options import before_a_command, commands, takes_value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @pytest.fixture(scope="module", params=[None, OLDEST_UV], ids=["newest", "oldest"])

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +16,6 @@ from tests.uv import scenes
 from torchsel.errors import MachineError
 from torchsel.uv import program as uvtool
 from torchsel.uv.program import Uv, find_uv
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="stand-ins for uv are shell scripts")
 

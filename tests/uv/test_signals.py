@@ -9,16 +9,13 @@ import os
 import signal
 import subprocess
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from tests.support.processes import hearing, in_own_process
 from tests.uv import scenes
 from torchsel.uv.signals import Stops, interrupts_by_default
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 

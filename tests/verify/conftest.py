@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
@@ -12,13 +13,8 @@ from tests.support.stand_ins import Environment, make_environment
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import load_catalog
 from torchsel.host import Accelerator, Host
-from torchsel.verify.values import Verification
+from torchsel.verify.values import Verification, Verified
 from torchsel.verify.verify import verify
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torchsel.verify.values import Verified
 
 H100 = Host(
     system="linux",

@@ -7,7 +7,7 @@ import json
 import resource
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +16,6 @@ from tests.verify.conftest import CPU, asked
 from torchsel.verify.child import TOLERANCES
 from torchsel.verify.run import PROGRAM
 from torchsel.verify.verify import verify
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_every_python_that_torch_has_reads_it() -> None:

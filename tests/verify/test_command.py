@@ -8,20 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.processes import hearing
 from tests.support.stand_ins import Environment, make_environment
-from tests.support.toolbox import HOSTS
+from tests.support.toolbox import HOSTS, Project
 from tests.verify.test_verify import BLOCKED, NO_IMAGE, alive, raising
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
 
 PIN = """\
 [project]

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.support.stand_ins import Environment
 from tests.verify.conftest import H100, PASCAL
 from torchsel.verify.last import keep, last_verdict
 from torchsel.verify.values import Opinion, Verified
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.stand_ins import Environment
 
 HUNG = Verified(
     opinion=Opinion(verdict="hung", why="it hung", commands=("torchsel verify",)), torch="2.13.0+cu130"

@@ -6,16 +6,12 @@ import getpass
 import json
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tests.verify.conftest import H100, asked
+import pytest
+
+from tests.support.stand_ins import Environment
+from tests.verify.conftest import H100, Verify, asked
 from torchsel.verify.report import to_json, to_report, to_text
-
-if TYPE_CHECKING:
-    import pytest
-
-    from tests.support.stand_ins import Environment
-    from tests.verify.conftest import Verify
 
 SECRETS = (
     r"open C:\Users\jane doe\x; /srv/jane/lab; GPU-8a2f0c1e-1234-5678-9abc-def012345678;"

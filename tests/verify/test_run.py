@@ -6,17 +6,13 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from tests.support.stand_ins import Environment
 from tests.verify.test_verify import alive
 from torchsel.verify.run import MOST_MEMORY, Runner, Task
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.stand_ins import Environment
 
 
 def runner(environment: Environment, timeout: float) -> Runner:

@@ -10,18 +10,15 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.verify.conftest import AMD, CPU, H100, INTEL, PASCAL, asked
+from tests.support.stand_ins import Environment
+from tests.verify.conftest import AMD, CPU, H100, INTEL, PASCAL, Verify, asked
 from torchsel.host import Host
 from torchsel.verify.messages import MESSAGES
 from torchsel.verify.verify import verify
-
-if TYPE_CHECKING:
-    from tests.support.stand_ins import Environment
-    from tests.verify.conftest import Verify
 
 NO_IMAGE = (
     "CUDA error: no kernel image is available for execution on the device\\n"

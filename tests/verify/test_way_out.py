@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.conftest import MakeProject
 from tests.support.stand_ins import Environment
-from tests.support.toolbox import HOSTS
+from tests.support.toolbox import HOSTS, Project
 from tests.verify.test_verify import COMPANIONS, NO_IMAGE, TOO_OLD, raising
-
-if TYPE_CHECKING:
-    from tests.conftest import MakeProject
-    from tests.support.toolbox import Project
 
 PLAIN = """\
 [project]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from torchsel.backend import FAMILIES, Backend
 from torchsel.catalog.packages import PackageTables, load_packages
@@ -22,9 +23,6 @@ from torchsel.catalog.rows import (
     matches,
     read_table,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
 
 Verdict = Literal["broken", "disputed"]
 

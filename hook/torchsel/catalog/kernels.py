@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from torchsel.catalog.releases import release_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def driver_meets(driver: str, minimum: str) -> bool:

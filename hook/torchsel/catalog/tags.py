@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 from torchsel.backend import EXAMPLES, VAGUE_TAGS, Backend
 from torchsel.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 
 def check_tag(text: str, known: Collection[str], *, anything: bool = False) -> Backend:

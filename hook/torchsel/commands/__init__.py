@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast, get_args
+from argparse import ArgumentParser
+from typing import Literal, NamedTuple, Protocol, cast, get_args
 
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
+from torchsel.answer import Answer
+from torchsel.commands.context import Context
 
 Group = Literal["start", "every day", "look", "teams and clusters", "shells"]
 GROUPS: tuple[Group, ...] = get_args(Group)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from torchsel.answer import Repeat
-from torchsel.commands.context import add_host, add_writing
+from torchsel.answer import Answer, Repeat
+from torchsel.commands.context import Context, add_host, add_writing
 from torchsel.commands.survey import surveyed
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
@@ -18,13 +19,6 @@ from torchsel.pipeline.inputs import require_table
 from torchsel.pipeline.outcome import Mode
 from torchsel.pipeline.script import apply_script
 from torchsel.project.workspace import load_project
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-    from collections.abc import Callable
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from torchsel.answer import Repeat
-from torchsel.commands.context import add_hosts
+from torchsel.answer import Answer, Repeat
+from torchsel.commands.context import Context, add_hosts
 from torchsel.commands.survey import options_anywhere, surveyed
 from torchsel.errors import MachineError
-from torchsel.hosts.several import read_hosts
+from torchsel.hosts.several import NamedHost, read_hosts
 from torchsel.pipeline import report
 from torchsel.pipeline.inputs import read_strategy
 from torchsel.selection.fleet import Fleet, Member, one_backend_for
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-    from collections.abc import Iterable
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
-    from torchsel.hosts.several import NamedHost
-    from torchsel.strategies.protocol import Strategy
+from torchsel.strategies.protocol import Strategy
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import ArgumentParser
 
-from torchsel.answer import Repeat
-from torchsel.commands.context import add_hosts
+from torchsel.answer import Answer, Repeat
+from torchsel.commands.context import Context, add_hosts
 from torchsel.commands.survey import options
 from torchsel.errors import EXIT_DRIFT, EXIT_OK
 from torchsel.hosts.several import read_hosts
 from torchsel.pipeline.check import check, check_host
 from torchsel.pipeline.inputs import decide, read_strategy, require_table
 from torchsel.pipeline.leaks import has_dependencies
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
-    from torchsel.strategies.protocol import Strategy
+from torchsel.strategies.protocol import Strategy
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from torchsel.answer import Draft
+from torchsel.console import ColorChoice, Console
 from torchsel.project.folders import current_folder
 from torchsel.uv.call import UvCall, read_uv_call
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-    from collections.abc import Mapping, Sequence
-
-    from torchsel.answer import Draft
-    from torchsel.console import ColorChoice, Console
 
 
 class Arguments(argparse.Namespace):

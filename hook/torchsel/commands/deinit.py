@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import ArgumentParser
 
+from torchsel.answer import Answer
+from torchsel.commands.context import Context
 from torchsel.commands.survey import options
 from torchsel.pipeline import report
 from torchsel.pipeline.deinit import deinit
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
 
 
 def add_arguments(parser: ArgumentParser) -> None:

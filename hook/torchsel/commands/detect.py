@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import ArgumentParser
 
-from torchsel.commands.context import add_host
+from torchsel.answer import Answer
+from torchsel.commands.context import Context, add_host
 from torchsel.config.request import resolve_host
 from torchsel.pipeline import status_page
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -6,18 +6,14 @@ import re
 import shutil
 import sys
 import textwrap
+from argparse import ArgumentParser
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from torchsel.answer import Answer
 from torchsel.commands import ROWS
+from torchsel.commands.context import Context
 from torchsel.errors import ConfigError
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
 
 FOLDER = Path(__file__).parents[1] / "data" / "guide"
 """A Markdown file each: a title, one line that says what it is about, and the text."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from torchsel.answer import Answer
+from torchsel.commands.context import Context
 from torchsel.hosts.folder import hosts_of
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
 
 
 def add_arguments(parser: ArgumentParser) -> None:

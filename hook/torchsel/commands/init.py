@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from argparse import ArgumentParser
+from typing import get_args
 
-from torchsel.commands.context import add_hosts
+from torchsel.answer import Answer
+from torchsel.commands.context import Context, add_hosts
 from torchsel.commands.survey import options
 from torchsel.config.config import Strategy
 from torchsel.config.request import resolve_host
@@ -12,12 +14,6 @@ from torchsel.hosts.several import read_hosts
 from torchsel.pipeline import init, report
 from torchsel.project.environment import EXAMPLE
 from torchsel.project.workspace import load_project
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from torchsel import __version__
 from torchsel.commands import GROUPS, ROWS, TABLE
@@ -13,9 +14,6 @@ from torchsel.commands.context import Arguments, add_host, add_writing
 from torchsel.console import Console
 from torchsel.errors import EXIT_CONFIG
 from torchsel.uv.call import PROJECT_COMMANDS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _EXAMPLES = """\
 examples:

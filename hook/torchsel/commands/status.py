@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentParser
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from torchsel.commands.context import add_host
+from torchsel.answer import Answer
+from torchsel.commands.context import Context, add_host
 from torchsel.commands.survey import options_anywhere, surveyed
 from torchsel.console import visible_in_json
 from torchsel.errors import MachineError
 from torchsel.pipeline import status, status_page
 from torchsel.pipeline.inputs import read_inputs, with_warning
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
 
 
 def add_arguments(parser: ArgumentParser) -> None:

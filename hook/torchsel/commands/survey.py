@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from torchsel.commands.context import Context
 from torchsel.errors import NoProjectError
 from torchsel.pipeline.inputs import Inputs, Options, read_inputs
 from torchsel.project.folders import find_pyproject
-
-if TYPE_CHECKING:
-    from torchsel.commands.context import Context
 
 
 def options(context: Context) -> Options:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from torchsel.commands.context import add_host
+from torchsel.answer import Answer
+from torchsel.commands.context import Context, add_host
 from torchsel.commands.survey import surveyed
+from torchsel.host import Accelerator
+from torchsel.pipeline.inputs import Inputs
 from torchsel.verify.last import keep
 from torchsel.verify.report import to_json, to_report, to_text
 from torchsel.verify.values import LONGEST_TIMEOUT, TIMEOUT, Verification
 from torchsel.verify.verify import verify
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
-    from torchsel.host import Accelerator
-    from torchsel.pipeline.inputs import Inputs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

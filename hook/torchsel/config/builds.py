@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from re import ASCII, fullmatch
-from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.catalog.rows import Build, field_names, list_fields, values
 from torchsel.config.values import InsideError, kind
 from torchsel.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 
 def read_catalog(value: object) -> tuple[Build, ...]:

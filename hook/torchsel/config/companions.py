@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -11,9 +11,6 @@ from packaging.utils import canonicalize_name
 from torchsel.backend import is_tag
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config import values
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ALSO_KEY_PATTERN = r"cuda[0-9]{0,2}|rocm[0-9]{0,2}"
 """What a key of ``also`` looks like beside a backend's tag: a family, or a family with its major."""

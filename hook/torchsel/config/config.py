@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from torchsel.backend import DEFAULT_INDEX_URL, Backend, Channel
-from torchsel.host import VENDORS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.catalog.rows import Build
-    from torchsel.host import Vendor
+from torchsel.catalog.rows import Build
+from torchsel.host import VENDORS, Vendor
 
 Strategy = Literal["pin", "groups", "extras", "adopted"]
 CudaCompat = Literal["minor", "strict"]

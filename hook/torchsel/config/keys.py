@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from torchsel.backend import DEFAULT_INDEX_URL, Channel
 from torchsel.config import values
@@ -15,10 +16,6 @@ from torchsel.config.config import Config, CudaCompat, Fallback, Gpus, Strategy
 from torchsel.config.tags import checker, wrong_tags
 from torchsel.errors import ConfigError
 from torchsel.host import Vendor
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
 
 TABLE = "tool.torchsel"
 

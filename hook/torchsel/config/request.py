@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from torchsel.catalog.tags import expected
-from torchsel.config.config import Request
+from torchsel.config.config import Config, Request
 from torchsel.config.tags import check_backend
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
 from torchsel.hosts.load import read_host
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.config.config import Config
-    from torchsel.probes.findings import Finding
+from torchsel.probes.findings import Finding
 
 
 def resolve_request(

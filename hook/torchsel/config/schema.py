@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from torchsel.backend import TAG_PATTERN
 from torchsel.catalog.catalog import load_catalog
@@ -15,9 +16,6 @@ from torchsel.config.companions import ALSO_KEY_PATTERN, read_also, read_compani
 from torchsel.config.keys import KEYS, TABLE, Key
 from torchsel.host import Vendor
 from torchsel.project.environment import PLACEHOLDERS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 ID = "https://json.schemastore.org/partial-torchsel.json"
 """The id that SchemaStore's rules give a tool's part of pyproject.toml."""

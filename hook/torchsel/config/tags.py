@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
-from torchsel.backend import DEFAULT_INDEX_URL, is_tag
+from torchsel.backend import DEFAULT_INDEX_URL, Backend, is_tag
 from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.rows import Build
 from torchsel.catalog.tags import check_tag
 from torchsel.config.builds import read_catalog
 from torchsel.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from torchsel.backend import Backend
-    from torchsel.catalog.rows import Build
 
 
 def check_backend(tag: str, *, rows: Iterable[Build], index_url: str, any_tag: bool = False) -> Backend:

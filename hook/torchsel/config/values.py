@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Callable, Mapping
+from typing import get_args
 
 from torchsel.host import Vendor
 from torchsel.project.environment import check_pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 class InsideError(ValueError):

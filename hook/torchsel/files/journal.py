@@ -6,17 +6,12 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from torchsel.files.replace import holds, replace_file, temporary_of, write_synced
-from torchsel.files.state import digest, unusable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from torchsel.files.state import Held
+from torchsel.files.state import Held, digest, unusable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

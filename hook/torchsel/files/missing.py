@@ -6,16 +6,14 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from torchsel.errors import MachineError
 from torchsel.files.state import state_folder, state_path, unusable
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
 
 LIFETIME = 7 * 24 * 3600.0
 """Seconds; an index that is behind catches up, and a wrong row of the catalog is mended by an update."""

@@ -8,14 +8,10 @@ import os
 import stat
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from torchsel.errors import MachineError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torchsel.files.state import Held
+from torchsel.files.state import Held
 
 REPLACE_TRIES = 5
 """Attempts at a rename that Windows refuses while another program has the file open."""

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from torchsel.errors import MachineError, TorchselError
 from torchsel.files.journal import Change, Journal
 from torchsel.files.replace import ChangedError, NotWrittenError, holds, replace_file, temporary_of
-from torchsel.files.state import exclusive, state_folder, state_path
+from torchsel.files.state import Held, exclusive, state_folder, state_path
 from torchsel.project.workspace import find_root
 from torchsel.uv.program import Uv, find_uv
 from torchsel.uv.signals import Stops
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from torchsel.files.state import Held
 
 
 @contextlib.contextmanager

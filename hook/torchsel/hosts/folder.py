@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
-from torchsel.hosts.inventory import FORMS, INVENTORY_LIMIT, read_inventory
-
-if TYPE_CHECKING:
-    from torchsel.hosts.inventory import Inventory, Machine
+from torchsel.hosts.inventory import FORMS, INVENTORY_LIMIT, Inventory, Machine, read_inventory
 
 
 def read_source(name: str) -> str:

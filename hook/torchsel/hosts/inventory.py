@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from torchsel.errors import ConfigError
+from torchsel.host import Host
 from torchsel.hosts.kubernetes import read_node
 from torchsel.hosts.names import slug
 from torchsel.hosts.slurm import read_line
 from torchsel.hosts.words import DRIVER_ASSUMED, is_driver, parse_words, shown, to_words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torchsel.host import Host
 
 INVENTORY_LIMIT: Final = 1 << 30
 """Largest inventory, in characters; Kubernetes says 5 to 20 thousand of a node."""

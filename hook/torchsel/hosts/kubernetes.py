@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from torchsel.catalog.catalog import load_catalog
 from torchsel.errors import ConfigError
-from torchsel.host import Accelerator, normalize_machine
+from torchsel.host import Accelerator, Host, System, normalize_machine
 from torchsel.hosts.names import find_gpu
 from torchsel.hosts.words import complete, is_driver, number_of_gpus, shown, unknown_gpu
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torchsel.host import Host, System
 
 _PRODUCT = "nvidia.com/gpu.product"
 _NVIDIA: Final = (

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from torchsel.errors import ConfigError
-from torchsel.host import parse_host
+from torchsel.host import Host, parse_host
 from torchsel.hosts.words import EXAMPLES, LONGEST_WORDS, parse_words, shown
-
-if TYPE_CHECKING:
-    from torchsel.host import Host
 
 HOST_FILE_LIMIT: Final = 1 << 20
 """Largest recorded host, in bytes; a real one has about a thousand."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.rows import Gpu
 from torchsel.host import Accelerator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torchsel.catalog.rows import Gpu
 
 LONGEST_NAME: Final = 120
 """Characters of a name that are looked at; the longest in use has about 50."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
+from torchsel.host import Host
 from torchsel.hosts.folder import read_source
 from torchsel.hosts.inventory import read_inventory
 from torchsel.hosts.load import is_inventory, kind_of, read_host
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from torchsel.host import Host
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

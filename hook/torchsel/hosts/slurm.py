@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
+from torchsel.host import Accelerator, Host
 from torchsel.hosts.names import find_accelerator
 from torchsel.hosts.words import complete, number_of_gpus, shown, unknown_gpu
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from torchsel.host import Accelerator, Host
 
 _LINE = re.compile(r"(\S+)\s+(\(null\)|N/A|[^\s:=]+:\S*)(?:\s+(\S+))?\s*", re.ASCII)
 _SOCKETS = re.compile(r"\([^()]*\)")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.releases import release_key
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host, System, normalize_machine
 from torchsel.hosts.names import LONGEST_NAME, find_accelerator, find_gpu, near_names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 LONGEST_WORDS: Final = 1000
 MOST_GPUS: Final = 64

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from torchsel.answer import Speaker
 from torchsel.errors import MachineError
 from torchsel.files.replace import ChangedError
 from torchsel.files.transaction import LockError, Workplace, is_repair_due, locked
@@ -16,12 +17,7 @@ from torchsel.pipeline.plan import Plan, make_plan, other_hosts, plan_for
 from torchsel.project.lock import locked_packages
 from torchsel.project.workspace import load_project
 from torchsel.routing.wanted import Routing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torchsel.answer import Speaker
-    from torchsel.uv.program import Uv
+from torchsel.uv.program import Uv
 
 ROUNDS = 5
 """A new lock can name further packages to route (torchvision through another package), and another program

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from packaging.markers import Marker
 
 from torchsel.backend import Backend
+from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.leaks import leaks_in, leaks_out
-from torchsel.pipeline.plan import make_plan
-from torchsel.project.lock import locked_here, locked_packages
+from torchsel.pipeline.plan import Plan, make_plan
+from torchsel.project.lock import Locked, locked_here, locked_packages
 from torchsel.project.places import canonical
 from torchsel.project.requirement import environment, marker_holds, parse_requirement
 from torchsel.selection.case import Demand
 from torchsel.selection.select import best_there_is, select
-from torchsel.strategies.companions import beside
+from torchsel.selection.selection import Selection
+from torchsel.strategies.companions import Beside, beside
 from torchsel.strategies.packages import way_to
-from torchsel.toml.edits import Append, Delete, Prune, apply_to_data, dotted, value_at
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from packaging.markers import Marker
-
-    from torchsel.pipeline.inputs import Inputs
-    from torchsel.pipeline.plan import Plan
-    from torchsel.project.lock import Locked
-    from torchsel.selection.selection import Selection
-    from torchsel.strategies.companions import Beside
-    from torchsel.strategies.protocol import Strategy
-    from torchsel.toml.edits import Edit
-
+from torchsel.strategies.protocol import Strategy
+from torchsel.toml.edits import Append, Delete, Edit, Prune, apply_to_data, dotted, value_at
 
 _FOR_EACH = "strategy = 'groups' has a build for each machine ('torchsel help strategy')"
 

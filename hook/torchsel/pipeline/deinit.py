@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from torchsel.files.transaction import locked
 from torchsel.pipeline.holds import kept
-from torchsel.pipeline.inputs import again, read_inputs, require_table
+from torchsel.pipeline.inputs import Inputs, Options, again, read_inputs, require_table
 from torchsel.pipeline.plan import Plan, plan_for
 from torchsel.pipeline.takeover import COMMENT, TABLE
+from torchsel.project.project import Project
 from torchsel.routing.changes import Changes
 from torchsel.routing.wanted import Routing
 from torchsel.toml.edit import edit_text
 from torchsel.toml.edits import Delete, Prune
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from torchsel.pipeline.inputs import Inputs, Options
-    from torchsel.project.project import Project
-    from torchsel.uv.program import Uv
+from torchsel.uv.program import Uv
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

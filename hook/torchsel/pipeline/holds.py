@@ -6,24 +6,20 @@ unless it is bounded; a bound with a marker leaves the other platforms' fork as 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from torchsel.project.lock import locked_here, locked_packages
+from torchsel.pipeline.inputs import Inputs
+from torchsel.pipeline.plan import Plan
+from torchsel.project.lock import Locked, locked_here, locked_packages
 from torchsel.project.places import table
+from torchsel.project.project import Project
 from torchsel.project.requirement import newest_first, parse_specifiers
 from torchsel.project.requirements import unmarked_specifiers
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-    from pathlib import Path
-
-    from torchsel.pipeline.inputs import Inputs
-    from torchsel.pipeline.plan import Plan
-    from torchsel.project.lock import Locked
-    from torchsel.project.project import Project
-    from torchsel.uv.program import Uv
+from torchsel.uv.program import Uv
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from torchsel.answer import Speaker
 from torchsel.backend import CPU
 from torchsel.errors import ConfigError
-from torchsel.files.transaction import LockError, locked
+from torchsel.files.transaction import LockError, Workplace, locked
+from torchsel.host import Host
 from torchsel.pipeline.apply import apply, bring_along
 from torchsel.pipeline.inputs import Inputs, Options, decide, read_strategy, strategy_in
 from torchsel.pipeline.missing import learn, on_trial, tell
 from torchsel.pipeline.outcome import Mode, Outcome, warnings
 from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.pipeline.takeover import Takeover, take_over
+from torchsel.project.project import Project
 from torchsel.project.toml_file import parse_toml
 from torchsel.project.workspace import load_project
 from torchsel.selection.cover import covering
 from torchsel.selection.select import select
+from torchsel.strategies.setting import Setting
 from torchsel.toml.edit import edit_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.answer import Speaker
-    from torchsel.files.transaction import Workplace
-    from torchsel.host import Host
-    from torchsel.project.project import Project
-    from torchsel.strategies.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from torchsel.backend import Backend, host_of
-from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.catalog import Catalog, load_catalog
+from torchsel.config.config import Config, Request
 from torchsel.config.keys import parse_config
 from torchsel.config.request import resolve_host, resolve_request
 from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError, DemandError
-from torchsel.files.missing import Memory
+from torchsel.files.missing import Memory, Missing
+from torchsel.host import Host
+from torchsel.probes.findings import Finding
 from torchsel.project import requirements
 from torchsel.project.environment import (
     VARIABLE,
@@ -23,27 +27,16 @@ from torchsel.project.environment import (
     environment_for,
     present_environments,
 )
-from torchsel.project.project import no_project
+from torchsel.project.project import Project, no_project
 from torchsel.project.python import project_python
 from torchsel.project.workspace import load_project
+from torchsel.selection.selection import Selection
 from torchsel.strategies.pin import is_builder
+from torchsel.strategies.protocol import Decision, Strategy
 from torchsel.strategies.setting import Setting
 from torchsel.strategies.table import strategy_of
 from torchsel.toml.edit import line_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.config.config import Config, Request
-    from torchsel.files.missing import Missing
-    from torchsel.host import Host
-    from torchsel.probes.findings import Finding
-    from torchsel.project.project import Project
-    from torchsel.selection.selection import Selection
-    from torchsel.strategies.protocol import Decision, Strategy
-    from torchsel.uv.call import UvCall
+from torchsel.uv.call import UvCall
 
 _INDEX_URL, _COMPANION_URL = "TORCHSEL_INDEX_URL", "TORCHSEL_COMPANION_URL"
 

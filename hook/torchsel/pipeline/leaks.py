@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from torchsel.errors import TorchselError
 from torchsel.project.places import SOURCES
+from torchsel.project.project import TomlFile
 from torchsel.project.toml_file import read_toml
 from torchsel.project.workspace import find_root
 from torchsel.selection.remedy import command
+from torchsel.strategies.protocol import Strategy
 from torchsel.toml.edit import line_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torchsel.project.project import TomlFile
-    from torchsel.strategies.protocol import Strategy
 
 MOST_DEPENDENCIES = 100
 """Dependencies by path that are looked into."""

@@ -12,25 +12,20 @@ is then what is kept, and where the file would have to say it the user is told w
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from torchsel.answer import Speaker
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError, MachineError
 from torchsel.files.transaction import LockError
-from torchsel.pipeline.inputs import again, decide, memory_of
+from torchsel.pipeline.inputs import Inputs, again, decide, memory_of
 from torchsel.pipeline.plan import make_plan
 from torchsel.selection.remedy import line_of_backends
 from torchsel.strategies.packages import index_url
 from torchsel.strategies.table import strategy_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-
-    from torchsel.answer import Speaker
-    from torchsel.pipeline.inputs import Inputs
-    from torchsel.uv.program import Uv
+from torchsel.uv.program import Uv
 
 MOST = 6
 """Candidates that are asked about; each takes a request."""

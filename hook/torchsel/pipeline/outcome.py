@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torchsel.pipeline.inputs import Inputs
-    from torchsel.pipeline.plan import Plan
+from torchsel.pipeline.inputs import Inputs
+from torchsel.pipeline.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

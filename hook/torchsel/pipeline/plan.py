@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING
 
-from torchsel.backend import DEFAULT_INDEX_URL, host_of
+from torchsel.backend import DEFAULT_INDEX_URL, Backend, host_of
 from torchsel.errors import NotEditableError
 from torchsel.project import requirements
 from torchsel.project.present import index_names
+from torchsel.project.project import Project
 from torchsel.routing.changes import Changes, find_changes
 from torchsel.routing.wanted import Routing
 from torchsel.strategies.packages import own_packages
+from torchsel.strategies.protocol import Strategy
 from torchsel.strategies.refusals import refuse_switched_off
 from torchsel.toml.edit import edit_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from torchsel.backend import Backend
-    from torchsel.project.project import Project
-    from torchsel.strategies.protocol import Strategy
-    from torchsel.toml.edits import Edit
+from torchsel.toml.edits import Edit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

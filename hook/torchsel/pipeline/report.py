@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from difflib import unified_diff
-from typing import TYPE_CHECKING
 
+from torchsel.answer import Speaker
 from torchsel.console import redacted
+from torchsel.pipeline.inputs import Inputs
+from torchsel.pipeline.outcome import Outcome
 from torchsel.pipeline.plan import other_hosts
 from torchsel.project.lock import locked_here, locked_packages
 from torchsel.selection.device import short_name
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-
-    from torchsel.answer import Speaker
-    from torchsel.pipeline.inputs import Inputs
-    from torchsel.pipeline.outcome import Outcome
-    from torchsel.selection.select import Selection
-    from torchsel.strategies.alternatives import Alternatives
+from torchsel.selection.select import Selection
+from torchsel.strategies.alternatives import Alternatives
 
 
 def tell(outcome: Outcome, console: Speaker, *, dry: bool = False) -> None:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError, TorchselError
 from torchsel.files.replace import replace_file
 from torchsel.files.state import digest, exclusive, state_folder
-from torchsel.pipeline.inputs import Options, decide, read_config, strategy_in
+from torchsel.host import Host
+from torchsel.pipeline.inputs import Inputs, Options, decide, read_config, strategy_in
 from torchsel.pipeline.plan import Plan, other_hosts
 from torchsel.project.lock import locked_packages
 from torchsel.project.places import ANCHOR_GROUP, SOURCES, table
 from torchsel.project.present import Present
 from torchsel.project.requirement import required_name
-from torchsel.project.script import read_script, require_script
+from torchsel.project.script import Script, read_script, require_script
 from torchsel.project.toml_file import parse_toml, read_text
 from torchsel.project.workspace import load_project
 from torchsel.routing.changes import find_changes
 from torchsel.routing.wanted import Routing
 from torchsel.strategies.packages import own_packages
 from torchsel.toml.edit import edit_text
-from torchsel.toml.edits import Append, Delete, SetValue
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torchsel.host import Host
-    from torchsel.pipeline.inputs import Inputs
-    from torchsel.project.script import Script
-    from torchsel.toml.edits import Edit
-    from torchsel.uv.program import Uv
+from torchsel.toml.edits import Append, Delete, Edit, SetValue
+from torchsel.uv.program import Uv
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torchsel.backend import Backend
 from torchsel.errors import TorchselError
+from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan, other_hosts
 from torchsel.project.environment import installed_version, present_environments
-from torchsel.project.lock import locked_here
+from torchsel.project.lock import Locked, locked_here
 from torchsel.strategies.companions import beside
 from torchsel.strategies.packages import way_to
 from torchsel.verify.feedback import static_fault
-from torchsel.verify.last import last_verdict
+from torchsel.verify.last import LastVerdict, last_verdict
 from torchsel.verify.values import to_run
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.pipeline.inputs import Inputs
-    from torchsel.project.lock import Locked
-    from torchsel.verify.last import LastVerdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

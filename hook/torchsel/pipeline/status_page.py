@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from torchsel.console import visible
-from torchsel.host import VENDORS
+from torchsel.host import VENDORS, Accelerator, Host
+from torchsel.pipeline.inputs import Inputs
+from torchsel.pipeline.status import Status
+from torchsel.selection.select import Candidate
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from torchsel.host import Accelerator, Host
-    from torchsel.pipeline.inputs import Inputs
-    from torchsel.pipeline.status import Status
-    from torchsel.selection.select import Candidate
-
-    Paint = Callable[[str, str], str]
+Paint = Callable[[str, str], str]
 
 WIDTH = 80
 """Columns of the page."""

@@ -7,28 +7,22 @@ generates are taken over (that of uv's guide), and any other is refused with the
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from torchsel.backend import DEFAULT_INDEX_URL, backend_of_url
+from torchsel.backend import DEFAULT_INDEX_URL, Backend, backend_of_url
+from torchsel.catalog.catalog import Catalog
 from torchsel.errors import ConfigError
 from torchsel.host import Host
 from torchsel.project.places import LISTS, canonical
+from torchsel.project.present import Index, Source
+from torchsel.project.project import Project
 from torchsel.project.requirement import environment, marker_holds, required_name
 from torchsel.routing.taken import common_base, index_tag, renames_of, renaming
 from torchsel.strategies.kinds import refuse_unknown_kinds
-from torchsel.strategies.offers import offers
-from torchsel.toml.edits import SetValue
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torchsel.backend import Backend
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.project.present import Index, Source
-    from torchsel.project.project import Project
-    from torchsel.strategies.offers import Offer
-    from torchsel.toml.edits import Edit
+from torchsel.strategies.offers import Offer, offers
+from torchsel.toml.edits import Edit, SetValue
 
 TABLE = ("tool", "torchsel")
 COMMENT = (

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from torchsel.probes.findings import Finding, ProbeResult, absent, listing
-from torchsel.probes.pci import DEVICES, PASSED_TO_A_GUEST
+from torchsel.probes.pci import DEVICES, PASSED_TO_A_GUEST, PciDevice
 from torchsel.probes.platform import in_container
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from torchsel.probes.pci import PciDevice
-    from torchsel.probes.seam import System
+from torchsel.probes.seam import System
 
 _NAME = "Intel"
 # Where the processor's own graphics sit on every Intel platform so far.

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from torchsel.host import Accelerator
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.host import Vendor
-    from torchsel.probes.seam import System
+from torchsel.host import Accelerator, Vendor
+from torchsel.probes.seam import System
 
 DEVICES = "/sys/bus/pci/devices"
 PASSED_TO_A_GUEST = "vfio-pci"

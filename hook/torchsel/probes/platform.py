@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from torchsel.host import Host, normalize_machine
+from torchsel.host import System as SystemName
 from torchsel.probes.findings import Finding, ProbeResult
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.host import System as SystemName
-    from torchsel.probes.seam import Platform, System
+from torchsel.probes.seam import Platform, System
 
 _NAMES: dict[str, SystemName] = {
     "linux": "linux",

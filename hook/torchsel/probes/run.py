@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from torchsel.host import VENDORS, Host
+from torchsel.host import VENDORS, Host, Vendor
 from torchsel.probes.amd.probe import probe_amd
 from torchsel.probes.findings import Finding, ProbeResult
 from torchsel.probes.intel import probe_intel
 from torchsel.probes.nvidia.probe import probe_nvidia
 from torchsel.probes.pci import PciDevice, display_devices
 from torchsel.probes.platform import read_machine
+from torchsel.probes.seam import System
 from torchsel.probes.system import RealSystem
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from torchsel.host import Vendor
-    from torchsel.probes.seam import System
 
 T = TypeVar("T")
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torchsel.probes.programs import Completed
+from torchsel.probes.programs import Completed
 
 WSL_LIBRARIES = "/usr/lib/wsl/lib"
 NVML_DLL = r"C:\Windows\System32\nvml.dll"

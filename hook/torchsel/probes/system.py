@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from torchsel.probes.programs import Completed, run_program
 from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES, Platform
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 _LARGEST_FILE = 1 << 16
 _POSIX_PROGRAMS = ("/usr/bin", "/usr/local/bin", "/opt/rocm/bin", WSL_LIBRARIES)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from torchsel.project.places import Added
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from torchsel.project.project import Project, TomlFile
-    from torchsel.project.requirement import Required
+from torchsel.project.project import Project, TomlFile
+from torchsel.project.requirement import Required
 
 
 def added(project: Project, names: Collection[str]) -> tuple[Added, ...]:

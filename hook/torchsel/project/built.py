@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
 from urllib.parse import unquote
 
-from torchsel.project.requirement import environment, marker_holds
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from torchsel.host import Host
-    from torchsel.project.project import Project, TomlFile
-    from torchsel.project.requirement import Required
+from torchsel.host import Host
+from torchsel.project.project import Project, TomlFile
+from torchsel.project.requirement import Required, environment, marker_holds
 
 _CUDA = re.compile(r"(?<![a-z])cu(1[0-9])([0-9]?)(?![0-9])")
 """``cu128``, or ``cu12`` of a wheel for any CUDA 12: ``flash_attn-2.8.3+cu12torch2.8…``, ``pt28cu128``."""

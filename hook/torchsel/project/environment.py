@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from glob import escape
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
 
+from torchsel.backend import Backend
 from torchsel.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from torchsel.backend import Backend
-    from torchsel.host import Host
+from torchsel.host import Host
 
 VARIABLE = "UV_PROJECT_ENVIRONMENT"
 """uv's own: the environment's folder, a relative one below the workspace's root."""

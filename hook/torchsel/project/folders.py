@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from fnmatch import translate
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError, MachineError, NoProjectError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MOST_LOOKS = 500_000
 """Folders compared with parts of patterns, all together; that many take one to two seconds."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
+from torchsel.host import Host
 from torchsel.project.places import canonical
+from torchsel.project.project import Project, TomlFile
 from torchsel.project.requirement import environment, is_version, marker_holds
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from torchsel.host import Host
-    from torchsel.project.project import Project, TomlFile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

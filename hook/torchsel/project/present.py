@@ -9,19 +9,16 @@ commands write the like for a user. The rest is the user's.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from packaging.utils import is_normalized_name
 
 from torchsel.backend import known_backend
 from torchsel.catalog.packages import load_packages
 from torchsel.project.places import ANCHOR_GROUP, LISTS, Scope, canonical, table
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
 
 _BOUND = re.compile(r"torch(<[0-9.]+)(?:;|\Z)", re.ASCII)
 _INDEX_KEYS = frozenset({"name", "url", "explicit"})

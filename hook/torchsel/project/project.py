@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from torchsel.project.places import table
 from torchsel.project.present import Present
-from torchsel.project.requirement import read_lists
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from torchsel.project.requirement import Required
+from torchsel.project.requirement import Required, read_lists
 
 
 @dataclass(frozen=True, kw_only=True)

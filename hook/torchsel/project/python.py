@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path
 
 from torchsel.errors import TorchselError
 from torchsel.project.toml_file import read_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 
 def project_python(folder: Path, environments: Iterable[str] = ()) -> str | None:

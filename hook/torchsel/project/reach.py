@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torchsel.project.places import LISTS, Scope, canonical, table
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    from torchsel.project.project import Project, TomlFile
+from torchsel.project.project import Project, TomlFile
 
 _KEYS: Mapping[Scope, str] = {"extra": "optional-dependencies", "group": "dev-dependencies"}
 """What a package's extras and groups are called in uv.lock."""

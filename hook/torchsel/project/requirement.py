@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -12,13 +12,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from torchsel.errors import DemandError
-from torchsel.host import PLATFORMS
+from torchsel.host import PLATFORMS, Host
 from torchsel.project.places import canonical
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-
-    from torchsel.host import Host
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+
+from packaging.requirements import Requirement
+from packaging.specifiers import Specifier
 
 from torchsel.errors import DemandError
+from torchsel.host import Host
+from torchsel.project.project import Project
 from torchsel.project.requirement import Required, are_compatible, environment, marker_holds
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from packaging.requirements import Requirement
-    from packaging.specifiers import Specifier
-
-    from torchsel.host import Host
-    from torchsel.project.project import Project
-
 
 MOST_SPECIFIERS = 500
 """Different version specifiers of one package that are read."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from torchsel.errors import ConfigError
 from torchsel.project.project import Project, TomlFile
 from torchsel.project.toml_file import parse_toml, read_text, read_toml
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 # the reference regular expression of PEP 723, with carriage returns
 _BLOCK = re.compile(

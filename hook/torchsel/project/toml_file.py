@@ -9,13 +9,11 @@ import stat
 import time
 import tomllib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from torchsel.errors import ConfigError, MachineError
 from torchsel.project.project import TomlFile
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILE_LIMIT = 16 << 20
 """Largest uv.lock read, in bytes: parsing the worst of that size takes 20 s and 1.3 GB."""

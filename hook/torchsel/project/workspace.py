@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fnmatch import translate
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
 from torchsel.project.folders import FolderTree, find_pyproject
 from torchsel.project.project import Project, TomlFile
 from torchsel.project.toml_file import read_toml
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def load_project(start: Path) -> Project:

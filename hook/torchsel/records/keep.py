@@ -32,17 +32,14 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from torchsel.answer import Answer
+from torchsel.commands.context import Context
 from torchsel.console import presentable
 from torchsel.records import record as records
 from torchsel.records.record import Record
 from torchsel.records.replay import known_parts
 from torchsel.records.watched import files_behind, is_settled
-
-if TYPE_CHECKING:
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
 
 UNUSUAL = ("host", "hosts", "verbose", "no_cache", "no_lock", "dry_run", "diff", "upgrade", "script", "json")
 """Options with which nothing is kept: seldom given twice, or meant to show what is found."""

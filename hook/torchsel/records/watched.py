@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torchsel.errors import TorchselError
 from torchsel.files.journal import Journal
@@ -13,10 +14,6 @@ from torchsel.files.replace import temporary_of
 from torchsel.files.state import state_path
 from torchsel.project.environment import DEFAULT, any_environment, present_environments
 from torchsel.project.toml_file import parse_toml, read_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
 
 SETTLED = 2_000_000_000
 """Nanoseconds; a file that changed later before the command began may be changed again within one tick of the

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torchsel.errors import ConfigError
 from torchsel.project.places import (
@@ -14,18 +15,14 @@ from torchsel.project.places import (
     INDEXES,
     LISTS,
     SOURCES,
+    Scope,
     canonical,
 )
+from torchsel.project.present import Present
 from torchsel.project.requirement import required_name
 from torchsel.routing.sources import index_edits, source_edits, split_sources
+from torchsel.routing.wanted import Routing
 from torchsel.toml.edits import Append, Delete, Edit, Prune, SetValue, apply_to_data, value_at
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from torchsel.project.places import Scope
-    from torchsel.project.present import Present
-    from torchsel.routing.wanted import Routing
 
 _SCOPES: tuple[Scope, ...] = ("group", "extra")
 

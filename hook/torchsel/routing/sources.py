@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
 from torchsel.project.places import INDEXES, SOURCES, canonical
-from torchsel.project.present import index_names
+from torchsel.project.present import Index, Present, Source, index_names
+from torchsel.routing.wanted import Routing
 from torchsel.toml.edits import Append, Delete, Edit, SetValue
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-
-    from torchsel.project.present import Index, Present, Source
-    from torchsel.routing.wanted import Routing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

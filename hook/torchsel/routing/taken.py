@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from torchsel.backend import DEFAULT_INDEX_URL, backend_of_url
 from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError
 from torchsel.project.places import INDEXES, SOURCES
-from torchsel.toml.edits import SetValue
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from torchsel.project.present import Index, Present
-    from torchsel.toml.edits import Edit
+from torchsel.project.present import Index, Present
+from torchsel.toml.edits import Edit, SetValue
 
 
 class Base(NamedTuple):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-from torchsel.project.places import ANCHOR_GROUP
+from torchsel.backend import Backend
+from torchsel.project.places import ANCHOR_GROUP, Scope
 from torchsel.project.requirement import required_name
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-
-    from torchsel.backend import Backend
-    from torchsel.project.places import Scope
 
 _NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 

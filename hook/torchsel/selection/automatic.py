@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from torchsel.backend import CPU
 from torchsel.catalog.releases import release_key
 from torchsel.errors import MachineError
+from torchsel.host import Vendor
+from torchsel.selection.case import Case
 from torchsel.selection.companions import mismatches
 from torchsel.selection.explain import (
     doubts,
@@ -19,7 +21,7 @@ from torchsel.selection.explain import (
     said,
     why_chosen,
 )
-from torchsel.selection.faults import Fault, is_hopeless
+from torchsel.selection.faults import Fault, JudgedBuild, Pick, is_hopeless
 from torchsel.selection.rank import (
     choose,
     list_candidates,
@@ -28,17 +30,10 @@ from torchsel.selection.rank import (
     release_left,
     vendors_in_order,
 )
+from torchsel.selection.remedy import WayOut
 from torchsel.selection.selection import Selection
 from torchsel.selection.troubles import cpu_trouble, no_build_for, no_wheels
 from torchsel.selection.ways_out import ways_out
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torchsel.host import Vendor
-    from torchsel.selection.case import Case
-    from torchsel.selection.faults import JudgedBuild, Pick
-    from torchsel.selection.remedy import WayOut
 
 _WISHES = frozenset({"release", "python", "backends", "max-cuda", "held", "companion"})
 """Kinds of faults that are the project's own choice."""

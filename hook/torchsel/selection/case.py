@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
+from torchsel.backend import Backend
+from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.releases import release_key
-from torchsel.selection.device import FAMILY_VENDORS
-from torchsel.selection.remedy import add_commands, remedy_for
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.backend import Backend
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.catalog.rows import Build
-    from torchsel.config.config import Config
-    from torchsel.host import Host, Vendor
-    from torchsel.project.places import Added
-    from torchsel.selection.device import Device
-    from torchsel.selection.remedy import Remedy
+from torchsel.catalog.rows import Build
+from torchsel.config.config import Config
+from torchsel.host import Host, Vendor
+from torchsel.project.places import Added
+from torchsel.selection.device import FAMILY_VENDORS, Device
+from torchsel.selection.remedy import Remedy, add_commands, remedy_for
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from torchsel.backend import Backend
+from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import Companion, CompanionRule
+from torchsel.config.config import Config
 from torchsel.project.requirement import parse_specifiers
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.catalog.rows import Companion, CompanionRule
-    from torchsel.config.config import Config
-    from torchsel.selection.case import Demand
+from torchsel.selection.case import Demand
 
 
 def vetoes(tag: str, demand: Demand, catalog: Catalog) -> Iterator[tuple[str, str]]:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from torchsel.backend import CPU, FAMILIES, Backend
+from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import Architecture, Build
+from torchsel.config.config import Config
 from torchsel.host import VENDORS, Accelerator, Host
-from torchsel.selection.case import Case
+from torchsel.selection.case import Case, Demand
 from torchsel.selection.companions import vetoes
 from torchsel.selection.hardware import deciding, devices_of
 from torchsel.selection.judge import assess
 from torchsel.selection.releases import find_releases, lacking_python
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.catalog.rows import Architecture, Build
-    from torchsel.config.config import Config
-    from torchsel.selection.case import Demand
 
 _PLATFORM = "linux_x86_64"
 """Where every family has builds."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from torchsel.backend import Family
-    from torchsel.host import Accelerator, Vendor
-    from torchsel.selection.remedy import Remedy
+from torchsel.backend import Family
+from torchsel.host import Accelerator, Vendor
+from torchsel.selection.remedy import Remedy
 
 FAMILIES: Mapping[Vendor, tuple[Family, str]] = {
     "nvidia": ("cuda", "CUDA"),

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from torchsel.backend import Backend
 from torchsel.catalog.releases import release_key
-from torchsel.selection.device import FAMILY_VENDORS, Devices
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from torchsel.backend import Backend
-    from torchsel.catalog.rows import Build
-    from torchsel.host import Accelerator, Vendor
-    from torchsel.selection.device import Device
-    from torchsel.selection.remedy import Remedy, WayOut
+from torchsel.catalog.rows import Build
+from torchsel.host import Accelerator, Vendor
+from torchsel.selection.device import FAMILY_VENDORS, Device, Devices
+from torchsel.selection.remedy import Remedy, WayOut
 
 FaultKind = Literal[
     "driver", "release", "backends", "max-cuda", "python", "machine", "kernels", "broken", "held", "companion"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from torchsel.backend import CPU, Backend
+from torchsel.catalog.catalog import Catalog
+from torchsel.config.config import Config
 from torchsel.errors import DemandError
+from torchsel.host import Host
+from torchsel.selection.case import Demand
 from torchsel.selection.select import is_accelerated, select
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.config.config import Config
-    from torchsel.host import Host
-    from torchsel.selection.case import Demand
-    from torchsel.selection.selection import Selection
+from torchsel.selection.selection import Selection
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.kernels import gfx_rank
 from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import Gpu
+from torchsel.host import Accelerator, Host, Vendor
 from torchsel.selection.device import Device, short_name
 from torchsel.selection.remedy import Remedy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.catalog.rows import Gpu
-    from torchsel.host import Accelerator, Host, Vendor
-
 
 _XPU_NAMES = re.compile(r"\bArc\b|Data Center GPU Max", re.ASCII)
 _OLDER_INTEL_NAMES = re.compile(r"\bU?HD Graphics\b|\bIris\b", re.ASCII)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, span
 from torchsel.catalog.releases import release_key, release_text
+from torchsel.catalog.rows import Build
 from torchsel.host import VENDORS
+from torchsel.selection.case import Case
 from torchsel.selection.companions import missed
-from torchsel.selection.device import FAMILY_VENDORS
+from torchsel.selection.device import FAMILY_VENDORS, Device
 from torchsel.selection.faults import Fault, JudgedBuild
 from torchsel.selection.hardware import jetson_fault
 from torchsel.selection.releases import python_matches
 from torchsel.selection.remedy import Remedy, backends_line, remedy_for, remove_commands
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.catalog.rows import Build
-    from torchsel.selection.case import Case
-    from torchsel.selection.device import Device
 
 
 def assess(build: Build, case: Case) -> JudgedBuild:

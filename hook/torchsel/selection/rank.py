@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from torchsel.config.config import Config
-from torchsel.selection.faults import Pick
+from torchsel.host import Vendor
+from torchsel.selection.case import Case
+from torchsel.selection.device import Device
+from torchsel.selection.faults import JudgedBuild, Pick
 from torchsel.selection.selection import Candidate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torchsel.host import Vendor
-    from torchsel.selection.case import Case
-    from torchsel.selection.device import Device
-    from torchsel.selection.faults import JudgedBuild
 
 
 def vendors_in_order(case: Case) -> list[Vendor]:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from torchsel.backend import Backend
+from torchsel.catalog.catalog import Catalog
+from torchsel.config.config import Config
 from torchsel.errors import DemandError
 from torchsel.host import PLATFORMS
 from torchsel.project.requirement import environment, is_version, marker_holds, parse_specifiers
-from torchsel.selection.case import Releases
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.config.config import Config
-    from torchsel.selection.case import Demand
+from torchsel.selection.case import Demand, Releases
 
 
 def find_releases(demand: Demand, config: Config, catalog: Catalog) -> Releases:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from packaging.requirements import Requirement
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from torchsel.catalog.rows import Build
-    from torchsel.project.places import Added
+from torchsel.catalog.rows import Build
+from torchsel.project.places import Added
 
 RemedyKind = Literal[
     "driver",

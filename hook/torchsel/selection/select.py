@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.catalog.catalog import Catalog
 from torchsel.config.config import Config
 from torchsel.errors import MachineError
-from torchsel.host import VENDORS
+from torchsel.host import VENDORS, Host
 from torchsel.selection.automatic import automatic
 from torchsel.selection.case import Case, Demand
 from torchsel.selection.companions import mismatches, vetoes
 from torchsel.selection.explain import doubts, left_out, moved, said
+from torchsel.selection.faults import FaultKind, JudgedBuild
 from torchsel.selection.hardware import deciding, devices_of
 from torchsel.selection.judge import assess
 from torchsel.selection.rank import choose, list_candidates, newest_with_wheels, release_left
 from torchsel.selection.releases import best_release, find_releases, lacking_python
 from torchsel.selection.selection import Candidate, Selection
 from torchsel.selection.troubles import not_in_backends, obeyed_trouble
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.host import Host
-    from torchsel.selection.faults import FaultKind, JudgedBuild
 
 __all__ = ["Candidate", "Demand", "Selection", "select"]
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torchsel.backend import Backend, Family
-    from torchsel.host import Accelerator
-    from torchsel.selection.remedy import WayOut
+from torchsel.backend import Backend, Family
+from torchsel.host import Accelerator
+from torchsel.selection.remedy import WayOut
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
+from torchsel.backend import Backend
 from torchsel.catalog.releases import release_key, release_text
-from torchsel.selection.device import FAMILY_NAMES, labels_of
-from torchsel.selection.faults import blockers, focus
+from torchsel.host import Host, Vendor
+from torchsel.selection.case import Case
+from torchsel.selection.device import FAMILY_NAMES, Devices, labels_of
+from torchsel.selection.faults import JudgedBuild, Pick, blockers, focus
 from torchsel.selection.hardware import jetson_fault
-from torchsel.selection.remedy import told, told_ways
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from torchsel.backend import Backend
-    from torchsel.host import Host, Vendor
-    from torchsel.selection.case import Case
-    from torchsel.selection.device import Devices
-    from torchsel.selection.faults import JudgedBuild, Pick
-    from torchsel.selection.remedy import WayOut
+from torchsel.selection.remedy import WayOut, told, told_ways
 
 
 def no_build_for(vendor: Vendor, builds: Sequence[JudgedBuild], ways: Sequence[WayOut], case: Case) -> str:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
 from torchsel.catalog.releases import release_key
-from torchsel.selection.faults import MENDABLE, focus, is_hopeless
+from torchsel.host import Vendor
+from torchsel.selection.case import Case
+from torchsel.selection.device import Devices
+from torchsel.selection.faults import MENDABLE, JudgedBuild, focus, is_hopeless
 from torchsel.selection.hardware import jetson_fault
-from torchsel.selection.remedy import Remedy
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from torchsel.host import Vendor
-    from torchsel.selection.case import Case
-    from torchsel.selection.device import Devices
-    from torchsel.selection.faults import JudgedBuild
-    from torchsel.selection.remedy import RemedyKind, WayOut
+from torchsel.selection.remedy import Remedy, RemedyKind, WayOut
 
 
 def ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple[WayOut, ...]:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.catalog.catalog import Catalog
+from torchsel.catalog.rows import Build
 from torchsel.errors import ConfigError
-from torchsel.project.lock import locked_packages
+from torchsel.host import Host
+from torchsel.project.lock import Locked, locked_packages
 from torchsel.project.places import LISTS
 from torchsel.selection.case import Demand
 from torchsel.selection.select import select
+from torchsel.selection.selection import Selection
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.meaning import Meaning, Reader
-from torchsel.strategies.offers import base_ways, offers, rivals, targets
+from torchsel.strategies.offers import Offer, base_ways, offers, rivals, targets
 from torchsel.strategies.protocol import Decision, OneForAll
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.catalog.rows import Build
-    from torchsel.host import Host
-    from torchsel.project.lock import Locked
-    from torchsel.selection.selection import Selection
-    from torchsel.strategies.offers import Offer
-    from torchsel.strategies.setting import Setting
+from torchsel.strategies.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-from torchsel.project.places import canonical, names_in
+from torchsel.project.places import Scope, canonical, names_in
+from torchsel.uv.call import UvCall
 from torchsel.uv.options import takes_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from torchsel.project.places import Scope
-    from torchsel.uv.call import UvCall
 
 TAKES_FLAGS = frozenset({"sync", "run", "export", "tree", "check"})
 """uv's commands that choose groups and extras (uv 0.13.9)."""

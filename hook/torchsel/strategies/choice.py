@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from torchsel.errors import MachineError
 from torchsel.project.folders import find_pyproject
 from torchsel.project.places import canonical
+from torchsel.project.project import Project
+from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.packages import named_packages
+from torchsel.strategies.protocol import Decision, Strategy
+from torchsel.strategies.setting import Setting
 from torchsel.strategies.synced import comes_to
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from pathlib import Path
-
-    from torchsel.project.project import Project
-    from torchsel.strategies.alternatives import Alternatives
-    from torchsel.strategies.protocol import Decision, Strategy
-    from torchsel.strategies.setting import Setting
-    from torchsel.uv.call import UvCall
-    from torchsel.uv.program import Uv
+from torchsel.uv.call import UvCall
+from torchsel.uv.program import Uv
 
 VARIABLE = "UV_NO_GROUP"
 """uv's own: groups to leave out, with spaces between; ``--no-group`` takes its place (uv 0.13.9)."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from torchsel.backend import Backend
+from torchsel.project.places import Scope
 from torchsel.project.requirement import required_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from torchsel.backend import Backend
-    from torchsel.project.places import Scope
-    from torchsel.routing.wanted import Alternative
-    from torchsel.strategies.setting import Setting
+from torchsel.routing.wanted import Alternative
+from torchsel.strategies.setting import Setting
 
 
 def also_for(also: Mapping[str, tuple[str, ...]], backend: Backend) -> tuple[str, ...]:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from torchsel.errors import ConfigError
 from torchsel.host import PLATFORMS
 from torchsel.project.places import canonical
+from torchsel.project.project import Project
 from torchsel.project.requirement import admitted
 from torchsel.strategies.offers import conflict_sets
-
-if TYPE_CHECKING:
-    from torchsel.project.project import Project
 
 
 def refuse_unknown_kinds(project: Project) -> None:

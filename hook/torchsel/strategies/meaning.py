@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from torchsel.backend import Backend, backend_of_url, known_backend
+from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.releases import release_key
+from torchsel.host import Host
 from torchsel.project.lock import locked_packages
 from torchsel.project.places import table
+from torchsel.project.present import Index
+from torchsel.project.project import Project
 from torchsel.project.requirement import environment, is_version, marker_holds, parse_specifiers
+from torchsel.selection.case import Demand
 from torchsel.selection.releases import python_matches
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.host import Host
-    from torchsel.project.present import Index
-    from torchsel.project.project import Project
-    from torchsel.selection.case import Demand
-    from torchsel.strategies.offers import Place, Way
+from torchsel.strategies.offers import Place, Way
 
 _DEFAULT = ""
 """Stands for uv's default index, whose build is the catalog's to know."""

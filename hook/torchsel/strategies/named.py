@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.releases import release_key
 from torchsel.errors import ConfigError
-from torchsel.project.lock import locked_packages
+from torchsel.host import Host
+from torchsel.project.lock import Locked, locked_packages
+from torchsel.project.places import Scope
 from torchsel.routing.wanted import Alternative, Routing, to_several
+from torchsel.selection.case import Demand
 from torchsel.selection.cover import covering
 from torchsel.selection.releases import allowed_releases, reference_release, shared_release
 from torchsel.selection.remedy import backends_line
 from torchsel.selection.select import select
+from torchsel.selection.selection import Selection
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.companions import also_for, lacking_in_lists
 from torchsel.strategies.packages import (
@@ -28,17 +33,7 @@ from torchsel.strategies.packages import (
 )
 from torchsel.strategies.protocol import Decision, OneForAll
 from torchsel.strategies.refusals import refuse_unfit, refuse_what_never_fits
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.host import Host
-    from torchsel.project.lock import Locked
-    from torchsel.project.places import Scope
-    from torchsel.selection.case import Demand
-    from torchsel.selection.selection import Selection
-    from torchsel.strategies.setting import Setting
+from torchsel.strategies.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True)

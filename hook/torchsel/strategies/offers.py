@@ -6,22 +6,18 @@ builds of one package only for what is declared to conflict, so without that the
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
 
 from torchsel.project.folders import find_pyproject
-from torchsel.project.places import LISTS, canonical, names_in
+from torchsel.project.places import LISTS, Scope, canonical, names_in
+from torchsel.project.project import Project, TomlFile
 from torchsel.project.requirement import parse_requirement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
-
-    from packaging.requirements import Requirement
-
-    from torchsel.project.places import Scope
-    from torchsel.project.project import Project, TomlFile
-    from torchsel.uv.call import UvCall
+from torchsel.uv.call import UvCall
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

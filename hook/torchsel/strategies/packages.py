@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
+from torchsel.catalog.catalog import Catalog
 from torchsel.project.lock import locked_packages
-from torchsel.project.places import LISTS, canonical
+from torchsel.project.places import LISTS, Scope, canonical
+from torchsel.project.present import Present
+from torchsel.project.project import Project
 from torchsel.project.reach import own_parts, reached
 from torchsel.project.requirement import lacking, parse_requirement, parse_specifiers, required_name
 from torchsel.routing.wanted import Alternative, OtherIndex, platform_marker
 from torchsel.selection.releases import platforms
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.project.places import Scope
-    from torchsel.project.present import Present
-    from torchsel.project.project import Project
-    from torchsel.strategies.alternatives import Alternatives
-    from torchsel.strategies.setting import Setting
+from torchsel.strategies.alternatives import Alternatives
+from torchsel.strategies.setting import Setting
 
 
 def named_packages(setting: Setting) -> list[str]:

@@ -6,28 +6,23 @@ they are told otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from torchsel.backend import Backend
 from torchsel.config.config import Request
 from torchsel.errors import MachineError
+from torchsel.host import Host
 from torchsel.project import requirements
-from torchsel.project.lock import locked_packages
+from torchsel.project.lock import Locked, locked_packages
 from torchsel.routing.wanted import Routing, platform_marker, to_one
 from torchsel.selection.releases import platforms, reference_release
 from torchsel.selection.select import select
 from torchsel.strategies.companions import lacking_beside
 from torchsel.strategies.packages import routed_packages, way_to
 from torchsel.strategies.protocol import Decision
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.host import Host
-    from torchsel.project.lock import Locked
-    from torchsel.strategies.setting import Setting
+from torchsel.strategies.setting import Setting
 
 _ASKED = frozenset({"--backend", "TORCHSEL_BACKEND", "UV_TORCH_BACKEND"})
 _HOSTS = ("TORCHSEL_HOST", "UV_CUDA_DRIVER_VERSION", "UV_AMD_GPU_ARCHITECTURE")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.backend import Backend
-    from torchsel.config.config import Request
-    from torchsel.host import Host
-    from torchsel.project.lock import Locked
-    from torchsel.routing.wanted import Routing
-    from torchsel.selection.selection import Selection
-    from torchsel.strategies.alternatives import Alternatives
-    from torchsel.strategies.setting import Setting
+from torchsel.backend import Backend
+from torchsel.config.config import Request
+from torchsel.host import Host
+from torchsel.project.lock import Locked
+from torchsel.routing.wanted import Routing
+from torchsel.selection.selection import Selection
+from torchsel.strategies.alternatives import Alternatives
+from torchsel.strategies.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

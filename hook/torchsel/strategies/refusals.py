@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from torchsel.backend import Backend
 from torchsel.catalog.releases import release_key
 from torchsel.errors import ConfigError
 from torchsel.project.places import canonical
 from torchsel.project.requirement import lacking, parse_specifiers
 from torchsel.selection.releases import allowed_releases, platforms, reference_release
 from torchsel.selection.remedy import add_commands, line_of_backends
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from torchsel.backend import Backend
-    from torchsel.strategies.alternatives import Alternatives
-    from torchsel.strategies.setting import Setting
+from torchsel.strategies.alternatives import Alternatives
+from torchsel.strategies.setting import Setting
 
 _PIN = 'or write strategy = "pin" in [tool.torchsel]'
 

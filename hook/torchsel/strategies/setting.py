@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from torchsel.backend import is_tag
-from torchsel.config.config import Request
+from torchsel.catalog.catalog import Catalog
+from torchsel.config.config import Config, Request
+from torchsel.files.missing import Missing
+from torchsel.host import Host
 from torchsel.project import requirements
 from torchsel.project.added import added
 from torchsel.project.built import built_for
 from torchsel.project.lock import locked_here, locked_packages
+from torchsel.project.present import Present
+from torchsel.project.project import Project
 from torchsel.project.requirement import are_compatible, newest_first
 from torchsel.selection.case import Demand
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.config.config import Config
-    from torchsel.files.missing import Missing
-    from torchsel.host import Host
-    from torchsel.project.present import Present
-    from torchsel.project.project import Project
-    from torchsel.uv.call import UvCall
+from torchsel.uv.call import UvCall
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
-from torchsel.project.places import DEFAULT_GROUPS, names_in
+from torchsel.project.places import DEFAULT_GROUPS, Scope, names_in
+from torchsel.project.project import Project, TomlFile
 from torchsel.project.reach import Part, names_of, reached
+from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.offers import targets
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
-
-    from torchsel.project.places import Scope
-    from torchsel.project.project import Project, TomlFile
-    from torchsel.strategies.alternatives import Alternatives
-    from torchsel.uv.call import UvCall
+from torchsel.uv.call import UvCall
 
 
 def comes_to(project: Project, folder: Path, call: UvCall, packages: Collection[str]) -> bool:

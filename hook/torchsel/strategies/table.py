@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from torchsel.strategies.adopted import Adopted
 from torchsel.strategies.named import Named
 from torchsel.strategies.pin import Pin
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from torchsel.strategies.protocol import Strategy
-    from torchsel.strategies.setting import Setting
+from torchsel.strategies.protocol import Strategy
+from torchsel.strategies.setting import Setting
 
 TABLE: Mapping[str, Callable[[Setting], Strategy]] = MappingProxyType(
     {

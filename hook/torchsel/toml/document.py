@@ -5,18 +5,13 @@ That is next to their kin, and never between a header and the comments above it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from torchsel.toml.edits import Path
 from torchsel.toml.inline import Layout
 from torchsel.toml.order import BY_NAME, goes_behind
 from torchsel.toml.scan import Segment, inner_comments, scan, trailing_comment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from torchsel.toml.edits import Path
-
 
 SHARED = BY_NAME | {("tool", "uv", "index"), ("tool", "uv", "conflicts")}
 """Tables and arrays with entries of the user's and torchsel's side by side."""

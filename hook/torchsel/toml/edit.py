@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torchsel.errors import ConfigError, NotEditableError
 from torchsel.toml.document import (
@@ -16,15 +17,10 @@ from torchsel.toml.document import (
     place_for_table,
     section_end,
 )
-from torchsel.toml.edits import Delete, EditPathError, Prune, SetValue, apply_to_data, dotted
+from torchsel.toml.edits import Delete, Edit, EditPathError, Path, Prune, SetValue, apply_to_data, dotted
 from torchsel.toml.inline import Layout, change_value, render, render_block, render_comments, render_key
 from torchsel.toml.scan import key_prefix, scan
 from torchsel.toml.values import difference, opcodes, same
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torchsel.toml.edits import Edit, Path
 
 _BOM = "\ufeff"
 

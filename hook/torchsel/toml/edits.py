@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torchsel.errors import NotEditableError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Path = tuple[str | int, ...]
 """Keys from the document's root; a number is a position in an array."""

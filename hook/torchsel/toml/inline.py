@@ -6,19 +6,17 @@ Adding an item to an array and taking it away again gives back the first text, w
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from torchsel.toml.edits import Path
 from torchsel.toml.order import goes_behind
 from torchsel.toml.scan import Item, items, key_prefix
 from torchsel.toml.values import opcodes, same
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tomlkit import items as kit
-
-    from torchsel.toml.edits import Path
+    from tomlkit import items as kit  # imported below where it is needed
 
 Keys = tuple[str, ...]
 _Table = TypeVar("_Table", "kit.Table", "kit.InlineTable")

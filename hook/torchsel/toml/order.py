@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from torchsel.toml.edits import Path
+from torchsel.toml.edits import Path
 
 BY_NAME = frozenset({("tool", "uv", "sources"), ("dependency-groups",), ("project", "optional-dependencies")})
 """Tables whose keys are names of packages, groups or extras."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torchsel.toml.edits import Path
+from torchsel.toml.edits import Path
 
 Opcode = tuple[str, int, int, int, int]
 _MATCHED_PAIRS = 100_000  # difflib needs quadratic time where many items are alike

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from torchsel.uv.options import commands, takes_value
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 PROJECT_COMMANDS = frozenset(
     {"sync", "lock", "run", "add", "remove", "export", "tree", "build", "version", "check", "audit"}

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from torchsel.uv.call import Given, UvCall
 from torchsel.uv.options import options, takes_value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torchsel.uv.call import Given, UvCall
 
 _ONLY_SYNCS = frozenset(
     f"--{verb}-install-{what}"

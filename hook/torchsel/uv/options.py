@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _TABLE = Path(__file__).parents[1] / "data" / "uv" / "options.csv"
 _ANYWHERE = "*"

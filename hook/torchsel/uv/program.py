@@ -9,16 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from torchsel.errors import MachineError, UvError
 from torchsel.uv.said import cause
 from torchsel.uv.signals import Stops, interrupts_by_default
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 LOCK_LIMIT = 1800.0
 """Seconds after which a ``uv lock`` is given up; resolving a large project over a slow line takes minutes."""

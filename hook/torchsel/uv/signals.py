@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Self
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Callable, Iterator
-    from types import FrameType, TracebackType
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _FROM_A_TERMINAL = frozenset({"SIGINT", "SIGBREAK"})

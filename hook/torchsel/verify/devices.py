@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from torchsel.verify.run import Task
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _LISTS = {"cuda": ("CUDA_VISIBLE_DEVICES",), "rocm": ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")}
 """The variables that list the GPUs a program may see; HIP takes CUDA's where its own is not set."""

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from torchsel.catalog.catalog import Catalog
-
+from torchsel.catalog.catalog import Catalog
 
 OTHER_COMPANIONS = frozenset({"flash-attn", "bitsandbytes"})
 """Packages with machine code for torch or its CUDA that no index of PyTorch's has."""

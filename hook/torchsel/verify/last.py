@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import Any, get_args
 
 from torchsel.errors import TorchselError
 from torchsel.files.replace import write_synced
 from torchsel.files.state import digest, state_folder, state_path
+from torchsel.host import Host
 from torchsel.verify.installed import dist_infos
-from torchsel.verify.values import Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-    from typing import Any
-
-    from torchsel.host import Host
-    from torchsel.verify.values import Verified
+from torchsel.verify.values import Verdict, Verified
 
 LARGEST = 1 << 16
 """Bytes of a record; one has a few hundred."""

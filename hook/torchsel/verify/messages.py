@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from torchsel.verify.values import Verdict
+from torchsel.verify.values import Verdict
 
 Remedy = Literal["build", "driver", "reinstall", "pair", "again", "free", "machine"]
 

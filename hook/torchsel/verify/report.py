@@ -6,17 +6,14 @@ import getpass
 import json
 import platform
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torchsel import __version__
 from torchsel.verify.child import TOLERANCES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torchsel.verify.values import Device, Opinion, Verification, Verified
+from torchsel.verify.values import Device, Opinion, Verification, Verified
 
 _PRIVATE = (
     (r"""(['"])(?:[A-Za-z]:|~)?[\\/][^'"\n]*\1""", "<path>"),

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
+from torchsel.backend import Backend
+from torchsel.catalog.catalog import Catalog
+from torchsel.host import Host
 from torchsel.verify.run import MOST_MEMORY
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from torchsel.backend import Backend
-    from torchsel.catalog.catalog import Catalog
-    from torchsel.host import Host
 
 Verdict = Literal[
     "works",

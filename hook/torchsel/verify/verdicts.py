@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from torchsel.verify.messages import find_message
-from torchsel.verify.values import LONGEST_TIMEOUT, Opinion, to_run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from torchsel.verify.messages import Message, Remedy
-    from torchsel.verify.run import Ended
-    from torchsel.verify.values import Verdict
+from torchsel.verify.messages import Message, Remedy, find_message
+from torchsel.verify.run import Ended
+from torchsel.verify.values import LONGEST_TIMEOUT, Opinion, Verdict, to_run
 
 RETRY_FACTOR = 5
 """How much more time is offered to what did not end: reading torch from a slow disk takes minutes."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
+from torchsel.backend import Backend
 from torchsel.verify.devices import device_tasks
 from torchsel.verify.feedback import (
     faults_of,
@@ -14,18 +17,9 @@ from torchsel.verify.feedback import (
     row_text,
 )
 from torchsel.verify.installed import companions_of, interpreter_of, module_of, version_of
-from torchsel.verify.run import Runner, Task
-from torchsel.verify.values import Companion, Device, Opinion, Verified, to_run
+from torchsel.verify.run import Ended, Runner, Task
+from torchsel.verify.values import Companion, Device, Opinion, Verdict, Verification, Verified, to_run
 from torchsel.verify.verdicts import Aim, last_words, opinion_of, worst
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-    from typing import Any
-
-    from torchsel.backend import Backend
-    from torchsel.verify.run import Ended
-    from torchsel.verify.values import Verdict, Verification
 
 BUILT_FOR = {"cuda": "cuda", "rocm": "hip", "xpu": "xpu", "mps": "mps"}
 """Where ``torch.version`` and the like say that a build is for a family."""

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, _SubParsersAction
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
+from torchsel.answer import Answer
 from torchsel.catalog.catalog import load_catalog
-from torchsel.commands.context import add_host
+from torchsel.commands.context import Context, add_host
 from torchsel.commands.parser import build_parser
 from torchsel.errors import MachineError
 from torchsel.shells import SHELLS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
 
 _PLACES = dict.fromkeys(("project", "output"), "DIRECTORY") | dict.fromkeys(
     ("host", "hosts", "source"), "FILE"

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from torchsel.answer import Repeat
-from torchsel.commands.context import add_host
+from torchsel.answer import Answer, Repeat
+from torchsel.commands.context import Context, add_host
 from torchsel.commands.survey import surveyed
 from torchsel.errors import MachineError
 from torchsel.pipeline import report
+from torchsel.pipeline.inputs import Inputs
 from torchsel.shells import SHELLS
 from torchsel.strategies.choice import OLDEST_UV, VARIABLE, is_at_root, refuse
 from torchsel.uv.program import Uv, dotted, find_uv
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
-    from torchsel.pipeline.inputs import Inputs
 
 _MEMBER = (
     "in the folder of a workspace's member plain uv takes no group of the root, so it has"

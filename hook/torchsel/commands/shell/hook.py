@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import ArgumentParser
 
-from torchsel.commands.context import add_host
+from torchsel.answer import Answer
+from torchsel.commands.context import Context, add_host
 from torchsel.shells import SHELLS, uv_function
 from torchsel.uv.call import HOOKED_COMMANDS
 from torchsel.uv.options import before_a_command
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from torchsel.answer import Answer
-    from torchsel.commands.context import Context
 
 
 def add_arguments(parser: ArgumentParser) -> None:

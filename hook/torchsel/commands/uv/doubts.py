@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 from torchsel.backend import backend_of_url
 from torchsel.errors import MachineError
 from torchsel.pipeline.holds import lock_drift, no_index
+from torchsel.pipeline.inputs import Inputs
 from torchsel.project.places import canonical
 from torchsel.project.reach import Part, names_of, reached
 from torchsel.project.requirement import parse_requirement
 from torchsel.strategies.offers import targets
 from torchsel.strategies.packages import named_packages
 from torchsel.strategies.synced import comes_to
-from torchsel.uv.call import CHANGES_LOCK
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torchsel.pipeline.inputs import Inputs
-    from torchsel.uv.call import UvCall
+from torchsel.uv.call import CHANGES_LOCK, UvCall
 
 WITHOUT_SOURCES = (
     "--no-sources (or UV_NO_SOURCES): uv takes torch from its default index, not as it is routed;"

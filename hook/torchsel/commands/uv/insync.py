@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from torchsel.answer import Draft
 from torchsel.commands.uv.doubts import INSTALLS
 from torchsel.errors import ConfigError
 from torchsel.pipeline import report
@@ -13,16 +14,11 @@ from torchsel.pipeline.inputs import Inputs, Options, read_inputs
 from torchsel.pipeline.missing import learn, unlearn, without
 from torchsel.pipeline.outcome import Mode, Outcome
 from torchsel.project.lock import is_in_lock
+from torchsel.project.project import Project
 from torchsel.strategies.synced import comes_to
 from torchsel.uv.call import CHANGES_LOCK, FLAG_VARIABLES, UvCall
 from torchsel.uv.halves import for_lock
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.answer import Draft
-    from torchsel.project.project import Project
-    from torchsel.uv.program import Uv
+from torchsel.uv.program import Uv
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from torchsel.answer import Draft
 from torchsel.config.request import this_platform
 from torchsel.errors import EXIT_MACHINE, EXIT_OK, ConfigError
-from torchsel.hosts.several import read_hosts
+from torchsel.host import Host
+from torchsel.hosts.several import NamedHost, read_hosts
 from torchsel.pipeline.check import check, check_host
-from torchsel.pipeline.inputs import decide, require_table, strategy_in
-from torchsel.project.environment import EXAMPLE, VARIABLE, has_place
+from torchsel.pipeline.inputs import Inputs, Options, decide, require_table, strategy_in
+from torchsel.project.environment import EXAMPLE, VARIABLE, Environment, has_place
 from torchsel.project.workspace import load_project
 from torchsel.strategies.choice import choose
-from torchsel.uv.call import KEEPS_LOCK, Given
+from torchsel.strategies.protocol import Strategy
+from torchsel.uv.call import KEEPS_LOCK, Given, UvCall
 from torchsel.uv.program import Uv, find_uv
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from torchsel.answer import Draft
-    from torchsel.host import Host
-    from torchsel.hosts.several import NamedHost
-    from torchsel.pipeline.inputs import Inputs, Options
-    from torchsel.project.environment import Environment
-    from torchsel.strategies.protocol import Strategy
-    from torchsel.uv.call import UvCall
 
 OPTION = "--for"
 

@@ -5,23 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from torchsel.answer import Program
+from torchsel.answer import Answer, Draft, Program
 from torchsel.errors import TorchselError
 from torchsel.pipeline import report
+from torchsel.pipeline.inputs import Options
 from torchsel.pipeline.script import environment_python, plan_for_run
 from torchsel.project.toml_file import read_text
+from torchsel.uv.call import UvCall
 from torchsel.uv.halves import for_script
-from torchsel.uv.program import dotted
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torchsel.answer import Answer, Draft
-    from torchsel.pipeline.inputs import Options
-    from torchsel.uv.call import UvCall
-    from torchsel.uv.program import Uv
+from torchsel.uv.program import Uv, dotted
 
 _BLOCK = "# /// script"
 _NOT_FOR_SCRIPTS = frozenset(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from torchsel.answer import Program, Repeat
+from torchsel.answer import Answer, Draft, Program, Repeat
 from torchsel.commands.apply import repaired
+from torchsel.commands.context import Context
 from torchsel.commands.survey import options
 from torchsel.commands.uv import prepare, scripts
 from torchsel.commands.uv.doubts import WITHOUT_SOURCES, doubts, unfamiliar
@@ -19,25 +22,17 @@ from torchsel.pipeline import report
 from torchsel.pipeline.inputs import Inputs, Options, decide, strategy_in
 from torchsel.project.environment import has_place
 from torchsel.project.folders import find_pyproject
+from torchsel.project.project import Project
 from torchsel.project.workspace import load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
 from torchsel.strategies.choice import choose, is_wanted
+from torchsel.strategies.protocol import Strategy
 from torchsel.strategies.synced import unasked_groups
 from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall, read_uv_call
 from torchsel.uv.halves import first_half, second_half
 from torchsel.uv.program import Uv, find_uv
 
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from torchsel.answer import Answer, Draft
-    from torchsel.commands.context import Context
-    from torchsel.project.project import Project
-    from torchsel.strategies.protocol import Strategy
-
-    Note = Callable[[], None]
+Note = Callable[[], None]
 
 _NOT_DISABLED = ("", "0", "false")
 """Values of the variable with which torchsel is at work; the shell functions take the same."""

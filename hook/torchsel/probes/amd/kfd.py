@@ -6,16 +6,12 @@ Layout: Linux ``drivers/gpu/drm/amd/amdkfd/kfd_topology.c``, one ``key value`` l
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torchsel.host import Accelerator
 from torchsel.probes.pci import pci_id
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torchsel.probes.seam import System
+from torchsel.probes.seam import System
 
 NODES = "/sys/class/kfd/kfd/topology/nodes"
 OVERRIDE = "HSA_OVERRIDE_GFX_VERSION"

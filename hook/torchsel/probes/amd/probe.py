@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from torchsel.host import Accelerator
 from torchsel.probes.amd.kfd import OVERRIDE, KfdNode, gpu_nodes, override
 from torchsel.probes.amd.tools import ask_rocm_tools
 from torchsel.probes.findings import Finding, ProbeResult, absent, listing
-from torchsel.probes.pci import PASSED_TO_A_GUEST
+from torchsel.probes.pci import PASSED_TO_A_GUEST, PciDevice
 from torchsel.probes.platform import hiding_variable, in_container, is_wsl
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from torchsel.host import Accelerator
-    from torchsel.probes.pci import PciDevice
-    from torchsel.probes.seam import System
+from torchsel.probes.seam import System
 
 _NAME = "AMD"
 _DEVICE = "/dev/kfd"

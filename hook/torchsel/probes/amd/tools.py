@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from torchsel.host import Accelerator
-from torchsel.probes.findings import Finding, ProbeResult, listing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torchsel.probes.findings import Outcome
-    from torchsel.probes.seam import System
+from torchsel.probes.findings import Finding, Outcome, ProbeResult, listing
+from torchsel.probes.seam import System
 
 _TARGET = re.compile(r"gfx[1-9][0-9a-f]{2,4}", re.ASCII)
 # An agent's own fields; those of its caches, pools and ISAs stand further in.

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torchsel.probes.platform import is_wsl
-from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES
-
-if TYPE_CHECKING:
-    from torchsel.probes.seam import System
+from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES, System
 
 CONTROL_NODE = "/dev/nvidiactl"
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torchsel.host import Accelerator
 from torchsel.probes.nvidia.driver import driver_version
 from torchsel.probes.pci import pci_id
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # nvml.h, nvmlReturn_t
 VERSION_MISMATCH = 18

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from torchsel.host import Accelerator
 from torchsel.probes.findings import Finding, ProbeResult, absent, listing
@@ -11,15 +11,10 @@ from torchsel.probes.nvidia.driver import CONTROL_NODE, Driver, find_driver
 from torchsel.probes.nvidia.nvml import VERSION_MISMATCH, ask_nvml, error_code
 from torchsel.probes.nvidia.smi import ask_nvidia_smi
 from torchsel.probes.nvidia.tegra import find_tegra, probe_tegra
-from torchsel.probes.pci import PASSED_TO_A_GUEST
+from torchsel.probes.pci import PASSED_TO_A_GUEST, PciDevice
 from torchsel.probes.platform import hiding_variable, in_container, is_wsl
 from torchsel.probes.programs import within
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from torchsel.probes.pci import PciDevice
-    from torchsel.probes.seam import System
+from torchsel.probes.seam import System
 
 _NAME = "NVIDIA"
 _NVML = "NVML"

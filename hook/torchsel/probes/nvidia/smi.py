@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torchsel.host import Accelerator
-from torchsel.probes.findings import Finding, ProbeResult, listing
+from torchsel.probes.findings import Finding, Outcome, ProbeResult, listing
 from torchsel.probes.nvidia.driver import driver_version
 from torchsel.probes.pci import pci_id
-
-if TYPE_CHECKING:
-    from torchsel.probes.findings import Outcome
-    from torchsel.probes.seam import System
+from torchsel.probes.seam import System
 
 PROGRAM = "nvidia-smi"
 

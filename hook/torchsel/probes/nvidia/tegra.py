@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torchsel.host import Accelerator
 from torchsel.probes.findings import Finding, ProbeResult
 from torchsel.probes.nvidia.driver import driver_version
-
-if TYPE_CHECKING:
-    from torchsel.probes.seam import System
+from torchsel.probes.seam import System
 
 _COMPATIBLE = ("/proc/device-tree/compatible", "/sys/firmware/devicetree/base/compatible")
 _MODEL = ("/proc/device-tree/model", "/sys/firmware/devicetree/base/model")
