@@ -17,7 +17,7 @@ PACKAGE = ROOT / "hook" / "torchsel"
 ROOMS = (
     *("__main__", "cli", "records", "commands", "pipeline", "verify", "strategies", "routing", "selection"),
     *("files", "config", "hosts", "probes", "project", "catalog", "uv", "toml", "shells", "answer", "ray"),
-    *("host", "backend", "console", "errors", "torchsel"),
+    *("host", "backend", "vendors", "console", "errors", "torchsel"),
 )
 """The packages, and the modules beside them. Each imports only from those after it, types included."""
 

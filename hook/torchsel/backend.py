@@ -6,25 +6,29 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal
 
 from torchsel.errors import ConfigError
+from torchsel.vendors import VENDORS, Family, Vendor
 
-Family = Literal["cpu", "cuda", "rocm", "xpu"]
 Channel = Literal["stable", "test", "nightly"]
 
 DEFAULT_INDEX_URL = "https://download.pytorch.org/whl"
 
-FAMILIES: tuple[Family, ...] = get_args(Family)
 
-_WITHOUT_RELEASE: Mapping[str, Family] = MappingProxyType({"cpu": "cpu", "xpu": "xpu"})
+_VENDOR_OF: Mapping[Family, Vendor] = {maker.family: vendor for vendor, maker in VENDORS.items()}
+_FAMILY_OF: Mapping[str, Family] = {row.prefix: row.family for row in VENDORS.values()}
+_WITH_RELEASE = tuple(maker for maker in VENDORS.values() if maker.release)
+
+WHOLE_TAGS = ("cpu", *(maker.prefix for maker in VENDORS.values() if not maker.release))
 """Tags that are all there is of their family."""
 
-TAG_PATTERN = rf"{'|'.join(_WITHOUT_RELEASE)}|cu[0-9]{{2,3}}|rocm[0-9]+\.[0-9]+(\.[0-9]+)?"
+TAG_PATTERN = "|".join((*WHOLE_TAGS, *(f"{maker.prefix}{maker.release}" for maker in _WITH_RELEASE)))
 """What a tag looks like."""
 
-VAGUE_TAGS = frozenset({"amd", "cu", "cuda", "gpu", "hip", "intel", "metal", "mps", "nvidia", "rocm"})
+VAGUE_TAGS = frozenset(
+    {"gpu", "hip", "metal", "mps", *VENDORS}.union(*((row.prefix, row.family) for row in _WITH_RELEASE))
+)
 """Words that name no one backend."""
 
 EXAMPLES = "'cpu', 'cu130', 'rocm7.2' or 'xpu'"
@@ -62,11 +66,18 @@ class Backend:
         if not is_tag(tag):
             msg = f"{tag!r} is not a torch backend; expected one such as {EXAMPLES}"
             raise ConfigError(msg)
-        if family := _WITHOUT_RELEASE.get(tag):
-            return cls(tag=tag, family=family)
-        if tag.startswith("cu"):
-            return cls(tag=tag, family="cuda", release=(int(tag[2:-1]), int(tag[-1])))
-        return cls(tag=tag, family="rocm", release=tuple(map(int, tag.removeprefix("rocm").split("."))))
+        prefix = tag.rstrip("0123456789.")
+        digits = tag.removeprefix(prefix)
+        # CUDA's releases are written without a dot: 130 is 13.0
+        parts = digits.split(".") if "." in digits else (digits[:-1], digits[-1:])
+        return cls(
+            tag=tag, family=_FAMILY_OF.get(prefix, "cpu"), release=tuple(int(part) for part in parts if part)
+        )
+
+    @property
+    def vendor(self) -> Vendor | None:
+        """Whose accelerators it is for, None for the CPU's."""
+        return _VENDOR_OF.get(self.family)
 
     @property
     def index_name(self) -> str:

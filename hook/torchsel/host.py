@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, cast, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast, get_args
 
 from torchsel.errors import ConfigError
+from torchsel.vendors import VENDORS, Vendor
 
 System = Literal["linux", "win32", "darwin"]
-Vendor = Literal["nvidia", "amd", "intel"]
 
-
-class Maker(NamedTuple):
-    """A vendor's name in sentences, and its id on the PCI bus."""
-
-    name: str
-    pci: int
-
-
-VENDORS: Mapping[Vendor, Maker] = MappingProxyType(
-    {
-        "nvidia": Maker("NVIDIA", 0x10DE),
-        "amd": Maker("AMD", 0x1002),
-        "intel": Maker("Intel", 0x8086),
-    }
-)
-"""In the order in which a host lists them."""
-
-_MACHINES = {"amd64": "x86_64", "x64": "x86_64", "x86_64": "x86_64", "arm64": "aarch64", "aarch64": "aarch64"}
+_MACHINES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 _SYSTEM_NAMES = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
 _PLATFORM_SYSTEMS = {"linux": "linux", "win32": "win", "darwin": "macos"}
 
@@ -50,8 +33,8 @@ class Accelerator:
     pci_id: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", _printable(self.name))
-        object.__setattr__(self, "gfx_target", _printable(self.gfx_target))
+        for field in ("name", "gfx_target"):
+            object.__setattr__(self, field, _printable(getattr(self, field)))
 
     @property
     def label(self) -> str:
@@ -76,8 +59,8 @@ class Host:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "libc", _printable(self.libc))
-        object.__setattr__(self, "kernel", _printable(self.kernel))
+        for field in ("libc", "kernel"):
+            object.__setattr__(self, field, _printable(getattr(self, field)))
         object.__setattr__(self, "notes", tuple(str(_printable(note)) for note in self.notes))
 
     @property
@@ -95,20 +78,13 @@ class Host:
 
     def to_json(self) -> str:
         """The recorded host format, as ``torchsel detect --json`` prints it and ``--host`` takes it."""
-        record = {
-            "system": self.system,
-            "machine": self.machine,
-            "libc": self.libc,
-            "kernel": self.kernel,
-            "nvidia_driver": self.nvidia_driver,
-            "accelerators": [_accelerator_record(item) for item in self.accelerators],
-            "notes": list(self.notes),
-        }
-        return json.dumps(record, indent=2, ensure_ascii=False)
+        return json.dumps(self.to_record(), indent=2, ensure_ascii=False)
 
     def to_record(self) -> dict[str, Any]:
-        """The recorded host as plain data."""
-        return cast("dict[str, Any]", json.loads(self.to_json()))
+        """The recorded host as plain data, without what is unknown of an accelerator."""
+        records = (asdict(item) for item in self.accelerators)
+        known = [{key: value for key, value in row.items() if value is not None} for row in records]
+        return {**asdict(self), "accelerators": known, "notes": list(self.notes)}
 
 
 def normalize_machine(machine: str) -> str:
@@ -126,111 +102,94 @@ def parse_host(text: str, *, where: str) -> Host:
     """
     try:
         record = json.loads(text)
+        problem = "" if isinstance(record, dict) else "expected a JSON object"
     except (ValueError, RecursionError) as error:
-        msg = f"{where}: not JSON ({error}); record a host with 'torchsel detect --json'"
-        raise ConfigError(msg) from None
-    if not isinstance(record, dict):
-        msg = f"{where}: expected a JSON object; record a host with 'torchsel detect --json'"
+        problem = f"not JSON ({error})"
+    if problem:
+        msg = f"{where}: {problem}; record a host with 'torchsel detect --json'"
         raise ConfigError(msg)
-    reader = _Reader(where)
-    host = reader.host(record)
-    if reader.problems:
-        raise ConfigError(*reader.problems)
+    fields = _Fields(record, f"{where}: ", [])
+    host = Host(
+        system=cast("System", fields.text("system") or "linux"),
+        machine=normalize_machine(fields.text("machine") or ""),
+        libc=fields.text("libc"),
+        kernel=fields.text("kernel"),
+        nvidia_driver=fields.text("nvidia_driver"),
+        accelerators=tuple(_accelerators(fields)),
+        notes=tuple(_notes(fields)),
+    )
+    if fields.problems:
+        raise ConfigError(*fields.problems)
     return host
 
 
-class _Reader:
-    """Reads typed fields and collects every fault with its place."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-        self.problems: list[str] = []
-
-    def host(self, record: Mapping[str, object]) -> Host:
-        system = self.text(record, "system", required=True)
-        if system is not None and system not in get_args(System):
-            self.fault("system", "expected 'linux', 'win32' or 'darwin'")
-        return Host(
-            system=cast("System", system or "linux"),
-            machine=normalize_machine(self.text(record, "machine", required=True) or ""),
-            libc=self.text(record, "libc"),
-            kernel=self.text(record, "kernel"),
-            nvidia_driver=self.text(record, "nvidia_driver", pattern="driver"),
-            accelerators=tuple(self.accelerators(record)),
-            notes=tuple(self.notes(record.get("notes"))),
-        )
-
-    def accelerators(self, record: Mapping[str, object]) -> list[Accelerator]:
-        """Those recorded; where they were not looked at, a driver stands for one GPU of unknown kind."""
-        items = record.get("accelerators")
-        if items is None:
-            return [Accelerator(vendor="nvidia")] if record.get("nvidia_driver") else []
-        if not isinstance(items, list):
-            self.fault("accelerators", "expected a list of objects")
-            return []
-        return [found for at, item in enumerate(items) if (found := self.accelerator(at, item)) is not None]
-
-    def accelerator(self, at: int, item: object) -> Accelerator | None:
-        key = f"accelerators[{at}]"
-        if not isinstance(item, dict):
-            self.fault(key, "expected an object")
-            return None
-        vendor = self.text(item, "vendor", under=key, required=True)
-        if vendor is not None and vendor not in VENDORS:
-            self.fault(f"{key}.vendor", f"expected {_either(VENDORS)}")
-        return Accelerator(
-            vendor=cast("Vendor", vendor or "nvidia"),
-            name=self.text(item, "name", under=key),
-            compute_capability=self.text(item, "compute_capability", under=key, pattern="capability"),
-            gfx_target=self.text(item, "gfx_target", under=key),
-            pci_id=_lower(self.text(item, "pci_id", under=key)),
-        )
-
-    def notes(self, items: object) -> list[str]:
-        if items is None:
-            return []
-        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            self.fault("notes", "expected a list of strings")
-            return []
-        return items
-
-    def text(
-        self,
-        record: Mapping[str, object],
-        key: str,
-        *,
-        under: str = "",
-        required: bool = False,
-        pattern: Literal["driver", "capability"] | None = None,
-    ) -> str | None:
-        value = record.get(key)
-        dotted = f"{under}.{key}" if under else key
-        if value is None:
-            if required:
-                self.fault(dotted, "is missing")
-            return None
-        if not isinstance(value, str):
-            self.fault(dotted, f"expected a string, found {type(value).__name__}")
-            return None
-        if pattern and not _matches(value, pattern):
-            self.fault(dotted, f"{value!r} is not {_EXPECTED[pattern]}")
-            return None
-        return value
-
-    def fault(self, dotted: str, problem: str) -> None:
-        self.problems.append(f"{self.where}: {dotted}: {problem}")
-
-
-_EXPECTED = {
-    "driver": "a driver version such as '580.65.06'",
-    "capability": "a compute capability such as '9.0'",
+_REQUIRED = ("system", "machine", "vendor")
+_CHOICES = {"system": get_args(System), "vendor": tuple(VENDORS)}
+_LOOKS = {
+    "nvidia_driver": (r"\d+(\.\d+){0,3}", "a driver version such as '580.65.06'"),
+    "compute_capability": (r"\d+\.\d+", "a compute capability such as '9.0'"),
 }
+"""A pattern for a field and what it stands for."""
 
 
-def _matches(value: str, pattern: Literal["driver", "capability"]) -> bool:
-    parts = value.split(".")
-    numeric = all(part.isascii() and part.isdigit() for part in parts)
-    return numeric and (len(parts) == 2 if pattern == "capability" else len(parts) <= 4)
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """One object of a recorded host; ``problems`` are collected, each beginning with ``place``."""
+
+    record: Mapping[str, object]
+    place: str
+    problems: list[str]
+
+    def text(self, key: str) -> str | None:
+        """A field that is text, None where it is absent or wrong."""
+        value = self.record.get(key)
+        if value is None and key not in _REQUIRED:
+            return None
+        pattern, meant = _LOOKS.get(key, ("", ""))
+        if value is None:
+            self.fault(f"{key}: is missing")
+        elif not isinstance(value, str):
+            self.fault(f"{key}: expected a string, found {type(value).__name__}")
+        elif key in _CHOICES and value not in _CHOICES[key]:
+            self.fault(f"{key}: expected {_either(_CHOICES[key])}")
+        elif pattern and not re.fullmatch(pattern, value, re.ASCII):
+            self.fault(f"{key}: {value!r} is not {meant}")
+        else:
+            return value
+        return None
+
+    def fault(self, problem: str) -> None:
+        self.problems.append(f"{self.place}{problem}")
+
+
+def _accelerators(fields: _Fields) -> Iterable[Accelerator]:
+    items = fields.record.get("accelerators")
+    if items is None and fields.record.get("nvidia_driver"):
+        # not looked at: the driver stands for one GPU of unknown kind
+        yield Accelerator(vendor="nvidia")
+    elif not isinstance(items, list | None):
+        fields.fault("accelerators: expected a list of objects")
+    for at, item in enumerate(items if isinstance(items, list) else ()):
+        if not isinstance(item, dict):
+            fields.fault(f"accelerators[{at}]: expected an object")
+            continue
+        inner = _Fields(item, f"{fields.place}accelerators[{at}].", fields.problems)
+        yield Accelerator(
+            vendor=cast("Vendor", inner.text("vendor") or "nvidia"),
+            name=inner.text("name"),
+            compute_capability=inner.text("compute_capability"),
+            gfx_target=inner.text("gfx_target"),
+            pci_id=pci_id.lower() if (pci_id := inner.text("pci_id")) else pci_id,
+        )
+
+
+def _notes(fields: _Fields) -> list[str]:
+    items = fields.record.get("notes")
+    if isinstance(items, list) and all(isinstance(item, str) for item in items):
+        return items
+    if items is not None:
+        fields.fault("notes: expected a list of strings")
+    return []
 
 
 def _printable(text: str | None) -> str | None:
@@ -244,15 +203,6 @@ def _either(words: Iterable[str]) -> str:
     """``'nvidia', 'amd' or 'intel'``."""
     *first, last = map(repr, words)
     return f"{', '.join(first)} or {last}"
-
-
-def _lower(value: str | None) -> str | None:
-    return value.lower() if value is not None else None
-
-
-def _accelerator_record(item: Accelerator) -> dict[str, str]:
-    fields = ("vendor", "name", "compute_capability", "gfx_target", "pci_id")
-    return {field: value for field in fields if (value := getattr(item, field)) is not None}
 
 
 PLATFORMS = (

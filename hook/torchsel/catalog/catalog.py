@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Literal
 
-from torchsel.backend import FAMILIES, Backend
+from torchsel.backend import Backend
 from torchsel.catalog.packages import PackageTables, load_packages
 from torchsel.catalog.releases import release_key
 from torchsel.catalog.rows import (
@@ -23,6 +23,7 @@ from torchsel.catalog.rows import (
     matches,
     read_table,
 )
+from torchsel.vendors import FAMILIES
 
 Verdict = Literal["broken", "disputed"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from difflib import get_close_matches
 
-from torchsel.backend import EXAMPLES, VAGUE_TAGS, Backend
+from torchsel.backend import EXAMPLES, VAGUE_TAGS, WHOLE_TAGS, Backend
 from torchsel.errors import ConfigError
 
 
@@ -46,7 +46,7 @@ def _meant(text: str, known: Collection[str]) -> str:
     plain = text.lower().replace("cuda", "cu").replace("-", "").replace("_", "").replace(" ", "")
     if plain.startswith("cu"):
         plain = plain.replace(".", "")
-    return next(iter(get_close_matches(plain, sorted({*known, "cpu", "xpu"}), n=1, cutoff=0.7)), "")
+    return next(iter(get_close_matches(plain, sorted({*known, *WHOLE_TAGS}), n=1, cutoff=0.7)), "")
 
 
 def _distance(one: Backend, other: Backend) -> int:

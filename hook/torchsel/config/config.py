@@ -9,7 +9,7 @@ from typing import Literal
 
 from torchsel.backend import DEFAULT_INDEX_URL, Backend, Channel
 from torchsel.catalog.rows import Build
-from torchsel.host import VENDORS, Vendor
+from torchsel.vendors import VENDORS, Vendor
 
 Strategy = Literal["pin", "groups", "extras", "adopted"]
 CudaCompat = Literal["minor", "strict"]

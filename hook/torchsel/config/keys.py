@@ -15,7 +15,7 @@ from torchsel.config.companions import read_also, read_companions
 from torchsel.config.config import Config, CudaCompat, Fallback, Gpus, Strategy
 from torchsel.config.tags import checker, wrong_tags
 from torchsel.errors import ConfigError
-from torchsel.host import Vendor
+from torchsel.vendors import Vendor
 
 TABLE = "tool.torchsel"
 

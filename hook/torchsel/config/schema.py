@@ -14,8 +14,8 @@ from torchsel.config import values
 from torchsel.config.builds import read_catalog
 from torchsel.config.companions import ALSO_KEY_PATTERN, read_also, read_companions
 from torchsel.config.keys import KEYS, TABLE, Key
-from torchsel.host import Vendor
 from torchsel.project.environment import PLACEHOLDERS
+from torchsel.vendors import Vendor
 
 ID = "https://json.schemastore.org/partial-torchsel.json"
 """The id that SchemaStore's rules give a tool's part of pyproject.toml."""

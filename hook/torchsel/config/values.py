@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import get_args
 
-from torchsel.host import Vendor
 from torchsel.project.environment import check_pattern
+from torchsel.vendors import Vendor
 
 
 class InsideError(ValueError):

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from textwrap import wrap
 
 from torchsel.console import visible
-from torchsel.host import VENDORS, Accelerator, Host
+from torchsel.host import Accelerator, Host
 from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.status import Status
 from torchsel.selection.select import Candidate
+from torchsel.vendors import VENDORS
 
 Paint = Callable[[str, str], str]
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torchsel.host import Accelerator, Vendor
+from torchsel.host import Accelerator
 from torchsel.probes.seam import System
+from torchsel.vendors import Vendor
 
 DEVICES = "/sys/bus/pci/devices"
 PASSED_TO_A_GUEST = "vfio-pci"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from torchsel.host import VENDORS, Host, Vendor
+from torchsel.host import Host
 from torchsel.probes.amd.probe import probe_amd
 from torchsel.probes.findings import Finding, ProbeResult
 from torchsel.probes.intel import probe_intel
@@ -17,6 +17,7 @@ from torchsel.probes.pci import PciDevice, display_devices
 from torchsel.probes.platform import read_machine
 from torchsel.probes.seam import System
 from torchsel.probes.system import RealSystem
+from torchsel.vendors import VENDORS, Vendor
 
 T = TypeVar("T")
 

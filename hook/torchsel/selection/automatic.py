@@ -8,7 +8,6 @@ from dataclasses import replace
 from torchsel.backend import CPU
 from torchsel.catalog.releases import release_key
 from torchsel.errors import MachineError
-from torchsel.host import Vendor
 from torchsel.selection.case import Case
 from torchsel.selection.companions import mismatches
 from torchsel.selection.explain import (
@@ -34,6 +33,7 @@ from torchsel.selection.remedy import WayOut
 from torchsel.selection.selection import Selection
 from torchsel.selection.troubles import cpu_trouble, no_build_for, no_wheels
 from torchsel.selection.ways_out import ways_out
+from torchsel.vendors import Vendor
 
 _WISHES = frozenset({"release", "python", "backends", "max-cuda", "held", "companion"})
 """Kinds of faults that are the project's own choice."""

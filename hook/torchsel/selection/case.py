@@ -10,10 +10,11 @@ from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.releases import release_key
 from torchsel.catalog.rows import Build
 from torchsel.config.config import Config
-from torchsel.host import Host, Vendor
+from torchsel.host import Host
 from torchsel.project.places import Added
 from torchsel.selection.device import FAMILY_VENDORS, Device
 from torchsel.selection.remedy import Remedy, add_commands, remedy_for
+from torchsel.vendors import Vendor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

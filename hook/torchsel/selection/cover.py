@@ -6,17 +6,18 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from torchsel.backend import CPU, FAMILIES, Backend
+from torchsel.backend import CPU, Backend
 from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.releases import release_key
 from torchsel.catalog.rows import Architecture, Build
 from torchsel.config.config import Config
-from torchsel.host import VENDORS, Accelerator, Host
+from torchsel.host import Accelerator, Host
 from torchsel.selection.case import Case, Demand
 from torchsel.selection.companions import vetoes
 from torchsel.selection.hardware import deciding, devices_of
 from torchsel.selection.judge import assess
 from torchsel.selection.releases import find_releases, lacking_python
+from torchsel.vendors import FAMILIES, VENDORS
 
 _PLATFORM = "linux_x86_64"
 """Where every family has builds."""

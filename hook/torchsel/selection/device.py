@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from torchsel.backend import Family
-from torchsel.host import Accelerator, Vendor
+from torchsel.host import Accelerator
 from torchsel.selection.remedy import Remedy
+from torchsel.vendors import Family, Vendor
 
 FAMILIES: Mapping[Vendor, tuple[Family, str]] = {
     "nvidia": ("cuda", "CUDA"),

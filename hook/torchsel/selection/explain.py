@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from torchsel.catalog.releases import release_key, release_text
-from torchsel.host import VENDORS
 from torchsel.selection.case import Case
 from torchsel.selection.device import FAMILY_NAMES, FAMILY_VENDORS, Devices, labels_of
 from torchsel.selection.faults import JudgedBuild, Pick, blockers
 from torchsel.selection.hardware import devices_of
 from torchsel.selection.remedy import told
+from torchsel.vendors import VENDORS
 
 _UPGRADE = "'torchsel --upgrade' looks among other releases"
 

@@ -9,9 +9,10 @@ from typing import Literal
 from torchsel.backend import Backend
 from torchsel.catalog.releases import release_key
 from torchsel.catalog.rows import Build
-from torchsel.host import Accelerator, Vendor
+from torchsel.host import Accelerator
 from torchsel.selection.device import FAMILY_VENDORS, Device, Devices
 from torchsel.selection.remedy import Remedy, WayOut
+from torchsel.vendors import Vendor
 
 FaultKind = Literal[
     "driver", "release", "backends", "max-cuda", "python", "machine", "kernels", "broken", "held", "companion"

@@ -10,9 +10,10 @@ from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.kernels import gfx_rank
 from torchsel.catalog.releases import release_key
 from torchsel.catalog.rows import Gpu
-from torchsel.host import Accelerator, Host, Vendor
+from torchsel.host import Accelerator, Host
 from torchsel.selection.device import Device, short_name
 from torchsel.selection.remedy import Remedy
+from torchsel.vendors import Vendor
 
 _XPU_NAMES = re.compile(r"\bArc\b|Data Center GPU Max", re.ASCII)
 _OLDER_INTEL_NAMES = re.compile(r"\bU?HD Graphics\b|\bIris\b", re.ASCII)

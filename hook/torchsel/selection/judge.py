@@ -10,7 +10,6 @@ from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, span
 from torchsel.catalog.releases import release_key, release_text
 from torchsel.catalog.rows import Build
-from torchsel.host import VENDORS
 from torchsel.selection.case import Case
 from torchsel.selection.companions import missed
 from torchsel.selection.device import FAMILY_VENDORS, Device
@@ -18,6 +17,7 @@ from torchsel.selection.faults import Fault, JudgedBuild
 from torchsel.selection.hardware import jetson_fault
 from torchsel.selection.releases import python_matches
 from torchsel.selection.remedy import Remedy, backends_line, remedy_for, remove_commands
+from torchsel.vendors import VENDORS
 
 
 def assess(build: Build, case: Case) -> JudgedBuild:

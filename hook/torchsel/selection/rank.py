@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from torchsel.config.config import Config
-from torchsel.host import Vendor
 from torchsel.selection.case import Case
 from torchsel.selection.device import Device
 from torchsel.selection.faults import JudgedBuild, Pick
 from torchsel.selection.selection import Candidate
+from torchsel.vendors import Vendor
 
 
 def vendors_in_order(case: Case) -> list[Vendor]:

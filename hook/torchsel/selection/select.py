@@ -9,7 +9,7 @@ from torchsel.backend import Backend
 from torchsel.catalog.catalog import Catalog
 from torchsel.config.config import Config
 from torchsel.errors import MachineError
-from torchsel.host import VENDORS, Host
+from torchsel.host import Host
 from torchsel.selection.automatic import automatic
 from torchsel.selection.case import Case, Demand
 from torchsel.selection.companions import mismatches, vetoes
@@ -21,6 +21,7 @@ from torchsel.selection.rank import choose, list_candidates, newest_with_wheels,
 from torchsel.selection.releases import best_release, find_releases, lacking_python
 from torchsel.selection.selection import Candidate, Selection
 from torchsel.selection.troubles import not_in_backends, obeyed_trouble
+from torchsel.vendors import VENDORS
 
 __all__ = ["Candidate", "Demand", "Selection", "select"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torchsel.backend import Backend, Family
+from torchsel.backend import Backend
 from torchsel.host import Accelerator
 from torchsel.selection.remedy import WayOut
+from torchsel.vendors import Family
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from torchsel.backend import Backend
 from torchsel.catalog.releases import release_key, release_text
-from torchsel.host import Host, Vendor
+from torchsel.host import Host
 from torchsel.selection.case import Case
 from torchsel.selection.device import FAMILY_NAMES, Devices, labels_of
 from torchsel.selection.faults import JudgedBuild, Pick, blockers, focus
 from torchsel.selection.hardware import jetson_fault
 from torchsel.selection.remedy import WayOut, told, told_ways
+from torchsel.vendors import Vendor
 
 
 def no_build_for(vendor: Vendor, builds: Sequence[JudgedBuild], ways: Sequence[WayOut], case: Case) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from torchsel.catalog.releases import release_key
-from torchsel.host import Vendor
 from torchsel.selection.case import Case
 from torchsel.selection.device import Devices
 from torchsel.selection.faults import MENDABLE, JudgedBuild, focus, is_hopeless
 from torchsel.selection.hardware import jetson_fault
 from torchsel.selection.remedy import Remedy, RemedyKind, WayOut
+from torchsel.vendors import Vendor
 
 
 def ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple[WayOut, ...]:

@@ -12,11 +12,12 @@ from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.kernels import driver_meets
 from torchsel.catalog.rows import Build
 from torchsel.config.config import Config
-from torchsel.host import Host, Vendor
+from torchsel.host import Host
 from torchsel.selection.case import Case, Demand, Releases
 from torchsel.selection.faults import Fault
 from torchsel.selection.hardware import deciding, devices_of
 from torchsel.selection.judge import machine_faults
+from torchsel.vendors import Vendor
 
 _CUDA_ARCH = re.compile(r"(sm|compute)_(\d+)(\d)", re.ASCII)
 """An entry of ``torch.cuda.get_arch_list()``; one with a letter (``sm_90a``) is for that GPU alone."""
