@@ -34,9 +34,9 @@ VENDORS: Mapping[Vendor, Maker] = MappingProxyType(
 )
 """In the order in which a host lists them, and in which their builds are preferred.
 
-A further vendor is a row here, with its name and family in the types above, a module in ``probes`` with its row
-in ``probes.run``, and rules in ``selection.rules`` where it has some of its own; its builds and GPUs are rows of
-the catalog.
+A further vendor is a row here, with its name and family in the types above, a module in ``probes`` with its
+row in ``probes.run``, and rules in ``selection.rules`` where it has some of its own; its builds and GPUs are
+rows of the catalog.
 """
 
 FAMILIES: tuple[Family, ...] = ("cpu", *(maker.family for maker in VENDORS.values()))

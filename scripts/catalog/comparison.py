@@ -16,8 +16,7 @@ from typing import Literal
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.kernels import driver_meets
-from torchsel.catalog.releases import release_key
-from torchsel.catalog.rows import Architecture
+from torchsel.catalog.rows import Architecture, release_key
 from torchsel.config.config import Config
 from torchsel.host import Accelerator, Host
 from torchsel.selection.select import Demand, Selection, select

@@ -10,8 +10,7 @@ from scripts.catalog.archs import Archs
 from scripts.catalog.pages import Found, Key
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import load_catalog
-from torchsel.catalog.releases import release_key
-from torchsel.catalog.rows import Build
+from torchsel.catalog.rows import Build, release_key
 
 Kind = Literal["missing", "extra", "python", "kernels", "confirmed"]
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.catalog import accelerator_of, load_catalog
 from torchsel.host import Accelerator
-from torchsel.hosts.names import accelerator_of, find_accelerator, find_gpu, near_names, slug
+from torchsel.hosts.names import find_accelerator, find_gpu, near_names, slug
 
 
 @pytest.mark.parametrize(

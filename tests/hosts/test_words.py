@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.catalog import accelerator_of, load_catalog
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
-from torchsel.hosts.names import accelerator_of
 from torchsel.hosts.words import DRIVER_ASSUMED, complete, newest_driver, parse_words, to_words
 
 V100 = Accelerator(vendor="nvidia", name="Tesla V100", compute_capability="7.0")

@@ -698,7 +698,6 @@ class TestMatching:
             rocm_until="",
             verdict="disputed",
             reason="reports differ",
-            source="",
         )
         catalog = replace(CATALOG, broken=(row,))
         found = pick(linux(RX7900), catalog=catalog, specifiers=("<2.14",))

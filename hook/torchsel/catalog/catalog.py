@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from typing import Literal
+from typing import Literal, cast
 
 from torchsel.backend import Backend
-from torchsel.catalog.packages import PackageTables, load_packages
-from torchsel.catalog.releases import release_key
+from torchsel.catalog.packages import PackageTables
 from torchsel.catalog.rows import (
     AmdIndex,
     Architecture,
@@ -20,14 +19,19 @@ from torchsel.catalog.rows import (
     Held,
     IndexOnly,
     Release,
+    is_within,
     matches,
-    read_table,
+    release_key,
+    release_text,
+    table,
 )
-from torchsel.vendors import FAMILIES
+from torchsel.host import Accelerator
+from torchsel.vendors import FAMILIES, Vendor
 
 Verdict = Literal["broken", "disputed"]
 
-_FAMILIES = (*(family for family in FAMILIES if family != "cpu"), "cpu")
+_FAMILIES = (*FAMILIES[1:], FAMILIES[0])
+"""The CPU's last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +42,14 @@ class Catalog(PackageTables):
     what else there is for another Python, and what other builds there are, can't be told by it.
     """
 
-    all_builds: tuple[Build, ...]
-    release_table: tuple[Release, ...]
-    drivers: tuple[Driver, ...]
-    architectures: tuple[Architecture, ...]
-    broken: tuple[Broken, ...]
-    amd_index: tuple[AmdIndex, ...]
-    held: tuple[Held, ...]
-    gpus: tuple[Gpu, ...]
+    all_builds: tuple[Build, ...] = table("builds", Build)
+    release_table: tuple[Release, ...] = table("releases", Release)
+    drivers: tuple[Driver, ...] = table("drivers", Driver)
+    architectures: tuple[Architecture, ...] = table("architectures", Architecture)
+    broken: tuple[Broken, ...] = table("broken", Broken)
+    amd_index: tuple[AmdIndex, ...] = table("amd_index", AmdIndex)
+    held: tuple[Held, ...] = table("held", Held)
+    gpus: tuple[Gpu, ...] = table("gpus", Gpu)
     is_narrowed: bool = False
 
     def builds(
@@ -86,12 +90,10 @@ class Catalog(PackageTables):
         torchvision and torchaudio are bound where ``packages`` has them and that release has a new one.
         """
         bounds = [f"torch<{torch.removesuffix('.0')}"]
-        at = self.releases.index(torch)
-        row = self.release(torch)
-        before = self.release(self.releases[at + 1]) if self.releases[at + 1 :] else None
+        older = self.releases[self.releases.index(torch) + 1 :]
+        row, before = self.release(torch), self.release(older[0]) if older else None
         if row and before:
-            pairs = (("torchvision", row.torchvision, before.torchvision),
-                     ("torchaudio", row.torchaudio, before.torchaudio))  # fmt: skip
+            pairs = ((name, new, before.companions[name]) for name, new in row.companions.items())
             bounds += [f"{name}<{new}" for name, new, old in pairs if name in packages and new and new != old]
         return tuple(bounds)
 
@@ -101,13 +103,10 @@ class Catalog(PackageTables):
         Those of torchvision and torchaudio, where ``packages`` has them, admit what came with it.
         """
         following, row = self.release_after(torch), self.release(torch)
-        ends = dict(_bound(text) for text in self.bounds_before(following, packages)) if following else {}
-        came = {"torch": torch} | (
-            {"torchvision": row.torchvision, "torchaudio": row.torchaudio} if row else {}
-        )
+        ends = dict(text.split("<") for text in self.bounds_before(following, packages)) if following else {}
         return tuple(
             f"{name}>={first}{f',<{ends[name]}' if name in ends else ''}"
-            for name, first in came.items()
+            for name, first in {"torch": torch, **(row.companions if row else {})}.items()
             if first and name in ("torch", *packages)
         )
 
@@ -116,10 +115,6 @@ class Catalog(PackageTables):
         wanted = release_key(torch)
         known = [row for row in self.release_table if release_key(row.torch) <= wanted]
         return max(known, key=lambda row: release_key(row.torch), default=None)
-
-    def known(self, tag: str) -> bool:
-        """Whether any build of this backend is in the catalog."""
-        return tag in self.tags
 
     @cached_property
     def tags(self) -> frozenset[str]:
@@ -151,12 +146,9 @@ class Catalog(PackageTables):
 
     def verdict_on(self, gfx: str, rocm: tuple[int, ...], verdict: Verdict) -> str:
         """Why a gfx target that a ROCm build lists does not run on it, or may not; empty where it does."""
-        for row in self.broken:
-            if row.gfx == gfx and row.verdict == verdict:
-                until = release_key(row.rocm_until) if row.rocm_until else (9999,)
-                if release_key(row.rocm_from) <= rocm < until:
-                    return row.reason
-        return ""
+        rows = (row for row in self.broken if row.gfx == gfx and row.verdict == verdict)
+        release = release_text(rocm)
+        return next((row.reason for row in rows if is_within(release, row.rocm_from, row.rocm_until)), "")
 
     def driver_minimum(
         self, cuda: tuple[int, ...], system: str, mode: Literal["minor", "strict"] = "minor"
@@ -166,7 +158,7 @@ class Catalog(PackageTables):
         ``minor`` is the CUDA major's minimum (minor-version compatibility), ``strict`` the first driver
         that came with that release or, where none did, with the release before it in the same major.
         """
-        known = self._windows_drivers if system == "win32" else self._linux_drivers
+        known = self._drivers["windows" if system == "win32" else "linux"]
         if mode == "strict":
             earlier = [key for key in known if len(key) > 1 and key[0] == cuda[0] and key <= cuda]
             if earlier:
@@ -174,12 +166,15 @@ class Catalog(PackageTables):
         return known.get(cuda[:1])
 
     @cached_property
-    def _linux_drivers(self) -> dict[tuple[int, ...], str]:
-        return {release_key(row.cuda): row.linux for row in self.drivers if row.linux}
+    def _drivers(self) -> Mapping[str, Mapping[tuple[int, ...], str]]:
+        return {
+            system: {release_key(row.cuda): text for row in self.drivers if (text := getattr(row, system))}
+            for system in ("linux", "windows")
+        }
 
-    @cached_property
-    def _windows_drivers(self) -> dict[tuple[int, ...], str]:
-        return {release_key(row.cuda): row.windows for row in self.drivers if row.windows}
+    def architecture(self, capability: str | None) -> Architecture | None:
+        """What is known of a compute capability."""
+        return next((row for row in self.architectures if row.compute_capability == capability), None)
 
     def gpu(self, pci_id: str | None) -> Gpu | None:
         """The device with this ``vendor:device`` id."""
@@ -213,27 +208,20 @@ class Catalog(PackageTables):
 @cache
 def load_catalog() -> Catalog:
     """The catalog that comes with the package."""
-    beside = load_packages()
-    return Catalog(
-        all_builds=read_table("builds", Build),
-        release_table=read_table("releases", Release),
-        drivers=read_table("drivers", Driver),
-        architectures=read_table("architectures", Architecture),
-        broken=read_table("broken", Broken),
-        amd_index=read_table("amd_index", AmdIndex),
-        held=read_table("held", Held),
-        gpus=read_table("gpus", Gpu),
-        index_only=beside.index_only,
-        packages=beside.packages,
-        companions=beside.companions,
-        companion_indexes=beside.companion_indexes,
-        caps=beside.caps,
-    )
+    return Catalog()
 
 
-def _bound(text: str) -> tuple[str, str]:
-    name, _, release = text.partition("<")
-    return name, release
+def accelerator_of(row: Gpu) -> Accelerator:
+    """A known device as a host has it, told by what its vendor's builds are chosen by."""
+    if row.vendor == "nvidia":
+        return Accelerator(vendor="nvidia", name=row.name, compute_capability=row.target)
+    if row.vendor == "amd":
+        return Accelerator(vendor="amd", name=row.name, gfx_target=row.target)
+    return Accelerator(vendor=cast("Vendor", row.vendor), name=row.name, pci_id=row.pci_id)
+
+
+def _is_for(row: Held | IndexOnly, backend: str, torch: str) -> bool:
+    return matches(row.backends, backend) and is_within(torch, row.torch_from, row.torch_until)
 
 
 def _preference(build: Build) -> tuple[object, ...]:
@@ -241,9 +229,3 @@ def _preference(build: Build) -> tuple[object, ...]:
     newest_first = tuple(-part for part in release_key(build.torch))
     newest_backend = tuple(-part for part in (*backend.release, 0, 0, 0)[:3])
     return (newest_first, _FAMILIES.index(backend.family), newest_backend, build.platform)
-
-
-def _is_for(row: Held | IndexOnly, backend: str, torch: str) -> bool:
-    release = release_key(torch)
-    is_before_end = not row.torch_until or release < release_key(row.torch_until)
-    return matches(row.backends, backend) and release_key(row.torch_from) <= release and is_before_end

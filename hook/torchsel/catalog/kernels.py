@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import release_key
 
 
 def driver_meets(driver: str, minimum: str) -> bool:
@@ -41,13 +42,8 @@ def span(kernels: tuple[str, ...]) -> str:
 
 def gfx_rank(target: str) -> tuple[int, ...]:
     """A gfx target as numbers, ``gfx90a`` before ``gfx1100``: major, minor, hexadecimal stepping (LLVM)."""
-    digits = target.removeprefix("gfx")
-    if len(digits) < 3 or not digits[:-2].isdigit():
-        return ()
-    try:
-        return int(digits[:-2]), int(digits[-2], 16), int(digits[-1], 16)
-    except ValueError:
-        return ()
+    match = re.fullmatch(r"(?:gfx)?(\d+)([0-9a-f])([0-9a-f])", target, re.ASCII)
+    return (int(match[1]), int(match[2], 16), int(match[3], 16)) if match else ()
 
 
 @lru_cache(maxsize=64)

@@ -5,19 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from torchsel.catalog.releases import release_key
-from torchsel.catalog.rows import Cap, Companion, CompanionIndex, IndexOnly, Package, matches, read_table
+from torchsel.catalog.rows import (
+    Cap,
+    Companion,
+    CompanionIndex,
+    IndexOnly,
+    Package,
+    is_within,
+    matches,
+    release_key,
+    table,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackageTables:
     """What is known of packages beside torch."""
 
-    index_only: tuple[IndexOnly, ...]
-    packages: tuple[Package, ...]
-    companions: tuple[Companion, ...]
-    companion_indexes: tuple[CompanionIndex, ...]
-    caps: tuple[Cap, ...]
+    index_only: tuple[IndexOnly, ...] = table("index_only", IndexOnly)
+    packages: tuple[Package, ...] = table("packages", Package)
+    companions: tuple[Companion, ...] = table("companions", Companion)
+    companion_indexes: tuple[CompanionIndex, ...] = table("companion_indexes", CompanionIndex)
+    caps: tuple[Cap, ...] = table("caps", Cap)
 
     def has_package(self, backend: str, package: str) -> bool:
         """Whether the backend's index is known to have the package; an index answers 403 for any other."""
@@ -65,11 +74,7 @@ class PackageTables:
         if version is None:
             newest = max(rows, key=lambda row: release_key(row.version_from), default=None)
             return newest.torch if newest else ""
-        within = (
-            row.torch
-            for row in rows
-            if release_key(row.version_from) <= release_key(version) < release_key(row.version_until)
-        )
+        within = (row.torch for row in rows if is_within(version, row.version_from, row.version_until))
         return next(within, "")
 
     @cached_property
@@ -86,10 +91,4 @@ class PackageTables:
 @cache
 def load_packages() -> PackageTables:
     """Those that come with torchsel."""
-    return PackageTables(
-        index_only=read_table("index_only", IndexOnly),
-        packages=read_table("packages", Package),
-        companions=read_table("companions", Companion),
-        companion_indexes=read_table("companion_indexes", CompanionIndex),
-        caps=read_table("caps", Cap),
-    )
+    return PackageTables()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -48,6 +49,11 @@ class Release:
     torchaudio: str
     default_index: tuple[str, ...]
 
+    @property
+    def companions(self) -> Mapping[str, str]:
+        """The releases that came with it by package, empty for a package that had none."""
+        return {"torchvision": self.torchvision, "torchaudio": self.torchaudio}
+
     def default_backend(self, platform: str) -> str | None:
         """The backend of the wheel on uv's default index for a platform, None where it has no wheel."""
         return dict(pair.split("=") for pair in self.default_index).get(platform)
@@ -60,7 +66,6 @@ class Driver:
     cuda: str
     linux: str
     windows: str
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +76,10 @@ class Architecture:
     linux: str
     windows: str
     last_branch: str
-    source: str
+
+    def is_supported_by(self, driver: str) -> bool:
+        """Whether the branch of a driver version is one that still supports it."""
+        return not self.last_branch or release_key(driver)[0] <= int(self.last_branch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +91,6 @@ class Broken:
     rocm_until: str
     verdict: str
     reason: str
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +98,6 @@ class AmdIndex:
     """A gfx target that AMD's own index has wheels of torch for, on Linux."""
 
     gfx: str
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +108,6 @@ class IndexOnly:
     package: str
     torch_from: str
     torch_until: str
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +118,6 @@ class Held:
     torch_from: str
     torch_until: str
     reason: str
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +126,6 @@ class Package:
 
     package: str
     backends: tuple[str, ...]
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +143,6 @@ class Companion:
     backends: tuple[str, ...]
     index: str
     reason: str
-    source: str
 
     def is_beside(self, tag: str) -> bool:
         """Whether the row is about torch of this backend."""
@@ -155,7 +157,6 @@ class Cap:
     version_from: str
     version_until: str
     torch: str
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,7 +170,6 @@ class CompanionIndex:
     index: str
     url: str
     backends: tuple[str, ...]
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,7 +185,17 @@ class Gpu:
     target: str
     integrated: str
     torch_from: str
-    source: str
+
+
+@lru_cache(maxsize=512)
+def release_key(text: str) -> tuple[int, ...]:
+    """A dotted release as numbers, so that ``2.10.0`` sorts after ``2.9.1``; any other part counts as 0."""
+    return tuple(int(part) if part.isascii() and part.isdigit() else 0 for part in text.split("."))
+
+
+def release_text(release: tuple[int, ...]) -> str:
+    """A release as text, ``13.0``."""
+    return ".".join(map(str, release))
 
 
 def matches(patterns: Iterable[str], tag: str) -> bool:
@@ -193,9 +203,15 @@ def matches(patterns: Iterable[str], tag: str) -> bool:
     return any(fnmatchcase(tag, pattern) for pattern in patterns)
 
 
-def read_table(name: str, row: type[RowT]) -> tuple[RowT, ...]:
-    """The rows of ``data/{name}.csv``."""
-    return read_rows(DATA / f"{name}.csv", row)
+def is_within(version: str, first: str, end: str) -> bool:
+    """Whether a release is in ``[first, end)``; an empty bound is none."""
+    release = release_key(version)
+    return release_key(first) <= release and (not end or release < release_key(end))
+
+
+def table(name: str, row: type[Any]) -> Any:
+    """A field whose default is the rows of ``data/{name}.csv``, read once."""
+    return field(default_factory=cache(partial(read_rows, DATA / f"{name}.csv", row)))
 
 
 def read_rows(path: Path, row: type[RowT]) -> tuple[RowT, ...]:
@@ -209,12 +225,12 @@ def read_rows(path: Path, row: type[RowT]) -> tuple[RowT, ...]:
 
 def field_names(row: type[Any]) -> tuple[str, ...]:
     """The columns that a kind of row has."""
-    return tuple(field.name for field in fields(row))
+    return tuple(column.name for column in fields(row))
 
 
 def list_fields(row: type[Any]) -> frozenset[str]:
     """Those of them that are lists, written with spaces."""
-    return frozenset(field.name for field in fields(row) if str(field.type).startswith("tuple"))
+    return frozenset(column.name for column in fields(row) if str(column.type).startswith("tuple"))
 
 
 def values(names: list[str], cells: list[str], lists: frozenset[str]) -> dict[str, Any]:

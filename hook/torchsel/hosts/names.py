@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import Final
 
-from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.catalog import accelerator_of, load_catalog
 from torchsel.catalog.rows import Gpu
 from torchsel.host import Accelerator
 
@@ -43,15 +43,6 @@ def find_accelerator(name: str) -> Accelerator | None:
     if row is None and text.startswith("8086:") and _PCI.fullmatch(text):
         return Accelerator(vendor="intel", pci_id=text)
     return accelerator_of(row) if row else None
-
-
-def accelerator_of(row: Gpu) -> Accelerator:
-    """What a row of the catalog says of a device."""
-    if row.vendor == "nvidia":
-        return Accelerator(vendor="nvidia", name=row.name, compute_capability=row.target)
-    if row.vendor == "amd":
-        return Accelerator(vendor="amd", name=row.name, gfx_target=row.target)
-    return Accelerator(vendor="intel", name=row.name, pci_id=row.pci_id)
 
 
 @lru_cache(maxsize=4096)

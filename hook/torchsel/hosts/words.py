@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from torchsel.catalog.catalog import load_catalog
-from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import release_key
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host, System, normalize_machine
 from torchsel.hosts.names import LONGEST_NAME, find_accelerator, find_gpu, near_names

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from torchsel.backend import CPU
-from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import release_key
 from torchsel.errors import MachineError
 from torchsel.selection.case import Case
 from torchsel.selection.companions import mismatches

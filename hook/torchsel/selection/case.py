@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import Catalog
-from torchsel.catalog.releases import release_key
-from torchsel.catalog.rows import Build
+from torchsel.catalog.rows import Build, release_key
 from torchsel.config.config import Config
 from torchsel.host import Host
 from torchsel.project.places import Added

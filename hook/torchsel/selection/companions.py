@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import Catalog
-from torchsel.catalog.releases import release_key
-from torchsel.catalog.rows import Companion, CompanionRule
+from torchsel.catalog.rows import Companion, CompanionRule, release_key
 from torchsel.config.config import Config
 from torchsel.project.requirement import parse_specifiers
 from torchsel.selection.case import Demand

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from torchsel.backend import CPU, Backend
 from torchsel.catalog.catalog import Catalog
-from torchsel.catalog.releases import release_key
-from torchsel.catalog.rows import Architecture, Build
+from torchsel.catalog.rows import Architecture, Build, release_key
 from torchsel.config.config import Config
 from torchsel.host import Accelerator, Host
 from torchsel.selection.case import Case, Demand

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from torchsel.catalog.releases import release_key, release_text
+from torchsel.catalog.rows import release_key, release_text
 from torchsel.selection.case import Case
 from torchsel.selection.device import FAMILY_NAMES, FAMILY_VENDORS, Devices, labels_of
 from torchsel.selection.faults import JudgedBuild, Pick, blockers

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from torchsel.backend import Backend
-from torchsel.catalog.releases import release_key
-from torchsel.catalog.rows import Build
+from torchsel.catalog.rows import Build, release_key
 from torchsel.host import Accelerator
 from torchsel.selection.device import FAMILY_VENDORS, Device, Devices
 from torchsel.selection.remedy import Remedy, WayOut

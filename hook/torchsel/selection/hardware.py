@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.kernels import gfx_rank
-from torchsel.catalog.releases import release_key
-from torchsel.catalog.rows import Gpu
+from torchsel.catalog.rows import Gpu, release_key
 from torchsel.host import Accelerator, Host
 from torchsel.selection.device import Device, short_name
 from torchsel.selection.remedy import Remedy

@@ -8,8 +8,7 @@ from dataclasses import replace
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.kernels import driver_meets, has_machine_code, has_ptx, span
-from torchsel.catalog.releases import release_key, release_text
-from torchsel.catalog.rows import Build
+from torchsel.catalog.rows import Build, release_key, release_text
 from torchsel.selection.case import Case
 from torchsel.selection.companions import missed
 from torchsel.selection.device import FAMILY_VENDORS, Device

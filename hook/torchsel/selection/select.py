@@ -78,7 +78,7 @@ def best_there_is(host: Host, catalog: Catalog) -> Selection:
 def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Selection:
     """The backend that was asked for, whatever this machine is."""
     tag = backend.tag
-    if not case.catalog.known(tag):
+    if tag not in case.catalog.tags:
         text = (
             f"{tag} is not in torchsel's catalog, so it is taken as it is;"
             " 'torchsel help catalog' says how to add its builds"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from torchsel.backend import Backend
-from torchsel.catalog.releases import release_key, release_text
+from torchsel.catalog.rows import release_key, release_text
 from torchsel.host import Host
 from torchsel.selection.case import Case
 from torchsel.selection.device import FAMILY_NAMES, Devices, labels_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import release_key
 from torchsel.selection.case import Case
 from torchsel.selection.device import Devices
 from torchsel.selection.faults import MENDABLE, JudgedBuild, focus, is_hopeless

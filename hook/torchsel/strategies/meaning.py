@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from torchsel.backend import Backend, backend_of_url, known_backend
 from torchsel.catalog.catalog import Catalog
-from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import release_key
 from torchsel.host import Host
 from torchsel.project.lock import locked_packages
 from torchsel.project.places import table

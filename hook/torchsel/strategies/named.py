@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import Catalog
-from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import release_key
 from torchsel.errors import ConfigError
 from torchsel.host import Host
 from torchsel.project.lock import Locked, locked_packages

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from torchsel.backend import Backend
-from torchsel.catalog.releases import release_key
+from torchsel.catalog.rows import release_key
 from torchsel.errors import ConfigError
 from torchsel.project.places import canonical
 from torchsel.project.requirement import lacking, parse_specifiers
@@ -73,7 +73,7 @@ def refuse_what_never_fits(setting: Setting, offered: Alternatives) -> None:
         ConfigError: there is one.
     """
     demand, catalog = setting.demand(), setting.catalog
-    tags = [tag for tag in offered.tags if catalog.known(tag)]
+    tags = [tag for tag in offered.tags if tag in catalog.tags]
     empty = [tag for tag in tags if not allowed_releases(tag, demand, catalog)]
     if setting.config.channel == "stable" and empty and len(empty) < len(tags):
         left = line_of_backends(tag for tag in offered.tags if tag not in empty)
