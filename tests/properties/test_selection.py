@@ -16,7 +16,8 @@ from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import DATA
 from torchsel.config.config import Config
 from torchsel.host import Accelerator, Host, System
-from torchsel.selection.select import Demand, Selection, select
+from torchsel.selection.case import Demand, Selection
+from torchsel.selection.select import select
 
 Mode = Literal["minor", "strict"]
 Row = dict[str, str]

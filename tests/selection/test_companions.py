@@ -49,7 +49,7 @@ def test_rocm_7_14_is_out_with_torchaudio() -> None:
     found = pick(linux(RX7900), specifiers=(">=2.15",), **having("torchaudio"))
     assert (found.backend.tag, found.usable) == ("cpu", False)
     assert "torchaudio has no rocm7.14 build" in told(found)
-    assert found.ways_out[0][0].kind == "require"
+    assert found.ways_out[0][0].kind is Cure.REQUIRE
 
 
 def test_a_backend_that_is_asked_for_is_obeyed_and_warned_of() -> None:
@@ -62,8 +62,8 @@ def test_where_the_list_has_no_other_the_way_out_names_one() -> None:
     found = pick(LINUX, config=Config(backends=("cpu", "cu132")), **having("torchaudio"))
     assert found.backend.tag == "cpu"
     assert [(way[0].kind, way[0].value) for way in found.ways_out] == [
-        ("backends", "cu130"),
-        ("companion", "torchaudio"),
+        (Cure.BACKENDS, "cu130"),
+        (Cure.COMPANION, "torchaudio"),
     ]
     line = 'backends = ["cpu", "cu132", "cu130"]'
     assert f"add 'cu130' to tool.torchsel.backends ({line}), or do without torchaudio (for" in told(found)

@@ -10,8 +10,16 @@ import pytest
 from torchsel.backend import Backend
 from torchsel.config.keys import parse_config
 from torchsel.project.places import Added
-from torchsel.selection.remedy import Remedy, WayOut, add_commands, backends_line, command, remove_commands
-from torchsel.selection.selection import Selection
+from torchsel.selection.case import Selection
+from torchsel.selection.remedy import (
+    Cure,
+    Remedy,
+    WayOut,
+    add_commands,
+    backends_line,
+    command,
+    remove_commands,
+)
 
 TORCH = Added(package="torch", name="torch")
 VISION = Added(package="torchvision", name="torchvision")
@@ -78,9 +86,9 @@ def test_the_line_is_the_list_with_one_more(table: dict[str, object], line: str)
 
 
 def test_the_first_way_out_that_can_be_typed() -> None:
-    driver = Remedy(kind="driver", value="580")
-    require = Remedy(kind="require", value="<2.15", commands=("a", "b"))
-    without = Remedy(kind="companion", value="x", commands=("c",))
+    driver = Remedy(kind=Cure.DRIVER, value="580")
+    require = Remedy(kind=Cure.REQUIRE, value="<2.15", commands=("a", "b"))
+    without = Remedy(kind=Cure.COMPANION, value="x", commands=("c",))
 
     def commands(*ways: WayOut) -> tuple[str, ...]:
         return Selection(backend=Backend.parse("cpu"), torch=None, reasons=(), ways_out=ways).commands

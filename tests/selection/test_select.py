@@ -10,9 +10,10 @@ from torchsel.catalog.rows import Broken, Build
 from torchsel.config.config import Config
 from torchsel.errors import ConfigError, MachineError
 from torchsel.host import Accelerator, Host
+from torchsel.selection.case import Demand, Selection
 from torchsel.selection.releases import best_release
-from torchsel.selection.remedy import Remedy
-from torchsel.selection.select import Demand, Selection, select
+from torchsel.selection.remedy import Cure, Remedy
+from torchsel.selection.select import select
 
 CATALOG = load_catalog()
 
@@ -610,21 +611,21 @@ class TestWaysOut:
     def test_an_intel_device_in_no_list_is_named(self) -> None:
         found = pick(linux(intel(None, "8086:ffff")))
         assert found.warnings[0].startswith("the Intel device 8086:ffff is in no list")
-        assert [way[0].kind for way in found.ways_out] == ["ask-xpu"]
+        assert [way[0].kind for way in found.ways_out] == [Cure.ASK_XPU]
         beside = pick(linux(intel(None, "8086:ffff"), B580))
         assert (beside.backend.tag, beside.warnings) == ("xpu", ())
 
     def test_ways_out_are_values(self) -> None:
         found = pick(linux(RTX5090, driver="560.35.03"))
         assert [[(way.kind, way.value, way.backend) for way in ways] for ways in found.ways_out] == [
-            [("driver", "570.26", "cu129")],
-            [("driver", "580", "cu132")],
+            [(Cure.DRIVER, "570.26", "cu129")],
+            [(Cure.DRIVER, "580", "cu132")],
         ]
         found = pick(linux(GTX1080TI, driver="580.65.06"), specifiers=(">=2.15",))
         assert found.ways_out == (
             (
                 Remedy(
-                    kind="require",
+                    kind=Cure.REQUIRE,
                     value="<2.15",
                     torch="2.14.1",
                     backend="cu126",

@@ -1,4 +1,4 @@
-"""All that a selection is made from."""
+"""All that a selection is made from, and what it answers with."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torchsel.backend import Backend
 from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.rows import Build, release_key
 from torchsel.config.config import Config
-from torchsel.host import Host
+from torchsel.host import Accelerator, Host
 from torchsel.project.places import Added
-from torchsel.selection.device import FAMILY_VENDORS, Device
-from torchsel.selection.remedy import Remedy, add_commands, remedy_for
-from torchsel.vendors import Vendor
+from torchsel.selection.faults import Devices
+from torchsel.selection.remedy import Cure, Remedy, WayOut, add_commands, remedy_for
+from torchsel.vendors import Family, Vendor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +41,11 @@ class Demand:
     built_for: tuple[tuple[str, str], ...] = ()
     direct: tuple[Added, ...] = ()
     caps: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def wanted(self) -> str:
+        """The specifiers in one, empty where any torch will do."""
+        return ",".join(self.specifiers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +81,7 @@ class Case:
     config: Config
     catalog: Catalog
     releases: Releases
-    devices: Mapping[Vendor, tuple[Device, ...]]
+    devices: Mapping[Vendor, Devices]
     lacking: tuple[str, frozenset[str]] = ("", frozenset())
     vetoes: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
@@ -85,22 +90,65 @@ class Case:
         """The system whose NVIDIA driver numbers hold: on WSL the driver is that of Windows."""
         return "win32" if "microsoft" in (self.host.kernel or "").lower() else self.host.system
 
-    def devices_for(self, backend: Backend) -> tuple[Device, ...]:
+    def devices_for(self, backend: Backend) -> Devices:
         """The deciding devices that builds of this backend's family are for."""
-        vendor = FAMILY_VENDORS.get(backend.family)
-        return self.devices.get(vendor, ()) if vendor else ()
+        return self.devices.get(backend.vendor, ()) if backend.vendor else ()
 
     def release_remedy(self, build: Build) -> Remedy:
         """What lets a project have a release of torch: allow a newer one, or require one before it."""
         following = self.catalog.release_after(build.torch)
         if following is None or release_key(build.torch) > release_key(self.releases.allowed[0]):
             bounds = self.catalog.bounds_from(build.torch, self.demand.packages)
-            remedy = remedy_for("allow", build.torch, build)
+            remedy = remedy_for(Cure.ALLOW, build.torch, build)
         else:
             bounds = self.catalog.bounds_before(following, self.demand.packages)
-            remedy = remedy_for("require", bounds[0].removeprefix("torch"), build)
+            remedy = remedy_for(Cure.REQUIRE, bounds[0].removeprefix("torch"), build)
         return replace(remedy, requirements=bounds, commands=add_commands(bounds, self.demand.direct))
 
     def driver_minimum(self, backend: Backend) -> str | None:
         """The lowest NVIDIA driver for a CUDA backend, by the project's ``cuda-compat``."""
         return self.catalog.driver_minimum(backend.release, self.driver_table, self.config.cuda_compat)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """One build that was considered, and why it was accepted or not."""
+
+    backend: str
+    torch: str
+    accepted: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """The backend chosen, with everything that led to it.
+
+    ``torch`` is the public release it was chosen for, None where unknown. ``moved_from`` is the locked
+    release that had to be left. ``usable`` is False where the choice is only the way out because nothing
+    ran, or what was asked for does not run here; ``ways_out`` then are what would help, the first one best.
+    ``bound`` is the specifier (``<2.11``) that keeps uv from a newer torch on the same index which does not
+    run here; empty where there is none.
+    """
+
+    backend: Backend
+    torch: str | None
+    reasons: tuple[str, ...]
+    candidates: tuple[Candidate, ...] = ()
+    warnings: tuple[str, ...] = ()
+    accelerators: tuple[Accelerator, ...] = ()
+    moved_from: str | None = None
+    usable: bool = True
+    bound: str = ""
+    ways_out: tuple[WayOut, ...] = ()
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What to type for the first way out that can be typed as a whole, in order to run it."""
+        typed = (way for way in self.ways_out if all(remedy.commands for remedy in way))
+        return tuple(command for remedy in next(typed, ()) for command in remedy.commands)
+
+    @property
+    def family(self) -> Family:
+        """The family of the backend."""
+        return self.backend.family

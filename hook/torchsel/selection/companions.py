@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import Catalog
-from torchsel.catalog.rows import Companion, CompanionRule, release_key
+from torchsel.catalog.rows import Companion, CompanionRule, is_within, release_key
 from torchsel.config.config import Config
 from torchsel.project.requirement import parse_specifiers
 from torchsel.selection.case import Demand
@@ -75,13 +75,6 @@ def _rows(demand: Demand, catalog: Catalog, rule: CompanionRule) -> Iterator[Com
     for row in catalog.companions:
         if row.rule == rule and row.package in demand.packages:
             version = locked.get(row.package)
-            if (version is None and not row.version_until) or (
-                version is not None and _is_within(version, row)
-            ):
+            is_newest = version is None and not row.version_until
+            if is_newest or (version and is_within(version, row.version_from, row.version_until)):
                 yield row
-
-
-def _is_within(version: str, row: Companion) -> bool:
-    release = release_key(version)
-    is_before_end = not row.version_until or release < release_key(row.version_until)
-    return release_key(row.version_from) <= release and is_before_end

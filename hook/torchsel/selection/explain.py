@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from torchsel.catalog.rows import release_key, release_text
+from torchsel.catalog.rows import release_key
 from torchsel.selection.case import Case
-from torchsel.selection.device import FAMILY_NAMES, FAMILY_VENDORS, Devices, labels_of
-from torchsel.selection.faults import JudgedBuild, Pick, blockers
-from torchsel.selection.hardware import devices_of
+from torchsel.selection.faults import Devices, JudgedBuild, Pick, blockers, labels_of
 from torchsel.selection.remedy import told
+from torchsel.selection.rules import devices_of, rules_of
 from torchsel.vendors import VENDORS
 
 _UPGRADE = "'torchsel --upgrade' looks among other releases"
-
-
-def why_chosen(chosen: JudgedBuild, served: Devices, case: Case) -> str:
-    """Why this build: what it has for the devices, and the driver rule it meets."""
-    backend = chosen.backend
-    if backend.family != "cuda":
-        return f"{backend.tag} supports {labels_of(served)}"
-    release = release_text(backend.release if case.config.cuda_compat == "strict" else backend.release[:1])
-    minimum = case.driver_minimum(backend)
-    rule = f"driver {case.host.nvidia_driver} meets the minimum of CUDA {release}, {minimum}"
-    known = tuple(device for device in served if device.target is not None)
-    return f"{backend.tag} has kernels for {labels_of(known)}; {rule}" if known else rule
 
 
 def out_of_reach(builds: Sequence[JudgedBuild], chosen: JudgedBuild, served: Devices, case: Case) -> str:
@@ -35,7 +22,7 @@ def out_of_reach(builds: Sequence[JudgedBuild], chosen: JudgedBuild, served: Dev
     torch = f"torch {case.releases.public(newest) or newest}"
     rivals = [judged for judged in builds if judged.torch == newest]
     if not rivals:
-        family = FAMILY_NAMES[FAMILY_VENDORS[chosen.backend.family]]
+        family = VENDORS[served[0].vendor].family_name
         return f"{torch} has no {family} build for {case.host.words}; {chosen.name} is the newest"
     if not any(judged.has_kernels(served) for judged in rivals):
         lacking = [item for item in served if not any(rival.has_kernels((item,)) for rival in rivals)]
@@ -94,7 +81,7 @@ def _for_all(builds: Sequence[JudgedBuild], devices: Devices) -> JudgedBuild | N
     """The first of the newest of each backend that runs on all ``devices``, in ``backends`` or not."""
     newest: dict[str, JudgedBuild] = {}
     for judged in builds:
-        if judged.vendor == devices[0].vendor and not judged.kinds(()) & {"release", "python"}:
+        if judged.backend.vendor == devices[0].vendor and not judged.kinds(()) & {"release", "python"}:
             newest.setdefault(judged.backend.tag, judged)
     return next((judged for judged in newest.values() if judged.kinds(devices) <= {"backends"}), None)
 
@@ -104,8 +91,9 @@ def doubts(pick: Pick) -> Iterator[str]:
     if pick.judged.doubt:
         yield f"{pick.judged.doubt}; test it before you rely on it"
     for device in pick.served:
-        if device.vendor == "nvidia" and device.target is None:
-            unknown = f"the compute capability of {device.names} is unknown: judged by the driver alone"
+        target = rules_of(device.vendor).target
+        if target and device.target is None:
+            unknown = f"the {target} of {device.names} is unknown: judged by the driver alone"
             yield f"{unknown}; a recorded host (--host) can tell it"
 
 
@@ -127,7 +115,7 @@ def moved(moved_from: str | None, chosen: JudgedBuild, builds: Iterable[JudgedBu
     if moved_from is None:
         return ""
     tried = [judged for judged in builds if judged.torch in case.releases.locked]
-    reasons = "; ".join(dict.fromkeys(judged.reason for judged in tried if judged.reason))
+    reasons = "; ".join(said(judged.reason for judged in tried))
     torch = case.releases.public(chosen.torch) or chosen.torch
     lack = f"build that fits ({reasons})" if tried else f"{chosen.backend.tag} build for {case.host.words}"
     return f"torch {moved_from} in uv.lock has no {lack}; torch moves to {torch}"

@@ -1,7 +1,9 @@
-"""A build with all that speaks against it on a machine, and the one picked."""
+"""Devices, and builds with all that speaks against them on a machine."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -9,9 +11,8 @@ from typing import Literal
 from torchsel.backend import Backend
 from torchsel.catalog.rows import Build, release_key
 from torchsel.host import Accelerator
-from torchsel.selection.device import FAMILY_VENDORS, Device, Devices
-from torchsel.selection.remedy import Remedy, WayOut
-from torchsel.vendors import Vendor
+from torchsel.selection.remedy import Cure, Remedy, WayOut
+from torchsel.vendors import VENDORS, Vendor
 
 FaultKind = Literal[
     "driver", "release", "backends", "max-cuda", "python", "machine", "kernels", "broken", "held", "companion"
@@ -19,6 +20,53 @@ FaultKind = Literal[
 
 MENDABLE: tuple[FaultKind, ...] = ("driver", "release", "backends", "max-cuda", "python", "companion")
 """Kinds of faults that a user can mend on this machine, in the order to tell them in."""
+
+_MAKERS = re.compile(
+    rf"^({'|'.join(maker.name for maker in VENDORS.values())})(\(R\))?\s+(GeForce\s+)?", re.ASCII
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    """Accelerators that a build serves alike: one target.
+
+    ``target`` is a compute capability or gfx target, None where unknown. ``fault`` says why no build can
+    run on it at all, ``remedy`` what would change that. ``torch_from`` is the first torch that supports it,
+    empty for any.
+    """
+
+    vendor: Vendor
+    accelerators: tuple[Accelerator, ...]
+    target: str | None
+    rank: tuple[int, ...] = ()
+    integrated: bool = False
+    fault: str = ""
+    remedy: Remedy | None = None
+    torch_from: str = ""
+
+    @property
+    def names(self) -> str:
+        """Their names with counts, ``3x Tesla P40``."""
+        counts = Counter(short_name(item) for item in self.accelerators)
+        return ", ".join(f"{count}x {name}" if count > 1 else name for name, count in counts.items())
+
+    @property
+    def label(self) -> str:
+        """Target and names, ``6.1 (3x Tesla P40)``."""
+        return f"{self.target} ({self.names})" if self.target and self.target != self.names else self.names
+
+
+Devices = tuple[Device, ...]
+
+
+def short_name(accelerator: Accelerator) -> str:
+    """The accelerator's name without its maker, ``GTX 1080 Ti``."""
+    return _MAKERS.sub("", accelerator.label)
+
+
+def labels_of(devices: Iterable[Device]) -> str:
+    """Targets and names of devices."""
+    return ", ".join(device.label for device in devices)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,13 +113,20 @@ class JudgedBuild:
         found: dict[FaultKind, Remedy] = {}
         for fault in self.against(devices):
             before = found.get(fault.kind)
-            if fault.remedy and (before is None or _demands(fault.remedy) >= _demands(before)):
+            is_older = (
+                fault.kind == "driver"
+                and fault.remedy is not None
+                and before is not None
+                and release_key(fault.remedy.value) < release_key(before.value)
+            )
+            if fault.remedy and not is_older:
                 found[fault.kind] = fault.remedy
         return tuple(found[kind] for kind in MENDABLE if kind in found)
 
     def needed_driver(self, devices: Iterable[Device]) -> str:
-        """The NVIDIA driver version that mends every driver fault, for a build that has one."""
-        return next(remedy.value for remedy in self.way_out(devices) if remedy.kind == "driver")
+        """The NVIDIA driver version that mends every driver fault; empty where there is none."""
+        drivers = (remedy.value for remedy in self.way_out(devices) if remedy.kind is Cure.DRIVER)
+        return next(drivers, "")
 
     @property
     def torch(self) -> str:
@@ -82,11 +137,6 @@ class JudgedBuild:
     def name(self) -> str:
         """Release and backend, ``2.14.1 with cu126``."""
         return f"{self.torch} with {self.backend.tag}"
-
-    @property
-    def vendor(self) -> Vendor | None:
-        """The vendor whose devices the build is for, None for cpu."""
-        return FAMILY_VENDORS.get(self.backend.family)
 
     @property
     def reason(self) -> str:
@@ -127,8 +177,3 @@ def blockers(builds: Iterable[JudgedBuild], devices: Devices) -> str:
     """All that speaks against some builds, each fault once."""
     texts = [fault.text for judged in builds for fault in judged.against(devices)]
     return "; ".join(dict.fromkeys(texts))
-
-
-def _demands(remedy: Remedy) -> tuple[int, ...]:
-    """How much a remedy asks for: of two drivers the newer one."""
-    return release_key(remedy.value) if remedy.kind == "driver" else ()

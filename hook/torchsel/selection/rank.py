@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from torchsel.config.config import Config
-from torchsel.selection.case import Case
-from torchsel.selection.device import Device
-from torchsel.selection.faults import JudgedBuild, Pick
-from torchsel.selection.selection import Candidate
+from torchsel.selection.case import Candidate, Case
+from torchsel.selection.faults import Devices, JudgedBuild, Pick
 from torchsel.vendors import Vendor
 
 
@@ -25,20 +23,25 @@ def vendors_in_order(case: Case) -> list[Vendor]:
 
 def of_vendor(builds: Sequence[JudgedBuild], vendor: Vendor) -> list[JudgedBuild]:
     """The builds whose backends are for this vendor's devices."""
-    return [judged for judged in builds if judged.vendor == vendor]
+    return [judged for judged in builds if judged.backend.vendor == vendor]
 
 
-def choose(builds: Sequence[JudgedBuild], devices: tuple[Device, ...], case: Case) -> Pick | None:
+def choose(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Pick | None:
     """The best of ``builds`` for ``devices`` (most capable first), None where none runs on any of them.
 
     One that is not disputed wins over a newer one that is; then the newest torch, a backend that every locked
     release has, and the newest CUDA or ROCm.
     """
     common = _common_backends(case)
+
+    def preference(judged: JudgedBuild) -> tuple[bool, int, bool]:
+        newest = case.releases.allowed.index(judged.torch)
+        return bool(judged.doubt), newest, bool(common) and judged.build.backend not in common
+
     for served in _subsets(devices, case):
         running = [judged for judged in builds if not judged.against(served)]
         if running:
-            best = min(running, key=lambda judged: _preference(judged, common, case))
+            best = min(running, key=preference)
             rest = tuple(device for device in devices if device not in served)
             return Pick(judged=best, served=served, left_out=rest)
     return None
@@ -66,54 +69,46 @@ def list_candidates(
     case: Case,
     *,
     chosen: JudgedBuild | None,
-    served: tuple[Device, ...] = (),
+    served: Devices = (),
     whole: bool = False,
 ) -> tuple[Candidate, ...]:
-    """Every build considered, down to the release of the chosen one, or all releases where ``whole``."""
+    """Every build considered, down to the release of the chosen one, or all releases where ``whole``.
+
+    Those for a vendor that this machine has nothing of are only listed where it has no GPU at all.
+    """
     rows = case.releases.allowed
     if chosen is not None and not whole:
         rows = rows[: rows.index(chosen.torch) + 1]
         if chosen.torch in case.releases.locked:
             rows = case.releases.locked
+    present = {vendor for vendor, devices in case.devices.items() if devices}
     return tuple(
         _candidate(judged, case, chosen, served)
         for judged in builds
-        if judged.torch in rows and _is_of_interest(judged, case)
+        if judged.torch in rows and (not present or judged.backend.vendor in (None, *present))
     )
 
 
-def _candidate(
-    judged: JudgedBuild, case: Case, chosen: JudgedBuild | None, served: tuple[Device, ...]
-) -> Candidate:
+def _candidate(judged: JudgedBuild, case: Case, chosen: JudgedBuild | None, served: Devices) -> Candidate:
     is_chosen = chosen is not None and judged.build == chosen.build
     blocking = judged.against(served) if served else judged.faults
     accepted = not blocking and (judged.backend.family != "cpu" or is_chosen)
-    if is_chosen and accepted:
-        reason = "chosen"
-    elif accepted:
-        reason = "runs here too"
-    elif judged.reason:
+    if accepted:
+        reason = "chosen" if is_chosen else "runs here too"
+        # faults of devices that it does not have to serve
+        beside = [fault.text for fault in judged.faults]
+        beside += [f"disputed: {judged.doubt}"] if judged.doubt else []
+        reason = "; ".join([reason, *beside])
+    elif judged.faults:
         reason = judged.reason
     else:
         is_cpu = chosen is not None and chosen.backend.family == "cpu"
         reason = "another release is chosen" if is_cpu else "only where no other build runs"
-    beside = [fault.text for fault in judged.faults] if accepted else []
-    doubt = [f"disputed: {judged.doubt}"] if accepted and judged.doubt else []
-    return Candidate(
-        backend=judged.build.backend,
-        torch=case.releases.public(judged.torch) or judged.torch,
-        accepted=accepted,
-        reason="; ".join([reason, *beside, *doubt]),
-    )
+    torch = case.releases.public(judged.torch) or judged.torch
+    return Candidate(backend=judged.build.backend, torch=torch, accepted=accepted, reason=reason)
 
 
-def _is_of_interest(judged: JudgedBuild, case: Case) -> bool:
-    """Builds for a vendor that this machine has nothing of are only listed where it has no GPU at all."""
-    no_gpu = not any(case.devices.values())
-    return judged.backend.family == "cpu" or no_gpu or bool(case.devices_for(judged.backend))
-
-
-def _subsets(devices: tuple[Device, ...], case: Case) -> Iterator[tuple[Device, ...]]:
+def _subsets(devices: Devices, case: Case) -> Iterator[Devices]:
     """Which devices to serve, the best wish first: all, then without the least capable, and so on."""
     count = len(devices)
     for start in range(count):
@@ -129,8 +124,3 @@ def _common_backends(case: Case) -> set[str]:
         {build.backend for build in catalog.builds(row, platform=platform)} for row in case.releases.locked
     ]
     return set.intersection(*each) if len(each) > 1 else set()
-
-
-def _preference(judged: JudgedBuild, common: set[str], case: Case) -> tuple[bool, int, bool]:
-    newest = case.releases.allowed.index(judged.torch)
-    return bool(judged.doubt), newest, bool(common) and judged.build.backend not in common

@@ -34,12 +34,12 @@ def find_releases(demand: Demand, config: Config, catalog: Catalog) -> Releases:
         return kept
     newest = catalog.releases[0]
     if _admits_newer(specifier, newest) and (not allowed or config.channel != "stable"):
-        which = f"channel {config.channel!r}" if config.channel != "stable" else f"torch{_text(demand)}"
+        which = f"channel {config.channel!r}" if config.channel != "stable" else f"torch{demand.wanted}"
         note = f"{which} is newer than torchsel's catalog: judged by the builds of torch {newest}"
         return replace(kept, allowed=(newest,), stands_for=((newest, None),), notes=(*kept.notes, note))
     if not allowed:
         known = f"{catalog.releases[-1]} to {newest}"
-        msg = f"no PyTorch release from 2.0 on satisfies torch{_text(demand)}; torchsel knows {known}"
+        msg = f"no PyTorch release from 2.0 on satisfies torch{demand.wanted}; torchsel knows {known}"
         raise DemandError(msg)
     return kept
 
@@ -64,16 +64,16 @@ def best_release(demand: Demand, tag: str, config: Config, catalog: Catalog) -> 
 def allowed_releases(tag: str, demand: Demand, catalog: Catalog) -> list[str]:
     """The releases of torch that a backend has and the project allows, newest first."""
     allowed = parse_specifiers(demand.specifiers)
-    having = {build.torch for build in catalog.builds(backend=tag) if python_matches(build.python, demand)}
-    return [
-        torch for torch in catalog.releases if torch in having and allowed.contains(torch, prereleases=True)
-    ]
+    builds = (build for build in catalog.builds(backend=tag) if python_matches(build.python, demand))
+    return list(
+        dict.fromkeys(item.torch for item in builds if allowed.contains(item.torch, prereleases=True))
+    )
 
 
-def shared_release(tags: Iterable[str], demand: Demand, catalog: Catalog) -> str | None:
-    """The newest torch allowed that each of these backends has a build of; None where there is none."""
+def shared_releases(tags: Iterable[str], demand: Demand, catalog: Catalog) -> list[str]:
+    """The releases of torch that the project allows and each of these backends has, newest first."""
     having = [allowed_releases(tag, demand, catalog) for tag in tags]
-    return next((torch for torch in catalog.releases if all(torch in each for each in having)), None)
+    return [torch for torch in catalog.releases if all(torch in each for each in having)]
 
 
 def reference_release(demand: Demand, backend: Backend, catalog: Catalog) -> str | None:
@@ -193,7 +193,3 @@ def _admits_newer(specifier: SpecifierSet, newest: str) -> bool:
     guesses += [f"{name}.1" for name in named]
     known = Version(newest)
     return any(guess > known for guess in _admitted(guesses, specifier))
-
-
-def _text(demand: Demand) -> str:
-    return ",".join(demand.specifiers)

@@ -4,63 +4,49 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from enum import Enum
+from itertools import pairwise
 
 from packaging.requirements import Requirement
 
 from torchsel.catalog.rows import Build
 from torchsel.project.places import Added
 
-RemedyKind = Literal[
-    "driver",
-    "install-driver",
-    "allow",
-    "require",
-    "backends",
-    "max-cuda",
-    "python",
-    "requires-python",
-    "companion",
-    "jetpack",
-    "linux",
-    "x86-64",
-    "amd-index",
-    "amd-wheels",
-    "ask-xpu",
-    "gfx-override",
-    "gfx-target",
-    "offer-backend",
-    "lock-torch",
-    "source",
-    "cpu",
-]
 
-REMEDIES: Mapping[RemedyKind, str] = {
-    "driver": "update the NVIDIA driver to >= {value} for {torch} with {backend}",
-    "install-driver": "install NVIDIA's driver, >= {value} for {torch} with {backend}",
-    "allow": "allow torch {value} ({backend})",
-    "require": "require torch{value} (for {torch} with {backend})",
-    "backends": "add '{value}' to tool.torchsel.backends",
-    "max-cuda": "raise tool.torchsel.max-cuda to {value}",
-    "python": "use Python {value} (for {torch} with {backend})",
-    "requires-python": "raise requires-python above {value} (for {torch} with {backend})",
-    "companion": "do without {value} (for {torch} with {backend})",
-    "jetpack": "use the wheels that NVIDIA and Jetson AI Lab build for JetPack, or update to JetPack 7",
-    "linux": "use Linux or WSL 2",
-    "x86-64": "use an x86_64 machine",
-    "amd-index": "use AMD's own index",
-    "amd-wheels": "take torch[device-{value}] from AMD's own index (repo.amd.com/rocm/whl-multi-arch/)",
-    "ask-xpu": "if it is of the Arc (Alchemist) series or newer, ask for backend xpu",
-    "gfx-override": "set HSA_OVERRIDE_GFX_VERSION=10.3.0, which AMD does not support, and ask for backend"
-    " {backend} to run gfx1030's kernels on {value}",
-    "gfx-target": "set UV_AMD_GPU_ARCHITECTURE to it",
-    "offer-backend": "add an extra or group for another backend",
-    "lock-torch": "lock another torch (uv lock --upgrade-package torch)",
-    "source": "build torch from source",
-    "cpu": "set tool.torchsel.backend to 'cpu'",
-}
+class Cure(Enum):
+    """What there is to do, each with the clause that says so; its fields are those of a `Remedy`."""
+
+    DRIVER = "update the NVIDIA driver to >= {value} for {torch} with {backend}"
+    INSTALL_DRIVER = (
+        "install NVIDIA's driver, >= {value} for {torch} with {backend};"
+        " if this is a container, start it with the GPU passed in"
+    )
+    ANY_DRIVER = "install NVIDIA's driver; if this is a container, start it with the GPU passed in"
+    ALLOW = "allow torch {value} ({backend})"
+    REQUIRE = "require torch{value} (for {torch} with {backend})"
+    BACKENDS = "add '{value}' to tool.torchsel.backends"
+    MAX_CUDA = "raise tool.torchsel.max-cuda to {value}"
+    PYTHON = "use Python {value} (for {torch} with {backend})"
+    REQUIRES_PYTHON = "raise requires-python above {value} (for {torch} with {backend})"
+    COMPANION = "do without {value} (for {torch} with {backend})"
+    JETPACK = "use the wheels that NVIDIA and Jetson AI Lab build for JetPack, or update to JetPack 7"
+    LINUX = "use Linux or WSL 2"
+    X86_64 = "use an x86_64 machine"
+    AMD_INDEX = "use AMD's own index"
+    AMD_WHEELS = "take torch[device-{value}] from AMD's own index (repo.amd.com/rocm/whl-multi-arch/)"
+    ASK_XPU = "if it is of the Arc (Alchemist) series or newer, ask for backend xpu"
+    GFX_OVERRIDE = (
+        "set HSA_OVERRIDE_GFX_VERSION=10.3.0, which AMD does not support, and ask for backend"
+        " {backend} to run gfx1030's kernels on {value}"
+    )
+    GFX_TARGET = "set UV_AMD_GPU_ARCHITECTURE to it"
+    OFFER_BACKEND = "add an extra or group for another backend"
+    LOCK_TORCH = "lock another torch (uv lock --upgrade-package torch)"
+    SOURCE = "build torch from source"
+    CPU = "set tool.torchsel.backend to 'cpu'"
+
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 _BETWEEN_DOUBLE_QUOTES = re.compile(r"[\w\s@%+=:,./<>~;&|()*'\[\]-]+", re.ASCII)
@@ -78,7 +64,7 @@ class Remedy:
     ``line`` is what has to stand in ``[tool.torchsel]``.
     """
 
-    kind: RemedyKind
+    kind: Cure
     value: str = ""
     torch: str = ""
     backend: str = ""
@@ -91,35 +77,29 @@ WayOut = tuple[Remedy, ...]
 """All that has to be changed together so that a build runs."""
 
 
-def remedy_for(kind: RemedyKind, value: str, build: Build) -> Remedy:
+def remedy_for(kind: Cure, value: str, build: Build) -> Remedy:
     """The remedy with which this build runs."""
     return Remedy(kind=kind, value=value, torch=build.torch, backend=build.backend)
 
 
 def told(remedy: Remedy) -> str:
     """A remedy as a clause that says what to do."""
-    if remedy.kind == "install-driver":
-        known = REMEDIES[remedy.kind] if remedy.value else "install NVIDIA's driver"
-        passed = "if this is a container, start it with the GPU passed in"
-        text = f"{known}; {passed}"
-    else:
-        text = REMEDIES[remedy.kind]
-    clause = text.format(value=remedy.value, torch=remedy.torch, backend=remedy.backend)
-    typed = " && ".join(remedy.commands)
+    clause = remedy.kind.value.format(value=remedy.value, torch=remedy.torch, backend=remedy.backend)
     line = f" ({remedy.line})" if remedy.line else ""
-    return f"{clause}{line}{f': {typed}' if typed else ''}"
+    return f"{clause}{line}{typed(remedy.commands)}"
 
 
-def told_ways(ways: Iterable[WayOut]) -> str:
+def typed(commands: Sequence[str]) -> str:
+    """Commands as the end of a clause; empty where there are none."""
+    return f": {' && '.join(commands)}" if commands else ""
+
+
+def told_ways(ways: Sequence[WayOut]) -> str:
     """Ways out in one clause, joined by "or"; a second driver is named alone."""
-    clauses: list[str] = []
-    before: WayOut = ()
-    for way in ways:
-        text = " and ".join(map(told, way))
-        if [remedy.kind for remedy in (*before, *way)] == ["driver", "driver"]:
-            text = text.removeprefix("update the NVIDIA driver ")
-        clauses.append(text)
-        before = way
+    clauses = [" and ".join(map(told, way)) for way in ways]
+    for at, pair in enumerate(pairwise(ways), 1):
+        if [remedy.kind for way in pair for remedy in way] == [Cure.DRIVER, Cure.DRIVER]:
+            clauses[at] = clauses[at].removeprefix("update the NVIDIA driver ")
     return ", or ".join(clauses)
 
 
@@ -165,24 +145,18 @@ def command(*words: str) -> str:
 
 def backends_line(tag: str, names: Mapping[str, str], backends: Iterable[str]) -> str:
     """``backends`` of the project's table, there a table of ``names`` or a list, with one more."""
-    if names:
-        return f"backends = {_inline({**names, tag: tag})}"
-    return line_of_backends(dict.fromkeys((*backends, tag)))
+    if not names:
+        return line_of_backends(dict.fromkeys((*backends, tag)))
+    pairs = {**names, tag: tag}.items()
+    keys = (name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"' for name, _ in pairs)
+    listed = ", ".join(f'{key} = "{value}"' for key, (_, value) in zip(keys, pairs, strict=True))
+    return f"backends = {{ {listed} }}"
 
 
 def line_of_backends(tags: Iterable[str]) -> str:
     """``backends = ["cpu", "cu126"]``."""
     listed = ", ".join(f'"{tag}"' for tag in tags)
     return f"backends = [{listed}]"
-
-
-def _inline(names: Mapping[str, str]) -> str:
-    pairs = ", ".join(f'{_key(name)} = "{tag}"' for name, tag in names.items())
-    return f"{{ {pairs} }}"
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
 
 
 def _quoted(word: str) -> str:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from torchsel.backend import Backend
+from torchsel.backend import CPU, Backend
 from torchsel.catalog.catalog import Catalog
+from torchsel.catalog.rows import release_key
 from torchsel.config.config import Config
 from torchsel.errors import MachineError
 from torchsel.host import Host
-from torchsel.selection.automatic import automatic
-from torchsel.selection.case import Case, Demand
-from torchsel.selection.companions import mismatches, vetoes
-from torchsel.selection.explain import doubts, left_out, moved, said
-from torchsel.selection.faults import FaultKind, JudgedBuild
-from torchsel.selection.hardware import deciding, devices_of
-from torchsel.selection.judge import assess
-from torchsel.selection.rank import choose, list_candidates, newest_with_wheels, release_left
-from torchsel.selection.releases import best_release, find_releases, lacking_python
-from torchsel.selection.selection import Candidate, Selection
-from torchsel.selection.troubles import not_in_backends, obeyed_trouble
-from torchsel.vendors import VENDORS
-
-__all__ = ["Candidate", "Demand", "Selection", "select"]
+from torchsel.selection import explain, troubles
+from torchsel.selection.case import Case, Demand, Selection
+from torchsel.selection.companions import mismatches
+from torchsel.selection.explain import said
+from torchsel.selection.faults import Fault, FaultKind, JudgedBuild, Pick, is_hopeless
+from torchsel.selection.judge import assess, case_of
+from torchsel.selection.rank import (
+    choose,
+    list_candidates,
+    newest_with_wheels,
+    of_vendor,
+    release_left,
+    vendors_in_order,
+)
+from torchsel.selection.releases import best_release
+from torchsel.selection.remedy import WayOut
+from torchsel.selection.rules import rules_of
+from torchsel.vendors import VENDORS, Vendor
 
 _UNASKED: tuple[FaultKind, ...] = ("backends", "max-cuda", "held", "companion")
 """Kinds of faults that speak only against choosing a build unasked."""
+
+_WISHES: frozenset[FaultKind] = frozenset({"release", "python", *_UNASKED})
+"""Kinds of faults that are the project's own choice."""
 
 
 def select(*, host: Host, requested: str, demand: Demand, config: Config, catalog: Catalog) -> Selection:
@@ -38,41 +46,165 @@ def select(*, host: Host, requested: str, demand: Demand, config: Config, catalo
         ConfigError: the tag is malformed, or no release of torch meets the demand.
         MachineError: nothing is usable and ``fallback`` is ``error``.
     """
-    releases = find_releases(demand, config, catalog)
     vendors = config.vendors if requested == "auto" else tuple(VENDORS)
-    devices = {vendor: deciding(devices_of(host, vendor, catalog)) for vendor in vendors}
-    case = Case(
-        host=host,
-        demand=demand,
-        config=config,
-        catalog=catalog,
-        releases=releases,
-        devices=devices,
-        lacking=("", frozenset())
-        if catalog.is_narrowed
-        else lacking_python(demand, releases.allowed, catalog, host.platform),
-        vetoes={tag: tuple(vetoes(tag, demand, catalog)) for tag in catalog.tags},
-    )
+    case = case_of(host, demand, config, catalog, vendors)
     builds = [assess(build, case) for build in catalog.builds(platform=host.platform)]
     if requested == "auto":
-        selection = automatic(builds, case)
+        selection = _automatic(builds, case)
     else:
         selection = _obeyed(Backend.parse(requested), builds, case)
     caps = (f"{package} is known to go with torch{cap}" for package, cap in demand.caps)
     selection = replace(selection, reasons=said((*selection.reasons, *caps)))
     if config.channel != "stable":
-        return replace(selection, reasons=said((*selection.reasons, *releases.notes)))
-    return replace(selection, warnings=said((*releases.notes, *selection.warnings)))
-
-
-def is_accelerated(host: Host, catalog: Catalog) -> bool:
-    """Whether any build there is, of whatever release, runs on an accelerator of a machine."""
-    return best_there_is(host, catalog).family != "cpu"
+        return replace(selection, reasons=said((*selection.reasons, *case.releases.notes)))
+    return replace(selection, warnings=said((*case.releases.notes, *selection.warnings)))
 
 
 def best_there_is(host: Host, catalog: Catalog) -> Selection:
     """The best build for a machine, of whatever release; the CPU's where none runs on its accelerators."""
     return select(host=host, requested="auto", demand=Demand(), config=Config(), catalog=catalog)
+
+
+def _automatic(builds: Sequence[JudgedBuild], case: Case) -> Selection:
+    """The best build that runs here, of a locked release where there is one.
+
+    Raises:
+        MachineError: nothing is usable and ``fallback`` is ``error``.
+    """
+    if case.host.system == "darwin":
+        mps = "macOS builds use MPS; uv's default index has them"
+        return _on_cpu(builds, case, reasons=[mps], usable=newest_with_wheels(builds, case) is not None)
+    if trouble := troubles.no_wheels(case.host, case.catalog.platforms):
+        no_wheel = Fault(kind="machine", text="no wheels for this system")
+        useless = [replace(judged, faults=(no_wheel, *judged.faults)) for judged in builds]
+        return _on_cpu(useless, case, warnings=[trouble], usable=False)
+    for forgiven in ((), ("held",)):
+        allowed = [judged.without(*forgiven) for judged in builds] if forgiven else builds
+        for rows in (case.releases.locked, case.releases.allowed):
+            pool = [judged for judged in allowed if judged.torch in rows]
+            for vendor in vendors_in_order(case):
+                if pick := choose(of_vendor(pool, vendor), case.devices[vendor], case):
+                    return _accelerated(pick, vendor, allowed, case)
+    return _without_accelerator(builds, case)
+
+
+def _accelerated(pick: Pick, vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> Selection:
+    row, mine = pick.judged.torch, of_vendor(builds, vendor)
+    torch, moved_from = case.releases.public(row), release_left(row, case)
+    beside = explain.left_out(pick, mine, case)
+    stays = row in case.releases.locked
+    reasons = [
+        rules_of(vendor).why_chosen(pick.judged.backend, pick.served, case),
+        explain.ruled_out(pick, mine),
+        f"uv.lock has torch {torch}, which stays"
+        if stays
+        else explain.out_of_reach(mine, pick.judged, pick.served, case),
+        beside if case.config.gpus == "best" else "",
+    ]
+    warnings = [
+        beside if case.config.gpus == "all" else "",
+        explain.moved(moved_from, pick.judged, mine, case),
+        *explain.doubts(pick),
+        *mismatches(pick.judged.backend.tag, case.demand, case.catalog),
+        *_passed_over(vendor, builds, case),
+    ]
+    return Selection(
+        backend=pick.judged.backend,
+        torch=torch,
+        reasons=said([*reasons, *explain.ignored(case)]),
+        candidates=list_candidates(builds, case, chosen=pick.judged, served=pick.served),
+        warnings=said(warnings),
+        accelerators=pick.accelerators,
+        moved_from=moved_from,
+        bound=_bound(pick, mine),
+    )
+
+
+def _bound(pick: Pick, builds: Sequence[JudgedBuild]) -> str:
+    """What keeps uv from newer releases on the chosen index: the first of them that does not run here."""
+    chosen = release_key(pick.judged.torch)
+    ahead = [
+        judged.torch
+        for judged in builds
+        if judged.backend == pick.judged.backend
+        and release_key(judged.torch) > chosen
+        and judged.kinds(pick.served) & {"kernels", "broken", "driver"}
+        and "release" not in judged.kinds(pick.served)
+    ]
+    first = min(ahead, key=release_key, default="")
+    return first and f"<{first.removesuffix('.0')}"
+
+
+def _without_accelerator(builds: Sequence[JudgedBuild], case: Case) -> Selection:
+    """CPU, because there is no GPU or because nothing runs on those there are."""
+    vendors = vendors_in_order(case)
+    if not vendors:
+        return _on_cpu(builds, case, reasons=["no GPU found", *explain.ignored(case)], usable=True)
+    wanted = [judged for judged in builds if judged.backend.vendor in vendors]
+    excluded = any(judged.kinds(case.devices_for(judged.backend)) <= _WISHES for judged in wanted)
+    allowed = " that the project allows" if excluded else ""
+    reasons = [f"no build{allowed} runs on the GPU of this machine"]
+    warnings: list[str] = []
+    ways: list[WayOut] = []
+    for vendor in vendors:
+        mine = of_vendor(builds, vendor)
+        helping = troubles.ways_out(vendor, mine, case)
+        ways += helping
+        told = troubles.no_build_for(vendor, mine, helping, case)
+        (reasons if _is_no_gpu(vendor, builds, case) else warnings).append(told)
+    reasons += explain.ignored(case)
+    selection = _on_cpu(builds, case, reasons=reasons, warnings=warnings, usable=False)
+    return replace(selection, ways_out=tuple(ways))
+
+
+def _is_no_gpu(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> bool:
+    """Integrated graphics that no build was ever made for: not worth a warning on every run."""
+    devices = case.devices[vendor]
+    known = all(device.integrated and device.remedy is None for device in devices)
+    return known and is_hopeless(of_vendor(builds, vendor), devices)
+
+
+def _on_cpu(
+    builds: Sequence[JudgedBuild],
+    case: Case,
+    *,
+    reasons: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+    usable: bool,
+) -> Selection:
+    """The CPU build as the way out, or an error where the project does not want that.
+
+    Raises:
+        MachineError: ``fallback`` is ``error``.
+    """
+    # on macOS it is the build for the GPU too
+    if case.config.fallback == "error" and case.host.system != "darwin":
+        why = "; ".join([*warnings, *reasons])
+        msg = f"no usable build of torch for this machine, and tool.torchsel.fallback is 'error': {why}"
+        raise MachineError(msg)
+    chosen = newest_with_wheels([judged for judged in builds if judged.backend.family == "cpu"], case)
+    moved_from = release_left(chosen.torch, case) if chosen else None
+    return Selection(
+        backend=CPU,
+        torch=case.releases.public(chosen.torch) if chosen else None,
+        reasons=said(reasons),
+        candidates=list_candidates(builds, case, chosen=chosen, whole=not usable),
+        warnings=said([*warnings, troubles.cpu_trouble(chosen, builds, case)]),
+        moved_from=moved_from,
+        usable=usable,
+    )
+
+
+def _passed_over(chosen: Vendor, builds: Sequence[JudgedBuild], case: Case) -> Iterator[str]:
+    """Why a vendor that comes before the chosen one in the order of preference was not taken."""
+    order = vendors_in_order(case)
+    for vendor in order[: order.index(chosen)]:
+        if choose(of_vendor(builds, vendor), case.devices[vendor], case) is None:
+            mine = of_vendor(builds, vendor)
+            yield troubles.no_build_for(vendor, mine, troubles.ways_out(vendor, mine, case), case)
+        else:
+            names = ", ".join(device.names for device in case.devices[vendor])
+            yield f"{names} not used: no build of the torch in uv.lock runs on it (--upgrade may help)"
 
 
 def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Selection:
@@ -90,18 +222,21 @@ def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Sele
     pick = choose([chosen], case.devices_for(backend), case) if chosen else None
     moved_from = release_left(chosen.torch, case) if chosen else None
     usable = chosen is not None and (backend.family == "cpu" or pick is not None)
-    trouble = obeyed_trouble(backend, torch, chosen, pick, case)
-    trouble = trouble or (left_out(pick, builds, case) if pick else "")
-    warnings = [not_in_backends(tag, case), trouble if usable else f"{trouble}; {_instead(builds, case)}"]
+    trouble = troubles.obeyed_trouble(backend, torch, chosen, pick, case)
+    trouble = trouble or (explain.left_out(pick, builds, case) if pick else "")
+    warnings = [
+        troubles.not_in_backends(tag, case),
+        trouble if usable else f"{trouble}; {_instead(builds, case)}",
+    ]
     beside = mismatches(tag, case.demand, case.catalog)
     if chosen:
-        warnings.append(moved(moved_from, chosen, mine, case))
+        warnings.append(explain.moved(moved_from, chosen, mine, case))
     return Selection(
         backend=backend,
         torch=case.releases.public(chosen.torch) if chosen else torch,
         reasons=(f"{tag} was asked for",),
         candidates=list_candidates(mine, case, chosen=chosen, served=pick.served if pick else ()),
-        warnings=said([*warnings, *beside, *(doubts(pick) if pick else ())]),
+        warnings=said([*warnings, *beside, *(explain.doubts(pick) if pick else ())]),
         accelerators=pick.accelerators if pick else (),
         moved_from=moved_from,
         usable=usable,
@@ -111,7 +246,7 @@ def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Sele
 def _instead(builds: Sequence[JudgedBuild], case: Case) -> str:
     """What would be taken if nothing were asked for."""
     try:
-        auto = automatic(builds, case)
+        auto = _automatic(builds, case)
     except MachineError:
         return "'auto' would find nothing usable either"
     torch = f" with torch {auto.torch}" if auto.torch else ""

@@ -1,18 +1,26 @@
-"""Sentences about what won't do: why nothing runs and what would help, and wishes that can't be met."""
+"""Why nothing runs and what would help, found among the remedies of faults; and wishes that can't be met."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from torchsel.backend import Backend
 from torchsel.catalog.rows import release_key, release_text
 from torchsel.host import Host
 from torchsel.selection.case import Case
-from torchsel.selection.device import FAMILY_NAMES, Devices, labels_of
-from torchsel.selection.faults import JudgedBuild, Pick, blockers, focus
-from torchsel.selection.hardware import jetson_fault
-from torchsel.selection.remedy import WayOut, told, told_ways
-from torchsel.vendors import Vendor
+from torchsel.selection.faults import (
+    MENDABLE,
+    Devices,
+    JudgedBuild,
+    Pick,
+    blockers,
+    focus,
+    is_hopeless,
+    labels_of,
+)
+from torchsel.selection.remedy import Cure, Remedy, WayOut, told, told_ways, typed
+from torchsel.selection.rules import rules_of
+from torchsel.vendors import VENDORS, Vendor
 
 
 def no_build_for(vendor: Vendor, builds: Sequence[JudgedBuild], ways: Sequence[WayOut], case: Case) -> str:
@@ -33,6 +41,79 @@ def no_wheels(host: Host, platforms: Iterable[str]) -> str:
         return f"PyTorch has no stable wheels for Windows on Arm: {advice}"
     known = ", ".join(sorted(platforms))
     return f"PyTorch has no wheels for {host.words}, only for {known}: build it from source"
+
+
+def ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple[WayOut, ...]:
+    """What would make a vendor's builds run, each way alone enough; empty where nothing is known."""
+    devices = focus(case.devices[vendor], builds)
+    rules = rules_of(vendor)
+    obstacle = rules.obstacle(case.host)
+    if obstacle and obstacle.remedy:
+        return ((obstacle.remedy,),)
+    if rules.lacks_driver(case.host):
+        return ((_driver_to_install(builds, devices),),)
+    ways = list(_driver_ways(builds, devices, case))
+    for kind in MENDABLE[1:]:
+        ways += [judged.way_out(devices) for judged in builds if judged.kinds(devices) == {kind}][:1]
+    ways += [(remedy,) for remedy in rules.remedies(builds, devices, case)]
+    return tuple(ways or [*_together(builds, devices, case)] or [*_resorts(builds, devices, case)])
+
+
+def _driver_ways(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:
+    """A newer driver: the least that helps, and what the newest torch would need."""
+    waiting = [
+        judged
+        for judged in builds
+        if judged.kinds(devices) == {"driver"} and _is_driver_made(judged, devices, case)
+    ]
+    if not waiting:
+        return
+    easiest = _easiest(waiting, devices)
+    yield easiest.way_out(devices)
+    newest = _easiest([judged for judged in waiting if judged.torch == waiting[0].torch], devices)
+    if newest.torch != easiest.torch:
+        yield newest.way_out(devices)
+
+
+def _easiest(waiting: Iterable[JudgedBuild], devices: Devices) -> JudgedBuild:
+    """The build that the oldest driver is enough for."""
+    return min(waiting, key=lambda judged: release_key(judged.needed_driver(devices)))
+
+
+def _together(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:
+    """Where no one thing helps: all that the build with the fewest kinds of faults needs."""
+    able = [
+        judged
+        for judged in builds
+        if judged.kinds(devices) <= set(MENDABLE) and _is_driver_made(judged, devices, case)
+    ]
+    if able:
+        yield min(able, key=lambda judged: len(judged.kinds(devices))).way_out(devices)
+
+
+def _resorts(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:
+    """Where no wheel has kernels for the devices at all."""
+    own = [device.remedy for device in devices if device.remedy]
+    if own:
+        yield (own[0],)
+    elif is_hopeless(builds, devices) and not all(device.integrated or device.fault for device in devices):
+        narrowed = case.catalog.is_narrowed
+        yield (Remedy(kind=Cure.OFFER_BACKEND if narrowed else Cure.SOURCE),)
+        yield (Remedy(kind=Cure.LOCK_TORCH if narrowed else Cure.CPU),)
+
+
+def _driver_to_install(builds: Sequence[JudgedBuild], devices: Devices) -> Remedy:
+    """The driver for the newest torch whose builds have kernels and lack nothing else."""
+    ready = [judged for judged in builds if judged.kinds(devices) == {"machine"}]
+    remedies = [fault.remedy for judged in ready[:1] for fault in judged.against(devices) if fault.remedy]
+    return remedies[0] if remedies else Remedy(kind=Cure.ANY_DRIVER)
+
+
+def _is_driver_made(judged: JudgedBuild, devices: Devices, case: Case) -> bool:
+    """Whether NVIDIA still makes the driver that a build needs for every device."""
+    driver = judged.needed_driver(devices)
+    known = filter(None, (case.catalog.architecture(device.target) for device in devices))
+    return all(row.is_supported_by(driver) for row in known)
 
 
 def cpu_trouble(chosen: JudgedBuild | None, builds: Sequence[JudgedBuild], case: Case) -> str:
@@ -86,13 +167,14 @@ def _problem(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> str:
     """One clause: why no build runs on this vendor's devices."""
     devices = case.devices[vendor]
     names = ", ".join(device.names for device in devices)
-    if vendor == "nvidia" and (jetson := jetson_fault(case.host)):
-        return f"{names}: {jetson}"
+    rules, family = rules_of(vendor), VENDORS[vendor].family_name
+    if obstacle := rules.obstacle(case.host):
+        return f"{names}: {obstacle.text}"
     if not builds and case.catalog.is_narrowed:
-        return f"this project has no {FAMILY_NAMES[vendor]} build for {case.host.words} ({names})"
+        return f"this project has no {family} build for {case.host.words} ({names})"
     if not builds:
-        return f"PyTorch has no {FAMILY_NAMES[vendor]} builds for {case.host.words} ({names})"
-    if vendor == "nvidia" and case.host.nvidia_driver is None:
+        return f"PyTorch has no {family} builds for {case.host.words} ({names})"
+    if rules.lacks_driver(case.host):
         return f"{names} found, but no NVIDIA driver is loaded"
     if all(device.fault for device in devices):
         return "; ".join(device.fault for device in devices)
@@ -106,7 +188,7 @@ def _problem_with(devices: Devices, builds: Sequence[JudgedBuild], case: Case) -
         return _no_kernels(devices, builds, case)
     allowed = [judged for judged in able if "release" not in judged.kinds(devices)]
     if not allowed:
-        wanted = ",".join(case.demand.specifiers) or f" {case.releases.allowed[0]}"
+        wanted = case.demand.wanted or f" {case.releases.allowed[0]}"
         return f"torch{wanted} has no build with kernels for {labels}; the last is {able[0].name}"
     if any(judged.kinds(devices) == {"driver"} for judged in allowed):
         return f"driver {case.host.nvidia_driver} is too old for every build with kernels for {labels}"
@@ -132,6 +214,5 @@ def _last_on_macos(chosen: JudgedBuild, case: Case) -> str:
 
 def _last_release(last: JudgedBuild, case: Case) -> str:
     remedy = case.release_remedy(last.build)
-    typed = "".join(f": {text}" for text in [" && ".join(remedy.commands)] if text)
-    kept = f"{last.torch} is the last: require torch{remedy.value}{typed}"
-    return told(remedy) if remedy.kind == "allow" else kept
+    kept = f"{last.torch} is the last: require torch{remedy.value}{typed(remedy.commands)}"
+    return told(remedy) if remedy.kind is Cure.ALLOW else kept

@@ -15,12 +15,11 @@ from torchsel.host import Host
 from torchsel.project.lock import Locked, locked_packages
 from torchsel.project.places import Scope
 from torchsel.routing.wanted import Alternative, Routing, to_several
-from torchsel.selection.case import Demand
-from torchsel.selection.cover import covering
-from torchsel.selection.releases import allowed_releases, reference_release, shared_release
+from torchsel.selection.case import Demand, Selection
+from torchsel.selection.fleet import covering
+from torchsel.selection.releases import allowed_releases, reference_release, shared_releases
 from torchsel.selection.remedy import backends_line
 from torchsel.selection.select import select
-from torchsel.selection.selection import Selection
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.companions import also_for, lacking_in_lists
 from torchsel.strategies.packages import (
@@ -235,14 +234,14 @@ class Named(OneForAll):
         """``==2.14.1`` where all backends shall have one torch."""
         if not self.setting.config.same_torch:
             return ""
-        shared = shared_release(self.alternatives.tags, self.setting.demand(), self.setting.catalog)
-        if shared is None:
+        shared = shared_releases(self.alternatives.tags, self.setting.demand(), self.setting.catalog)
+        if not shared:
             msg = (
                 "tool.torchsel.same-torch: no torch that the project allows has a build for each of"
                 f" {', '.join(self.alternatives.tags)}; leave out a backend, or same-torch"
             )
             raise ConfigError(msg)
-        return f"=={shared}"
+        return f"=={shared[0]}"
 
     def _main_release(self, narrowed: Catalog) -> str | None:
         """The release that the CPU build, which every release has, is locked at: the project's own.

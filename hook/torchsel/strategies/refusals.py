@@ -10,8 +10,8 @@ from torchsel.catalog.rows import release_key
 from torchsel.errors import ConfigError
 from torchsel.project.places import canonical
 from torchsel.project.requirement import lacking, parse_specifiers
-from torchsel.selection.releases import allowed_releases, platforms, reference_release
-from torchsel.selection.remedy import add_commands, line_of_backends
+from torchsel.selection.releases import allowed_releases, platforms, reference_release, shared_releases
+from torchsel.selection.remedy import add_commands, line_of_backends, typed
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.setting import Setting
 
@@ -92,8 +92,7 @@ def _nearest(setting: Setting, tags: Iterable[str]) -> tuple[str, str]:
     """What backends have next to what is required, and how to allow it; empty where they share nothing."""
     demand, catalog = setting.demand(), setting.catalog
     others = replace(demand, specifiers=tuple(cap for _, cap in demand.caps))
-    having = [allowed_releases(tag, others, catalog) for tag in tags]
-    common = [torch for torch in having[0] if all(torch in each for each in having)]
+    common = shared_releases(tags, others, catalog)
     if not common:
         return "", ""
     known = list(parse_specifiers(demand.specifiers).filter(catalog.releases))
@@ -102,8 +101,8 @@ def _nearest(setting: Setting, tags: Iterable[str]) -> tuple[str, str]:
     bounds = catalog.bounds_from(nearest, demand.packages)
     if not is_older:  # so that what has a newer one keeps it
         bounds = tuple(text.partition(",")[0] for text in bounds)
-    typed = " && ".join(add_commands(bounds, demand.direct, is_refused=True))
-    allowing = f", or allow torch {nearest}{f': {typed}' if typed else ''}"
+    commands = add_commands(bounds, demand.direct, is_refused=True)
+    allowing = f", or allow torch {nearest}{typed(commands)}"
     return f", the {'oldest' if is_older else 'newest'} is {nearest}", allowing
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import get_args
 
 from torchsel.backend import Backend, known_backend
 from torchsel.catalog.catalog import Catalog
@@ -13,11 +12,9 @@ from torchsel.catalog.kernels import driver_meets
 from torchsel.catalog.rows import Build
 from torchsel.config.config import Config
 from torchsel.host import Host
-from torchsel.selection.case import Case, Demand, Releases
+from torchsel.selection.case import Demand
 from torchsel.selection.faults import Fault
-from torchsel.selection.hardware import deciding, devices_of
-from torchsel.selection.judge import machine_faults
-from torchsel.vendors import Vendor
+from torchsel.selection.judge import case_of, machine_faults
 
 _CUDA_ARCH = re.compile(r"(sm|compute)_(\d+)(\d)", re.ASCII)
 """An entry of ``torch.cuda.get_arch_list()``; one with a letter (``sm_90a``) is for that GPU alone."""
@@ -50,16 +47,7 @@ def faults_of(version: str, host: Host, catalog: Catalog) -> tuple[Fault, ...] |
     build = known_build(version, host, catalog)
     if build is None:
         return None
-    devices = {vendor: deciding(devices_of(host, vendor, catalog)) for vendor in get_args(Vendor)}
-    case = Case(
-        host=host,
-        demand=Demand(),
-        config=Config(),
-        catalog=catalog,
-        releases=Releases(allowed=()),
-        devices=devices,
-    )
-    return tuple(machine_faults(build, Backend.parse(build.backend), case))
+    return tuple(machine_faults(build, case_of(host, Demand(), Config(), catalog)))
 
 
 def static_fault(version: str, host: Host, catalog: Catalog) -> str:
