@@ -10,6 +10,7 @@ from tests.selection.test_select import B580, GTX1080TI, H200, RX7900, linux, pi
 from torchsel.catalog.catalog import load_catalog
 from torchsel.config.config import Config
 from torchsel.host import Host
+from torchsel.selection.remedy import Cure
 
 CATALOG = load_catalog()
 LINUX = linux(H200, driver="580.65.06")

@@ -20,7 +20,7 @@ from torchsel.pipeline.takeover import Takeover, take_over
 from torchsel.project.project import Project
 from torchsel.project.toml_file import parse_toml
 from torchsel.project.workspace import load_project
-from torchsel.selection.fleet import covering
+from torchsel.selection.cover import covering
 from torchsel.selection.select import select
 from torchsel.strategies.setting import Setting
 from torchsel.toml.edit import edit_text
