@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 DATA = Path(__file__).parents[1] / "data"
+
+_LISTS = frozenset({"python", "kernels", "ptx", "default_index", "backends"})
+"""Columns that are lists, written with spaces."""
 
 CompanionRule = Literal["veto", "index", "built-for"]
 
@@ -40,8 +43,7 @@ class Build:
         return f"{self.python[0]} to {self.python[-1].rstrip('t')}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """One stable release of torch, its companions and the backend that uv's default index has by platform."""
 
     torch: str
@@ -59,8 +61,7 @@ class Release:
         return dict(pair.split("=") for pair in self.default_index).get(platform)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Driver:
+class Driver(NamedTuple):
     """The lowest NVIDIA driver of a CUDA release (``12.6``) or of a whole major by minor compatibility."""
 
     cuda: str
@@ -68,8 +69,7 @@ class Driver:
     windows: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Architecture:
+class Architecture(NamedTuple):
     """The first NVIDIA driver that knows a compute capability and the last driver branch that still does."""
 
     compute_capability: str
@@ -86,8 +86,7 @@ class Architecture:
         return not self.last_branch or release_key(driver)[0] <= int(self.last_branch)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """A gfx target that ROCm builds in ``[rocm_from, rocm_until)`` list though they may not run on it."""
 
     gfx: str
@@ -97,15 +96,13 @@ class Broken:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AmdIndex:
+class AmdIndex(NamedTuple):
     """A gfx target that AMD's own index has wheels of torch for, on Linux."""
 
     gfx: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IndexOnly:
+class IndexOnly(NamedTuple):
     """A package that torch requires and only the backend's own index has, for torch in ``[from, until)``."""
 
     backends: tuple[str, ...]
@@ -114,8 +111,7 @@ class IndexOnly:
     torch_until: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """Builds of torch in ``[from, until)`` chosen only where nothing else runs, or asked for."""
 
     backends: tuple[str, ...]
@@ -124,14 +120,14 @@ class Held:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """A package with builds by backend, and the backends whose index is known to have it."""
 
     package: str
     backends: tuple[str, ...]
 
 
+# no NamedTuple, nor is CompanionIndex: "index" is a method of tuples
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Companion:
     """What a package in ``[from, until)`` does beside torch of ``backends``.
@@ -153,8 +149,7 @@ class Companion:
         return matches(self.backends, tag)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cap:
+class Cap(NamedTuple):
     """The torch (a specifier) that a package in ``[from, until)`` requires."""
 
     package: str
@@ -176,8 +171,7 @@ class CompanionIndex:
     backends: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Gpu:
+class Gpu(NamedTuple):
     """A known device: ``target`` is its compute capability, gfx target or, for Intel, XPU support.
 
     XPU support is ``yes``, ``no`` or ``unknown``; ``torch_from`` the first torch whose XPU build supports it.
@@ -221,23 +215,17 @@ def table(name: str, row: type[Any]) -> Any:
 def read_rows(path: Path, row: type[RowT]) -> tuple[RowT, ...]:
     """The rows of a table, whose header has the names of the fields of ``row`` and maybe more."""
     header, *lines = path.read_text(encoding="utf-8").splitlines()
-    names = header.split(",")
-    legal, lists = field_names(row), list_fields(row)
-    rows = (values(names, line.split(","), lists) for line in lines)
+    names, legal = header.split(","), field_names(row)
+    rows = (values(names, line.split(",")) for line in lines)
     return tuple(row(**{name: value for name, value in cells.items() if name in legal}) for cells in rows)
 
 
 def field_names(row: type[Any]) -> tuple[str, ...]:
     """The columns that a kind of row has."""
-    return tuple(column.name for column in fields(row))
+    return tuple(row.__annotations__)
 
 
-def list_fields(row: type[Any]) -> frozenset[str]:
-    """Those of them that are lists, written with spaces."""
-    return frozenset(column.name for column in fields(row) if str(column.type).startswith("tuple"))
-
-
-def values(names: list[str], cells: list[str], lists: frozenset[str]) -> dict[str, Any]:
+def values(names: Iterable[str], cells: Iterable[str]) -> dict[str, Any]:
     """Cells by their column, lists as tuples."""
     pairs = zip(names, cells, strict=True)
-    return {name: tuple(cell.split()) if name in lists else cell for name, cell in pairs}
+    return {name: tuple(cell.split()) if name in _LISTS else cell for name, cell in pairs}

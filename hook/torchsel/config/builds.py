@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from re import ASCII, fullmatch
 
 from torchsel.backend import Backend
-from torchsel.catalog.rows import Build, field_names, list_fields, values
+from torchsel.catalog.rows import Build, field_names, values
 from torchsel.config.values import InsideError, kind
 from torchsel.errors import ConfigError
 
@@ -61,7 +61,7 @@ def build_from_row(row: Mapping[str, object], *, where: str) -> Build:
         problems = [f"{where}.{problem}" for problem in _malformed(text)]
     if problems:
         raise ConfigError(*problems)
-    return Build(**values(list(text), list(text.values()), list_fields(Build)))
+    return Build(**values(text, text.values()))
 
 
 def _malformed(row: Mapping[str, str]) -> Iterator[str]:

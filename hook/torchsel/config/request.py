@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from torchsel.catalog.tags import expected
+from torchsel.backend import expected
 from torchsel.config.config import Config, Request
 from torchsel.config.tags import check_backend
 from torchsel.errors import ConfigError

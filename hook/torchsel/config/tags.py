@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from torchsel.backend import DEFAULT_INDEX_URL, Backend, is_tag
+from torchsel.backend import DEFAULT_INDEX_URL, Backend, check_tag, is_tag
 from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import Build
-from torchsel.catalog.tags import check_tag
 from torchsel.config.builds import read_catalog
 from torchsel.errors import ConfigError
 

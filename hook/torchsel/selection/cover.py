@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import groupby
 
 from torchsel.backend import CPU, Backend
 from torchsel.catalog.catalog import Catalog, accelerator_of
@@ -71,16 +72,13 @@ def _best_for(host: Host, general: Case, builds: Collection[Build]) -> frozenset
 
 def _newest_for(case: Case, builds: Collection[Build], rows: Collection[str]) -> frozenset[str]:
     """Those of the newest of ``rows`` that runs, one that is not disputed before others."""
-    found: dict[bool, dict[str, str]] = {False: {}, True: {}}
-    for build in builds:
-        offer = found[False]
-        if offer and build.torch not in offer.values():
-            break
-        if build.torch not in rows or not case.devices_for(Backend.parse(build.backend)):
-            continue
-        judged = assess(build, case)
-        if not judged.faults:
-            same = found[bool(judged.doubt)]
-            if not same or build.torch in same.values():
-                same[build.backend] = build.torch
-    return frozenset(found[False] or found[True])
+    there = (build for build in builds if build.torch in rows)
+    mine = (build for build in there if case.devices_for(Backend.parse(build.backend)))
+    running = (judged for judged in (assess(build, case) for build in mine) if not judged.faults)
+    disputed: frozenset[str] = frozenset()
+    for _, same in groupby(running, key=lambda judged: judged.torch):
+        offer = list(same)
+        if certain := frozenset(judged.backend.tag for judged in offer if not judged.doubt):
+            return certain
+        disputed = disputed or frozenset(judged.backend.tag for judged in offer)
+    return disputed

@@ -110,17 +110,10 @@ class JudgedBuild:
 
     def way_out(self, devices: Iterable[Device]) -> WayOut:
         """One remedy for each kind of fault that can be mended, the one that asks most for."""
-        found: dict[FaultKind, Remedy] = {}
-        for fault in self.against(devices):
-            before = found.get(fault.kind)
-            is_older = (
-                fault.kind == "driver"
-                and fault.remedy is not None
-                and before is not None
-                and release_key(fault.remedy.value) < release_key(before.value)
-            )
-            if fault.remedy and not is_older:
-                found[fault.kind] = fault.remedy
+        mended = [(fault.kind, fault.remedy) for fault in self.against(devices) if fault.remedy]
+        # the last of a kind stays: of two drivers the newer one
+        mended.sort(key=lambda pair: release_key(pair[1].value) if pair[0] == "driver" else ())
+        found = dict(mended)
         return tuple(found[kind] for kind in MENDABLE if kind in found)
 
     def needed_driver(self, devices: Iterable[Device]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cache
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import Catalog
@@ -27,8 +27,8 @@ def find_releases(demand: Demand, config: Config, catalog: Catalog) -> Releases:
     specifier = parse_specifiers(demand.specifiers)
     if not catalog.releases:
         raise DemandError("torchsel knows none of the builds that this project's extras or groups lead to")
-    allowed = tuple(row for row in catalog.releases if specifier.contains(row, prereleases=True))
-    locked = [] if demand.upgrade else list(_admitted(demand.locked, specifier))
+    allowed = tuple(specifier.filter(catalog.releases, prereleases=True))
+    locked = [] if demand.upgrade else _admitted(demand.locked, specifier)
     kept = _locked_releases(locked, allowed, catalog)
     if kept.locked:
         return kept
@@ -63,11 +63,9 @@ def best_release(demand: Demand, tag: str, config: Config, catalog: Catalog) -> 
 
 def allowed_releases(tag: str, demand: Demand, catalog: Catalog) -> list[str]:
     """The releases of torch that a backend has and the project allows, newest first."""
-    allowed = parse_specifiers(demand.specifiers)
     builds = (build for build in catalog.builds(backend=tag) if python_matches(build.python, demand))
-    return list(
-        dict.fromkeys(item.torch for item in builds if allowed.contains(item.torch, prereleases=True))
-    )
+    there = dict.fromkeys(build.torch for build in builds)
+    return list(parse_specifiers(demand.specifiers).filter(there, prereleases=True))
 
 
 def shared_releases(tags: Iterable[str], demand: Demand, catalog: Catalog) -> list[str]:
@@ -175,21 +173,15 @@ def _locked_releases(locked: list[Version], allowed: tuple[str, ...], catalog: C
     )
 
 
-def _admitted(texts: Iterable[str], specifier: SpecifierSet) -> Iterator[Version]:
-    for text in texts:
-        try:
-            version = Version(text)
-        except InvalidVersion:
-            continue
-        if specifier.contains(version, prereleases=True):
-            yield version
+def _admitted(texts: Iterable[str], specifier: SpecifierSet) -> list[Version]:
+    versions = [Version(text) for text in texts if is_version(text)]
+    return [version for version in versions if specifier.contains(version, prereleases=True)]
 
 
 def _admits_newer(specifier: SpecifierSet, newest: str) -> bool:
     """Whether some release after the newest known one would meet the specifiers."""
     major, minor, micro = Version(newest).release
     named = [item.version.removesuffix(".*") for item in specifier]
-    guesses = [f"{major}.{minor}.{micro + 1}", f"{major}.{minor + 1}.0", f"{major + 1}.0.0", *named]
-    guesses += [f"{name}.1" for name in named]
-    known = Version(newest)
-    return any(guess > known for guess in _admitted(guesses, specifier))
+    later = [f"{major}.{minor}.{micro + 1}", f"{major}.{minor + 1}.0", f"{major + 1}.0.0"]
+    guesses = [*later, *named, *(f"{name}.1" for name in named)]
+    return any(guess > Version(newest) for guess in _admitted(guesses, specifier))

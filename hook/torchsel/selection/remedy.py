@@ -77,9 +77,12 @@ WayOut = tuple[Remedy, ...]
 """All that has to be changed together so that a build runs."""
 
 
-def remedy_for(kind: Cure, value: str, build: Build) -> Remedy:
+def remedy_for(
+    kind: Cure, value: str, build: Build, *, line: str = "", commands: tuple[str, ...] = ()
+) -> Remedy:
     """The remedy with which this build runs."""
-    return Remedy(kind=kind, value=value, torch=build.torch, backend=build.backend)
+    torch, backend = build.torch, build.backend
+    return Remedy(kind=kind, value=value, torch=torch, backend=backend, line=line, commands=commands)
 
 
 def told(remedy: Remedy) -> str:
@@ -129,12 +132,11 @@ def _each(
     verb: str, lists: Mapping[tuple[str, ...], Iterable[str]], *, is_refused: bool = False
 ) -> tuple[str, ...]:
     """A command for each list of requirements; of several none may lock before the last has its bound."""
-    whose = ["uv" if "--script" in options else "torchsel" for options in lists]
     frozen = ["--frozen"] if is_refused or len(lists) > 1 else []
-    commands = [
-        command(program, verb, *frozen, *options, *texts)
-        for program, (options, texts) in zip(whose, lists.items(), strict=True)
-    ]
+    commands = (
+        command("uv" if "--script" in options else "torchsel", verb, *frozen, *options, *texts)
+        for options, texts in lists.items()
+    )
     return (*commands, *(["torchsel sync"] if frozen else []))
 
 

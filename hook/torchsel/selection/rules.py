@@ -136,18 +136,16 @@ class Amd(Rules):
 
     def device(self, accelerator: Accelerator, row: Gpu | None, catalog: Catalog) -> Device:
         """By its gfx target without features (``gfx90a:sramecc+``), which no build does without."""
-        target = accelerator.gfx_target or (row.target if row else None)
-        if target is None:
-            fault = f"the gfx target of {short_name(accelerator)} is unknown"
-            remedy = Remedy(kind=Cure.GFX_TARGET)
-            return Device(vendor="amd", accelerators=(accelerator,), target=None, fault=fault, remedy=remedy)
-        target = target.lower().partition(":")[0]
+        known = accelerator.gfx_target or (row.target if row else None)
+        target = known.lower().partition(":")[0] if known else None
         return Device(
             vendor="amd",
             accelerators=(accelerator,),
             target=target,
-            rank=gfx_rank(target),
+            rank=gfx_rank(target or ""),
             integrated=target in catalog.integrated_targets,
+            fault="" if known else f"the gfx target of {short_name(accelerator)} is unknown",
+            remedy=None if known else Remedy(kind=Cure.GFX_TARGET),
         )
 
     def remedies(self, builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[Remedy]:

@@ -13,10 +13,9 @@ from torchsel.errors import MachineError
 from torchsel.host import Host
 from torchsel.selection import explain, troubles
 from torchsel.selection.case import Case, Demand, Selection
-from torchsel.selection.companions import mismatches
 from torchsel.selection.explain import said
 from torchsel.selection.faults import Fault, FaultKind, JudgedBuild, Pick, is_hopeless
-from torchsel.selection.judge import assess, case_of
+from torchsel.selection.judge import assess, case_of, mismatches
 from torchsel.selection.rank import (
     choose,
     list_candidates,
@@ -148,9 +147,8 @@ def _without_accelerator(builds: Sequence[JudgedBuild], case: Case) -> Selection
     ways: list[WayOut] = []
     for vendor in vendors:
         mine = of_vendor(builds, vendor)
-        helping = troubles.ways_out(vendor, mine, case)
+        told, helping = troubles.no_build_for(vendor, mine, case)
         ways += helping
-        told = troubles.no_build_for(vendor, mine, helping, case)
         (reasons if _is_no_gpu(vendor, builds, case) else warnings).append(told)
     reasons += explain.ignored(case)
     selection = _on_cpu(builds, case, reasons=reasons, warnings=warnings, usable=False)
@@ -199,9 +197,9 @@ def _passed_over(chosen: Vendor, builds: Sequence[JudgedBuild], case: Case) -> I
     """Why a vendor that comes before the chosen one in the order of preference was not taken."""
     order = vendors_in_order(case)
     for vendor in order[: order.index(chosen)]:
-        if choose(of_vendor(builds, vendor), case.devices[vendor], case) is None:
-            mine = of_vendor(builds, vendor)
-            yield troubles.no_build_for(vendor, mine, troubles.ways_out(vendor, mine, case), case)
+        mine = of_vendor(builds, vendor)
+        if choose(mine, case.devices[vendor], case) is None:
+            yield troubles.no_build_for(vendor, mine, case)[0]
         else:
             names = ", ".join(device.names for device in case.devices[vendor])
             yield f"{names} not used: no build of the torch in uv.lock runs on it (--upgrade may help)"

@@ -23,10 +23,10 @@ from torchsel.selection.rules import rules_of
 from torchsel.vendors import VENDORS, Vendor
 
 
-def no_build_for(vendor: Vendor, builds: Sequence[JudgedBuild], ways: Sequence[WayOut], case: Case) -> str:
-    """Why none of a vendor's builds runs on its devices, and what would help."""
-    problem = _problem(vendor, builds, case)
-    return f"{problem}: {told_ways(ways)}" if ways else problem
+def no_build_for(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple[str, tuple[WayOut, ...]]:
+    """Why none of a vendor's builds runs on its devices, and what would help, which is told as well."""
+    problem, ways = _problem(vendor, builds, case), _ways_out(vendor, builds, case)
+    return f"{problem}: {told_ways(ways)}" if ways else problem, ways
 
 
 def no_wheels(host: Host, platforms: Iterable[str]) -> str:
@@ -43,7 +43,7 @@ def no_wheels(host: Host, platforms: Iterable[str]) -> str:
     return f"PyTorch has no wheels for {host.words}, only for {known}: build it from source"
 
 
-def ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple[WayOut, ...]:
+def _ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple[WayOut, ...]:
     """What would make a vendor's builds run, each way alone enough; empty where nothing is known."""
     devices = focus(case.devices[vendor], builds)
     rules = rules_of(vendor)
@@ -147,11 +147,9 @@ def obeyed_trouble(
         return f"no torch that the project allows has a {tag} build; {last} is the newest that has one"
     if chosen is None:
         return f"there is no {tag} build for {case.host.words}: uv's default index is used here"
-    if backend.family == "cpu":
+    if backend.family == "cpu" or pick:
         return ""
-    if pick is None:
-        return f"this machine can't run {tag}: {chosen.reason}"
-    return ""
+    return f"this machine can't run {tag}: {chosen.reason}"
 
 
 def not_in_backends(tag: str, case: Case) -> str:

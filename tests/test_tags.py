@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from torchsel.backend import check_tag
 from torchsel.catalog.catalog import load_catalog
-from torchsel.catalog.tags import check_tag
 from torchsel.errors import ConfigError
 
 KNOWN = load_catalog().tags
