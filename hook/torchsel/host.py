@@ -69,6 +69,12 @@ class Host:
         return f"{_SYSTEM_NAMES[self.system]} {self.machine}"
 
     @property
+    def driver_system(self) -> str:
+        """The system by which NVIDIA numbers its driver."""
+        # on WSL the driver is that of Windows
+        return "win32" if "microsoft" in (self.kernel or "").lower() else self.system
+
+    @property
     def platform(self) -> str:
         """The catalog's platform name, such as ``linux_x86_64``, ``win_amd64`` or ``macos_arm64``."""
         if self.system == "linux":

@@ -178,11 +178,8 @@ class Catalog(PackageTables):
 
     def gpu(self, pci_id: str | None) -> Gpu | None:
         """The device with this ``vendor:device`` id."""
-        return self._gpus_by_pci_id.get(pci_id.lower()) if pci_id else None
-
-    @cached_property
-    def _gpus_by_pci_id(self) -> dict[str, Gpu]:
-        return {row.pci_id: row for row in self.gpus if row.pci_id}
+        wanted = (pci_id or "").lower()
+        return next((row for row in self.gpus if wanted and row.pci_id == wanted), None)
 
     @cached_property
     def integrated_targets(self) -> frozenset[str]:

@@ -77,10 +77,6 @@ class Architecture(NamedTuple):
     windows: str
     last_branch: str
 
-    def first_driver(self, system: str) -> str:
-        """The first NVIDIA driver on ``linux`` or ``win32`` that knows it, empty for any."""
-        return self.windows if system == "win32" else self.linux
-
     def is_supported_by(self, driver: str) -> bool:
         """Whether the branch of a driver version is one that still supports it."""
         return not self.last_branch or release_key(driver)[0] <= int(self.last_branch)

@@ -85,11 +85,6 @@ class Case:
     lacking: tuple[str, frozenset[str]] = ("", frozenset())
     vetoes: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
-    @property
-    def driver_table(self) -> str:
-        """The system whose NVIDIA driver numbers hold: on WSL the driver is that of Windows."""
-        return "win32" if "microsoft" in (self.host.kernel or "").lower() else self.host.system
-
     def devices_for(self, backend: Backend) -> Devices:
         """The deciding devices that builds of this backend's family are for."""
         return self.devices.get(backend.vendor, ()) if backend.vendor else ()
@@ -107,7 +102,7 @@ class Case:
 
     def driver_minimum(self, backend: Backend) -> str | None:
         """The lowest NVIDIA driver for a CUDA backend, by the project's ``cuda-compat``."""
-        return self.catalog.driver_minimum(backend.release, self.driver_table, self.config.cuda_compat)
+        return self.catalog.driver_minimum(backend.release, self.host.driver_system, self.config.cuda_compat)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from torchsel.catalog.rows import release_key
 from torchsel.selection.case import Case
-from torchsel.selection.faults import Devices, JudgedBuild, Pick, blockers, labels_of
+from torchsel.selection.faults import Devices, JudgedBuild, Pick, blockers, easiest, labels_of
 from torchsel.selection.remedy import told
 from torchsel.selection.rules import devices_of, rules_of
 from torchsel.vendors import VENDORS
@@ -30,8 +29,8 @@ def out_of_reach(builds: Sequence[JudgedBuild], chosen: JudgedBuild, served: Dev
         return f"{torch} has no build with kernels for {labels}; {_last(builds, chosen, served, case)}"
     waiting = [judged for judged in rivals if judged.kinds(served) == {"driver"}]
     if waiting:
-        easiest = min(waiting, key=lambda judged: release_key(judged.needed_driver(served)))
-        need = f"{torch} needs driver >= {easiest.needed_driver(served)} ({easiest.backend.tag})"
+        least = easiest(waiting, served)
+        need = f"{torch} needs driver >= {least.needed_driver(served)} ({least.backend.tag})"
         return f"{need}; with {case.host.nvidia_driver} the newest is {chosen.name}"
     return f"{torch} {_hurdle(rivals, served)}; the newest is {chosen.name}"
 

@@ -142,8 +142,8 @@ class Pick:
     """The build chosen, the devices it serves and those it leaves out."""
 
     judged: JudgedBuild
-    served: tuple[Device, ...]
-    left_out: tuple[Device, ...]
+    served: Devices
+    left_out: Devices
 
     @property
     def accelerators(self) -> tuple[Accelerator, ...]:
@@ -152,10 +152,14 @@ class Pick:
         return tuple(accelerator for device in devices for accelerator in device.accelerators)
 
 
-def is_hopeless(builds: Iterable[JudgedBuild], devices: tuple[Device, ...]) -> bool:
+def easiest(waiting: Iterable[JudgedBuild], devices: Devices) -> JudgedBuild:
+    """Of builds that wait for a driver the one that the oldest is enough for."""
+    return min(waiting, key=lambda judged: release_key(judged.needed_driver(devices)))
+
+
+def is_hopeless(builds: Iterable[JudgedBuild], devices: Devices) -> bool:
     """Whether no build of any release has kernels for any of the devices."""
-    mine = list(builds)
-    return not any(judged.has_kernels((device,)) for judged in mine for device in devices)
+    return not any(judged.has_kernels((device,)) for judged in builds for device in devices)
 
 
 def focus(devices: Devices, builds: Sequence[JudgedBuild]) -> Devices:

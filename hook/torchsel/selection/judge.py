@@ -138,7 +138,7 @@ def mismatches(tag: str, demand: Demand, catalog: Catalog) -> Iterator[str]:
             where = f"{row.package} on uv's default index is built for {row.reason}"
             yield f"{where} and may not work beside torch for {tag}"
     for package, cuda in demand.built_for:
-        if family in ("rocm", "xpu") or _is_other_cuda(tag, cuda.partition(".")[0]):
+        if family not in ("cpu", "cuda") or _is_other_cuda(tag, cuda.partition(".")[0]):
             yield f"{package} comes from an address for CUDA {cuda} and may not work beside torch for {tag}"
 
 

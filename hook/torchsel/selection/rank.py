@@ -32,7 +32,10 @@ def choose(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Pick 
     One that is not disputed wins over a newer one that is; then the newest torch, a backend that every locked
     release has, and the newest CUDA or ROCm.
     """
-    common = _common_backends(case)
+    catalog, platform, locked = case.catalog, case.host.platform, case.releases.locked
+    each = [{build.backend for build in catalog.builds(row, platform=platform)} for row in locked]
+    # uv locks several where it forks, and all of them have to come from one index
+    common = set.intersection(*each) if len(each) > 1 else set()
 
     def preference(judged: JudgedBuild) -> tuple[bool, int, bool]:
         newest = case.releases.allowed.index(judged.torch)
@@ -115,12 +118,3 @@ def _subsets(devices: Devices, case: Case) -> Iterator[Devices]:
         stop = start + 1 if case.config.gpus == "best" else count
         for end in range(stop, start, -1):
             yield devices[start:end]
-
-
-def _common_backends(case: Case) -> set[str]:
-    """Backends that every locked release has on this platform (uv locks several where it forks)."""
-    catalog, platform = case.catalog, case.host.platform
-    each = [
-        {build.backend for build in catalog.builds(row, platform=platform)} for row in case.releases.locked
-    ]
-    return set.intersection(*each) if len(each) > 1 else set()

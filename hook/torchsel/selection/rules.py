@@ -30,9 +30,9 @@ class Rules:
 
     def device(self, accelerator: Accelerator, row: Gpu | None, catalog: Catalog) -> Device:
         """An accelerator as selection sees it; ``row`` is the catalog's for it where it has one."""
-        return Device(
-            vendor=accelerator.vendor, accelerators=(accelerator,), target=row.target if row else None
-        )
+        target = accelerator.compute_capability or (row.target if row else None)
+        rank = release_key(target) if target else ()
+        return Device(vendor=accelerator.vendor, accelerators=(accelerator,), target=target, rank=rank)
 
     def obstacle(self, host: Host) -> Fault | None:
         """What keeps every build from this machine, whatever else it has."""
@@ -71,12 +71,6 @@ class Nvidia(Rules):
 
     target = "compute capability"
 
-    def device(self, accelerator: Accelerator, row: Gpu | None, catalog: Catalog) -> Device:
-        """By its compute capability, which is also how capable it is."""
-        target = accelerator.compute_capability or (row.target if row else None)
-        rank = release_key(target) if target else ()
-        return Device(vendor="nvidia", accelerators=(accelerator,), target=target, rank=rank)
-
     def obstacle(self, host: Host) -> Fault | None:
         """A Jetson of JetPack 6 or older."""
         kernel = host.kernel or ""
@@ -107,10 +101,10 @@ class Nvidia(Rules):
         capability = device.target
         if capability is None:
             return
+        system = case.host.driver_system
         known = case.catalog.architecture(capability)
-        if known and (
-            fault := _too_old(known.first_driver(case.driver_table), device.label, build, device, case)
-        ):
+        first = (known.windows if system == "win32" else known.linux) if known else ""
+        if fault := _too_old(first, device.label, build, device, case):
             yield fault
         if not build.kernels or has_machine_code(build.kernels, capability):
             return
@@ -118,7 +112,7 @@ class Nvidia(Rules):
             text = f"no kernels for {device.label}; has {span(build.kernels)}"
             yield Fault(kind="kernels", text=text, device=device)
             return
-        native = case.catalog.driver_minimum(backend.release, case.driver_table, "strict")
+        native = case.catalog.driver_minimum(backend.release, system, "strict")
         need = f"PTX of CUDA {release_text(backend.release)} for {device.label}"
         if fault := _too_old(native, need, build, device, case):
             yield fault

@@ -14,6 +14,7 @@ from torchsel.selection.faults import (
     JudgedBuild,
     Pick,
     blockers,
+    easiest,
     focus,
     is_hopeless,
     labels_of,
@@ -68,16 +69,11 @@ def _driver_ways(builds: Sequence[JudgedBuild], devices: Devices, case: Case) ->
     ]
     if not waiting:
         return
-    easiest = _easiest(waiting, devices)
-    yield easiest.way_out(devices)
-    newest = _easiest([judged for judged in waiting if judged.torch == waiting[0].torch], devices)
-    if newest.torch != easiest.torch:
+    least = easiest(waiting, devices)
+    yield least.way_out(devices)
+    newest = easiest([judged for judged in waiting if judged.torch == waiting[0].torch], devices)
+    if newest.torch != least.torch:
         yield newest.way_out(devices)
-
-
-def _easiest(waiting: Iterable[JudgedBuild], devices: Devices) -> JudgedBuild:
-    """The build that the oldest driver is enough for."""
-    return min(waiting, key=lambda judged: release_key(judged.needed_driver(devices)))
 
 
 def _together(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:

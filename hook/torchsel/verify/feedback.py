@@ -70,8 +70,9 @@ def needed_driver(version: str, host: Host, catalog: Catalog) -> str:
     backend = installed_backend(version, host, catalog)
     if backend is None or backend.family != "cuda":
         return ""
-    system = "win32" if "microsoft" in (host.kernel or "").lower() else host.system
-    known = (catalog.driver_minimum(backend.release, system, mode) for mode in ("minor", "strict"))
+    known = (
+        catalog.driver_minimum(backend.release, host.driver_system, mode) for mode in ("minor", "strict")
+    )
     newer = (least for least in known if least and not driver_meets(host.nvidia_driver or "0", least))
     return next(newer, "")
 
