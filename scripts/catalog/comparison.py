@@ -19,8 +19,8 @@ from torchsel.catalog.kernels import driver_meets
 from torchsel.catalog.rows import Architecture, release_key
 from torchsel.config.config import Config
 from torchsel.host import Accelerator, Host
-from torchsel.selection.case import Demand, Selection
 from torchsel.selection.select import select
+from torchsel.selection.values import Demand, Selection
 
 Verdict = Literal["same", "can't run", "no build", "older torch", "unexplained"]
 

@@ -14,8 +14,8 @@ from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import DATA
 from torchsel.config.config import Config
 from torchsel.host import Host, parse_host
-from torchsel.selection.case import Demand
 from torchsel.selection.select import select
+from torchsel.selection.values import Demand
 
 CATALOG = load_catalog()
 HOST_FILES = sorted((Path(__file__).parents[1] / "cases" / "hosts").glob("*.json"))

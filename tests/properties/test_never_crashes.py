@@ -14,9 +14,9 @@ from torchsel.catalog.catalog import Catalog, load_catalog
 from torchsel.config.config import Config
 from torchsel.errors import TorchselError
 from torchsel.host import Host, parse_host
-from torchsel.selection.case import Demand
 from torchsel.selection.releases import best_release
 from torchsel.selection.select import select
+from torchsel.selection.values import Demand
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from torchsel.catalog.catalog import load_catalog
 from torchsel.catalog.rows import DATA
 from torchsel.config.config import Config
 from torchsel.host import Accelerator, Host, System
-from torchsel.selection.case import Demand, Selection
 from torchsel.selection.select import select
+from torchsel.selection.values import Demand, Selection
 
 Mode = Literal["minor", "strict"]
 Row = dict[str, str]

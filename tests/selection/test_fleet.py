@@ -6,8 +6,8 @@ from torchsel.catalog.catalog import load_catalog
 from torchsel.config.config import Config
 from torchsel.errors import ConfigError
 from torchsel.hosts.words import parse_words
-from torchsel.selection.case import Demand
 from torchsel.selection.fleet import Fleet, Member, one_backend_for
+from torchsel.selection.values import Demand
 
 CATALOG = load_catalog()
 

@@ -10,7 +10,6 @@ import pytest
 from torchsel.backend import Backend
 from torchsel.config.keys import parse_config
 from torchsel.project.places import Added
-from torchsel.selection.case import Selection
 from torchsel.selection.remedy import (
     Cure,
     Remedy,
@@ -20,6 +19,7 @@ from torchsel.selection.remedy import (
     command,
     remove_commands,
 )
+from torchsel.selection.values import Selection
 
 TORCH = Added(package="torch", name="torch")
 VISION = Added(package="torchvision", name="torchvision")

@@ -10,10 +10,10 @@ from torchsel.catalog.rows import Broken, Build
 from torchsel.config.config import Config
 from torchsel.errors import ConfigError, MachineError
 from torchsel.host import Accelerator, Host
-from torchsel.selection.case import Demand, Selection
 from torchsel.selection.releases import best_release
 from torchsel.selection.remedy import Cure, Remedy
 from torchsel.selection.select import select
+from torchsel.selection.values import Demand, Selection
 
 CATALOG = load_catalog()
 

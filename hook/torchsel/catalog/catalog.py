@@ -8,23 +8,9 @@ from functools import cache, cached_property
 from typing import Literal, cast
 
 from torchsel.backend import Backend
+from torchsel.catalog import rows
 from torchsel.catalog.packages import PackageTables
-from torchsel.catalog.rows import (
-    AmdIndex,
-    Architecture,
-    Broken,
-    Build,
-    Driver,
-    Gpu,
-    Held,
-    IndexOnly,
-    Release,
-    is_within,
-    matches,
-    release_key,
-    release_text,
-    table,
-)
+from torchsel.catalog.rows import is_within, matches, release_key, release_text, table
 from torchsel.host import Accelerator
 from torchsel.vendors import FAMILIES, Vendor
 
@@ -42,19 +28,19 @@ class Catalog(PackageTables):
     what else there is for another Python, and what other builds there are, can't be told by it.
     """
 
-    all_builds: tuple[Build, ...] = table("builds", Build)
-    release_table: tuple[Release, ...] = table("releases", Release)
-    drivers: tuple[Driver, ...] = table("drivers", Driver)
-    architectures: tuple[Architecture, ...] = table("architectures", Architecture)
-    broken: tuple[Broken, ...] = table("broken", Broken)
-    amd_index: tuple[AmdIndex, ...] = table("amd_index", AmdIndex)
-    held: tuple[Held, ...] = table("held", Held)
-    gpus: tuple[Gpu, ...] = table("gpus", Gpu)
+    all_builds: tuple[rows.Build, ...] = table("builds", rows.Build)
+    release_table: tuple[rows.Release, ...] = table("releases", rows.Release)
+    drivers: tuple[rows.Driver, ...] = table("drivers", rows.Driver)
+    architectures: tuple[rows.Architecture, ...] = table("architectures", rows.Architecture)
+    broken: tuple[rows.Broken, ...] = table("broken", rows.Broken)
+    amd_index: tuple[rows.AmdIndex, ...] = table("amd_index", rows.AmdIndex)
+    held: tuple[rows.Held, ...] = table("held", rows.Held)
+    gpus: tuple[rows.Gpu, ...] = table("gpus", rows.Gpu)
     is_narrowed: bool = False
 
     def builds(
         self, torch: str | None = None, backend: str | None = None, platform: str | None = None
-    ) -> tuple[Build, ...]:
+    ) -> tuple[rows.Build, ...]:
         """The builds that match, newest torch first, then newest CUDA or ROCm."""
         return tuple(
             build
@@ -110,7 +96,7 @@ class Catalog(PackageTables):
             if first and name in ("torch", *packages)
         )
 
-    def release(self, torch: str) -> Release | None:
+    def release(self, torch: str) -> rows.Release | None:
         """The release row that holds for ``torch``."""
         wanted = release_key(torch)
         known = [row for row in self.release_table if release_key(row.torch) <= wanted]
@@ -146,9 +132,9 @@ class Catalog(PackageTables):
 
     def verdict_on(self, gfx: str, rocm: tuple[int, ...], verdict: Verdict) -> str:
         """Why a gfx target that a ROCm build lists does not run on it, or may not; empty where it does."""
-        rows = (row for row in self.broken if row.gfx == gfx and row.verdict == verdict)
+        known = (row for row in self.broken if row.gfx == gfx and row.verdict == verdict)
         release = release_text(rocm)
-        return next((row.reason for row in rows if is_within(release, row.rocm_from, row.rocm_until)), "")
+        return next((row.reason for row in known if is_within(release, row.rocm_from, row.rocm_until)), "")
 
     def driver_minimum(
         self, cuda: tuple[int, ...], system: str, mode: Literal["minor", "strict"] = "minor"
@@ -172,11 +158,11 @@ class Catalog(PackageTables):
             for system in ("linux", "windows")
         }
 
-    def architecture(self, capability: str | None) -> Architecture | None:
+    def architecture(self, capability: str | None) -> rows.Architecture | None:
         """What is known of a compute capability."""
         return next((row for row in self.architectures if row.compute_capability == capability), None)
 
-    def gpu(self, pci_id: str | None) -> Gpu | None:
+    def gpu(self, pci_id: str | None) -> rows.Gpu | None:
         """The device with this ``vendor:device`` id."""
         wanted = (pci_id or "").lower()
         return next((row for row in self.gpus if wanted and row.pci_id == wanted), None)
@@ -193,9 +179,9 @@ class Catalog(PackageTables):
         kept = (row for row in self.all_builds if (row.torch, row.backend) not in builds)
         return replace(self, all_builds=tuple(kept))
 
-    def with_builds(self, rows: Iterable[Build]) -> Catalog:
-        """This catalog with ``rows`` added, each in place of one for the same torch, backend and platform."""
-        added = tuple(rows)
+    def with_builds(self, more: Iterable[rows.Build]) -> Catalog:
+        """This catalog with ``more`` added, each in place of one for the same torch, backend and platform."""
+        added = tuple(more)
         if not added:
             return self
         builds = {(row.torch, row.backend, row.platform): row for row in (*self.all_builds, *added)}
@@ -208,7 +194,7 @@ def load_catalog() -> Catalog:
     return Catalog()
 
 
-def accelerator_of(row: Gpu) -> Accelerator:
+def accelerator_of(row: rows.Gpu) -> Accelerator:
     """A known device as a host has it, told by what its vendor's builds are chosen by."""
     if row.vendor == "nvidia":
         return Accelerator(vendor="nvidia", name=row.name, compute_capability=row.target)
@@ -217,11 +203,11 @@ def accelerator_of(row: Gpu) -> Accelerator:
     return Accelerator(vendor=cast("Vendor", row.vendor), name=row.name, pci_id=row.pci_id)
 
 
-def _is_for(row: Held | IndexOnly, backend: str, torch: str) -> bool:
+def _is_for(row: rows.Held | rows.IndexOnly, backend: str, torch: str) -> bool:
     return matches(row.backends, backend) and is_within(torch, row.torch_from, row.torch_until)
 
 
-def _preference(build: Build) -> tuple[object, ...]:
+def _preference(build: rows.Build) -> tuple[object, ...]:
     backend = Backend.parse(build.backend)
     newest_first = tuple(-part for part in release_key(build.torch))
     newest_backend = tuple(-part for part in (*backend.release, 0, 0, 0)[:3])

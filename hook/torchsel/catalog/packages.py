@@ -5,33 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from torchsel.catalog.rows import (
-    Cap,
-    Companion,
-    CompanionIndex,
-    IndexOnly,
-    Package,
-    is_within,
-    matches,
-    release_key,
-    table,
-)
+from torchsel.catalog import rows
+from torchsel.catalog.rows import is_within, matches, release_key, table
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackageTables:
     """What is known of packages beside torch."""
 
-    index_only: tuple[IndexOnly, ...] = table("index_only", IndexOnly)
-    packages: tuple[Package, ...] = table("packages", Package)
-    companions: tuple[Companion, ...] = table("companions", Companion)
-    companion_indexes: tuple[CompanionIndex, ...] = table("companion_indexes", CompanionIndex)
-    caps: tuple[Cap, ...] = table("caps", Cap)
+    index_only: tuple[rows.IndexOnly, ...] = table("index_only", rows.IndexOnly)
+    packages: tuple[rows.Package, ...] = table("packages", rows.Package)
+    companions: tuple[rows.Companion, ...] = table("companions", rows.Companion)
+    companion_indexes: tuple[rows.CompanionIndex, ...] = table("companion_indexes", rows.CompanionIndex)
+    caps: tuple[rows.Cap, ...] = table("caps", rows.Cap)
 
     def has_package(self, backend: str, package: str) -> bool:
         """Whether the backend's index is known to have the package; an index answers 403 for any other."""
-        rows: list[Package | IndexOnly] = [*self.packages, *self.index_only]
-        return any(row.package == package and matches(row.backends, backend) for row in rows)
+        known: list[rows.Package | rows.IndexOnly] = [*self.packages, *self.index_only]
+        return any(row.package == package and matches(row.backends, backend) for row in known)
 
     def index_of(self, package: str, backend: str) -> str | None:
         """The backend from whose index a package comes beside torch of ``backend``, None for uv's default."""
@@ -70,11 +61,11 @@ class PackageTables:
 
     def cap_on_torch(self, package: str, version: str | None) -> str:
         """The specifier of torch that a release of a package, None for its newest, has; empty for none."""
-        rows = [row for row in self.caps if row.package == package]
+        known = [row for row in self.caps if row.package == package]
         if version is None:
-            newest = max(rows, key=lambda row: release_key(row.version_from), default=None)
+            newest = max(known, key=lambda row: release_key(row.version_from), default=None)
             return newest.torch if newest else ""
-        within = (row.torch for row in rows if is_within(version, row.version_from, row.version_until))
+        within = (row.torch for row in known if is_within(version, row.version_from, row.version_until))
         return next(within, "")
 
     @cached_property

@@ -17,8 +17,8 @@ from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.project.lock import Locked, locked_here, locked_packages
 from torchsel.project.places import canonical
 from torchsel.project.requirement import environment, marker_holds, parse_requirement
-from torchsel.selection.case import Demand, Selection
 from torchsel.selection.select import best_there_is, select
+from torchsel.selection.values import Demand, Selection
 from torchsel.strategies.companions import Beside, beside
 from torchsel.strategies.packages import way_to
 from torchsel.strategies.protocol import Strategy

@@ -30,7 +30,7 @@ from torchsel.project.environment import (
 from torchsel.project.project import Project, no_project
 from torchsel.project.python import project_python
 from torchsel.project.workspace import load_project
-from torchsel.selection.case import Selection
+from torchsel.selection.values import Selection
 from torchsel.strategies.pin import is_builder
 from torchsel.strategies.protocol import Decision, Strategy
 from torchsel.strategies.setting import Setting

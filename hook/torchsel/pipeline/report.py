@@ -12,8 +12,7 @@ from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.outcome import Outcome
 from torchsel.pipeline.plan import other_hosts
 from torchsel.project.lock import locked_here, locked_packages
-from torchsel.selection.case import Selection
-from torchsel.selection.faults import short_name
+from torchsel.selection.values import Selection, short_name
 from torchsel.strategies.alternatives import Alternatives
 
 

@@ -10,7 +10,7 @@ from torchsel.console import visible
 from torchsel.host import Accelerator, Host
 from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.status import Status
-from torchsel.selection.case import Candidate
+from torchsel.selection.values import Candidate
 from torchsel.vendors import VENDORS
 
 Paint = Callable[[str, str], str]

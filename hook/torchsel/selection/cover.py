@@ -13,9 +13,9 @@ from torchsel.catalog.kernels import driver_meets
 from torchsel.catalog.rows import Build, release_key
 from torchsel.config.config import Config
 from torchsel.host import Host
-from torchsel.selection.case import Case, Demand
 from torchsel.selection.judge import assess, case_of
 from torchsel.selection.rules import deciding
+from torchsel.selection.values import Case, Demand
 from torchsel.vendors import FAMILIES, VENDORS
 
 # the first NVIDIA driver branch for a CUDA that PyTorch still builds for

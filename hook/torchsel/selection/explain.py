@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from torchsel.selection.case import Case
-from torchsel.selection.faults import Devices, JudgedBuild, Pick, blockers, easiest, labels_of
 from torchsel.selection.remedy import told
 from torchsel.selection.rules import devices_of, rules_of
+from torchsel.selection.values import Case, Devices, JudgedBuild, Pick, blockers, easiest, labels_of
 from torchsel.vendors import VENDORS
 
 _UPGRADE = "'torchsel --upgrade' looks among other releases"

@@ -10,8 +10,8 @@ from torchsel.catalog.catalog import Catalog
 from torchsel.config.config import Config
 from torchsel.errors import DemandError
 from torchsel.host import Host
-from torchsel.selection.case import Demand, Selection
 from torchsel.selection.select import best_there_is, select
+from torchsel.selection.values import Demand, Selection
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

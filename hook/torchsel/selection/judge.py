@@ -10,11 +10,10 @@ from torchsel.catalog.rows import Build, Companion, CompanionRule, is_within, re
 from torchsel.config.config import Config
 from torchsel.host import Host
 from torchsel.project.requirement import parse_specifiers
-from torchsel.selection.case import Case, Demand
-from torchsel.selection.faults import Fault, JudgedBuild
 from torchsel.selection.releases import find_releases, lacking_python, python_matches
 from torchsel.selection.remedy import Cure, backends_line, remedy_for, remove_commands
 from torchsel.selection.rules import deciding, rules_of
+from torchsel.selection.values import Case, Demand, Fault, JudgedBuild
 from torchsel.vendors import VENDORS, Vendor
 
 

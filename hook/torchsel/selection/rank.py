@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from torchsel.config.config import Config
-from torchsel.selection.case import Candidate, Case
-from torchsel.selection.faults import Devices, JudgedBuild, Pick
+from torchsel.selection.values import Candidate, Case, Devices, JudgedBuild, Pick
 from torchsel.vendors import Vendor
 
 

@@ -15,7 +15,7 @@ from torchsel.config.config import Config
 from torchsel.errors import DemandError
 from torchsel.host import PLATFORMS
 from torchsel.project.requirement import environment, is_version, marker_holds, parse_specifiers
-from torchsel.selection.case import Demand, Releases
+from torchsel.selection.values import Demand, Releases
 
 
 def find_releases(demand: Demand, config: Config, catalog: Catalog) -> Releases:

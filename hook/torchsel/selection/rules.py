@@ -11,9 +11,8 @@ from torchsel.catalog.catalog import Catalog
 from torchsel.catalog.kernels import driver_meets, gfx_rank, has_machine_code, has_ptx, span
 from torchsel.catalog.rows import Build, Gpu, release_key, release_text
 from torchsel.host import Accelerator, Host
-from torchsel.selection.case import Case
-from torchsel.selection.faults import Device, Devices, Fault, JudgedBuild, labels_of, short_name
 from torchsel.selection.remedy import Cure, Remedy, remedy_for
+from torchsel.selection.values import Case, Device, Devices, Fault, JudgedBuild, labels_of, short_name
 from torchsel.vendors import Vendor
 
 _XPU_NAMES = re.compile(r"\bArc\b|Data Center GPU Max", re.ASCII)

@@ -11,22 +11,22 @@ from torchsel.catalog.rows import release_key
 from torchsel.config.config import Config
 from torchsel.errors import MachineError
 from torchsel.host import Host
-from torchsel.selection import explain, troubles
-from torchsel.selection.case import Case, Demand, Selection
+from torchsel.selection import explain, rank, troubles
 from torchsel.selection.explain import said
-from torchsel.selection.faults import Fault, FaultKind, JudgedBuild, Pick, is_hopeless
 from torchsel.selection.judge import assess, case_of, mismatches
-from torchsel.selection.rank import (
-    choose,
-    list_candidates,
-    newest_with_wheels,
-    of_vendor,
-    release_left,
-    vendors_in_order,
-)
 from torchsel.selection.releases import best_release
 from torchsel.selection.remedy import WayOut
 from torchsel.selection.rules import rules_of
+from torchsel.selection.values import (
+    Case,
+    Demand,
+    Fault,
+    FaultKind,
+    JudgedBuild,
+    Pick,
+    Selection,
+    is_hopeless,
+)
 from torchsel.vendors import VENDORS, Vendor
 
 _UNASKED: tuple[FaultKind, ...] = ("backends", "max-cuda", "held", "companion")
@@ -72,7 +72,7 @@ def _automatic(builds: Sequence[JudgedBuild], case: Case) -> Selection:
     """
     if case.host.system == "darwin":
         mps = "macOS builds use MPS; uv's default index has them"
-        return _on_cpu(builds, case, reasons=[mps], usable=newest_with_wheels(builds, case) is not None)
+        return _on_cpu(builds, case, reasons=[mps], usable=rank.newest_with_wheels(builds, case) is not None)
     if trouble := troubles.no_wheels(case.host, case.catalog.platforms):
         no_wheel = Fault(kind="machine", text="no wheels for this system")
         useless = [replace(judged, faults=(no_wheel, *judged.faults)) for judged in builds]
@@ -81,15 +81,15 @@ def _automatic(builds: Sequence[JudgedBuild], case: Case) -> Selection:
         allowed = [judged.without(*forgiven) for judged in builds] if forgiven else builds
         for rows in (case.releases.locked, case.releases.allowed):
             pool = [judged for judged in allowed if judged.torch in rows]
-            for vendor in vendors_in_order(case):
-                if pick := choose(of_vendor(pool, vendor), case.devices[vendor], case):
+            for vendor in rank.vendors_in_order(case):
+                if pick := rank.choose(rank.of_vendor(pool, vendor), case.devices[vendor], case):
                     return _accelerated(pick, vendor, allowed, case)
     return _without_accelerator(builds, case)
 
 
 def _accelerated(pick: Pick, vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> Selection:
-    row, mine = pick.judged.torch, of_vendor(builds, vendor)
-    torch, moved_from = case.releases.public(row), release_left(row, case)
+    row, mine = pick.judged.torch, rank.of_vendor(builds, vendor)
+    torch, moved_from = case.releases.public(row), rank.release_left(row, case)
     beside = explain.left_out(pick, mine, case)
     stays = row in case.releases.locked
     reasons = [
@@ -111,7 +111,7 @@ def _accelerated(pick: Pick, vendor: Vendor, builds: Sequence[JudgedBuild], case
         backend=pick.judged.backend,
         torch=torch,
         reasons=said([*reasons, *explain.ignored(case)]),
-        candidates=list_candidates(builds, case, chosen=pick.judged, served=pick.served),
+        candidates=rank.list_candidates(builds, case, chosen=pick.judged, served=pick.served),
         warnings=said(warnings),
         accelerators=pick.accelerators,
         moved_from=moved_from,
@@ -136,7 +136,7 @@ def _bound(pick: Pick, builds: Sequence[JudgedBuild]) -> str:
 
 def _without_accelerator(builds: Sequence[JudgedBuild], case: Case) -> Selection:
     """CPU, because there is no GPU or because nothing runs on those there are."""
-    vendors = vendors_in_order(case)
+    vendors = rank.vendors_in_order(case)
     if not vendors:
         return _on_cpu(builds, case, reasons=["no GPU found", *explain.ignored(case)], usable=True)
     wanted = [judged for judged in builds if judged.backend.vendor in vendors]
@@ -146,7 +146,7 @@ def _without_accelerator(builds: Sequence[JudgedBuild], case: Case) -> Selection
     warnings: list[str] = []
     ways: list[WayOut] = []
     for vendor in vendors:
-        mine = of_vendor(builds, vendor)
+        mine = rank.of_vendor(builds, vendor)
         told, helping = troubles.no_build_for(vendor, mine, case)
         ways += helping
         (reasons if _is_no_gpu(vendor, builds, case) else warnings).append(told)
@@ -159,7 +159,7 @@ def _is_no_gpu(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> boo
     """Integrated graphics that no build was ever made for: not worth a warning on every run."""
     devices = case.devices[vendor]
     known = all(device.integrated and device.remedy is None for device in devices)
-    return known and is_hopeless(of_vendor(builds, vendor), devices)
+    return known and is_hopeless(rank.of_vendor(builds, vendor), devices)
 
 
 def _on_cpu(
@@ -180,13 +180,13 @@ def _on_cpu(
         why = "; ".join([*warnings, *reasons])
         msg = f"no usable build of torch for this machine, and tool.torchsel.fallback is 'error': {why}"
         raise MachineError(msg)
-    chosen = newest_with_wheels([judged for judged in builds if judged.backend.family == "cpu"], case)
-    moved_from = release_left(chosen.torch, case) if chosen else None
+    chosen = rank.newest_with_wheels([judged for judged in builds if judged.backend.family == "cpu"], case)
+    moved_from = rank.release_left(chosen.torch, case) if chosen else None
     return Selection(
         backend=CPU,
         torch=case.releases.public(chosen.torch) if chosen else None,
         reasons=said(reasons),
-        candidates=list_candidates(builds, case, chosen=chosen, whole=not usable),
+        candidates=rank.list_candidates(builds, case, chosen=chosen, whole=not usable),
         warnings=said([*warnings, troubles.cpu_trouble(chosen, builds, case)]),
         moved_from=moved_from,
         usable=usable,
@@ -195,10 +195,10 @@ def _on_cpu(
 
 def _passed_over(chosen: Vendor, builds: Sequence[JudgedBuild], case: Case) -> Iterator[str]:
     """Why a vendor that comes before the chosen one in the order of preference was not taken."""
-    order = vendors_in_order(case)
+    order = rank.vendors_in_order(case)
     for vendor in order[: order.index(chosen)]:
-        mine = of_vendor(builds, vendor)
-        if choose(mine, case.devices[vendor], case) is None:
+        mine = rank.of_vendor(builds, vendor)
+        if rank.choose(mine, case.devices[vendor], case) is None:
             yield troubles.no_build_for(vendor, mine, case)[0]
         else:
             names = ", ".join(device.names for device in case.devices[vendor])
@@ -216,9 +216,9 @@ def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Sele
         return Selection(backend=backend, torch=None, reasons=(f"{tag} was asked for",), warnings=(text,))
     torch = best_release(case.demand, tag, case.config, case.catalog)
     mine = [judged.without(*_UNASKED) for judged in builds if judged.build.backend == tag]
-    chosen = newest_with_wheels(mine, case)
-    pick = choose([chosen], case.devices_for(backend), case) if chosen else None
-    moved_from = release_left(chosen.torch, case) if chosen else None
+    chosen = rank.newest_with_wheels(mine, case)
+    pick = rank.choose([chosen], case.devices_for(backend), case) if chosen else None
+    moved_from = rank.release_left(chosen.torch, case) if chosen else None
     usable = chosen is not None and (backend.family == "cpu" or pick is not None)
     trouble = troubles.obeyed_trouble(backend, torch, chosen, pick, case)
     trouble = trouble or (explain.left_out(pick, builds, case) if pick else "")
@@ -233,7 +233,7 @@ def _obeyed(backend: Backend, builds: Sequence[JudgedBuild], case: Case) -> Sele
         backend=backend,
         torch=case.releases.public(chosen.torch) if chosen else torch,
         reasons=(f"{tag} was asked for",),
-        candidates=list_candidates(mine, case, chosen=chosen, served=pick.served if pick else ()),
+        candidates=rank.list_candidates(mine, case, chosen=chosen, served=pick.served if pick else ()),
         warnings=said([*warnings, *beside, *(explain.doubts(pick) if pick else ())]),
         accelerators=pick.accelerators if pick else (),
         moved_from=moved_from,

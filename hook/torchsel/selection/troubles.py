@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from torchsel.backend import Backend
 from torchsel.catalog.rows import release_key, release_text
 from torchsel.host import Host
-from torchsel.selection.case import Case
-from torchsel.selection.faults import (
+from torchsel.selection.remedy import Cure, Remedy, WayOut, told, told_ways, typed
+from torchsel.selection.rules import rules_of
+from torchsel.selection.values import (
     MENDABLE,
+    Case,
     Devices,
     JudgedBuild,
     Pick,
@@ -19,8 +21,6 @@ from torchsel.selection.faults import (
     is_hopeless,
     labels_of,
 )
-from torchsel.selection.remedy import Cure, Remedy, WayOut, told, told_ways, typed
-from torchsel.selection.rules import rules_of
 from torchsel.vendors import VENDORS, Vendor
 
 

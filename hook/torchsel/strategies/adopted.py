@@ -14,8 +14,8 @@ from torchsel.errors import ConfigError
 from torchsel.host import Host
 from torchsel.project.lock import Locked, locked_packages
 from torchsel.project.places import LISTS
-from torchsel.selection.case import Demand, Selection
 from torchsel.selection.select import select
+from torchsel.selection.values import Demand, Selection
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.meaning import Meaning, Reader
 from torchsel.strategies.offers import Offer, base_ways, offers, rivals, targets

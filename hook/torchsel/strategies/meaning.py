@@ -17,8 +17,8 @@ from torchsel.project.places import table
 from torchsel.project.present import Index
 from torchsel.project.project import Project
 from torchsel.project.requirement import environment, is_version, marker_holds, parse_specifiers
-from torchsel.selection.case import Demand
 from torchsel.selection.releases import python_matches
+from torchsel.selection.values import Demand
 from torchsel.strategies.offers import Place, Way
 
 _DEFAULT = ""

@@ -15,11 +15,11 @@ from torchsel.host import Host
 from torchsel.project.lock import Locked, locked_packages
 from torchsel.project.places import Scope
 from torchsel.routing.wanted import Alternative, Routing, to_several
-from torchsel.selection.case import Demand, Selection
 from torchsel.selection.cover import covering
 from torchsel.selection.releases import allowed_releases, reference_release, shared_releases
 from torchsel.selection.remedy import backends_line
 from torchsel.selection.select import select
+from torchsel.selection.values import Demand, Selection
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.companions import also_for, lacking_in_lists
 from torchsel.strategies.packages import (

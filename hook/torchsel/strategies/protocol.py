@@ -12,7 +12,7 @@ from torchsel.config.config import Request
 from torchsel.host import Host
 from torchsel.project.lock import Locked
 from torchsel.routing.wanted import Routing
-from torchsel.selection.case import Selection
+from torchsel.selection.values import Selection
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.setting import Setting
 

@@ -18,7 +18,7 @@ from torchsel.project.lock import locked_here, locked_packages
 from torchsel.project.present import Present
 from torchsel.project.project import Project
 from torchsel.project.requirement import are_compatible, newest_first
-from torchsel.selection.case import Demand
+from torchsel.selection.values import Demand
 from torchsel.uv.call import UvCall
 
 

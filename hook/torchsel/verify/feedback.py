@@ -12,9 +12,8 @@ from torchsel.catalog.kernels import driver_meets
 from torchsel.catalog.rows import Build
 from torchsel.config.config import Config
 from torchsel.host import Host
-from torchsel.selection.case import Demand
-from torchsel.selection.faults import Fault
 from torchsel.selection.judge import case_of, machine_faults
+from torchsel.selection.values import Demand, Fault
 
 _CUDA_ARCH = re.compile(r"(sm|compute)_(\d+)(\d)", re.ASCII)
 """An entry of ``torch.cuda.get_arch_list()``; one with a letter (``sm_90a``) is for that GPU alone."""
