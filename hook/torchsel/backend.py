@@ -124,6 +124,7 @@ def check_tag(text: str, known: Collection[str], *, anything: bool = False) -> B
         raise ConfigError(msg) from None
     if anything or text in known or not backend.release:
         return backend
+    # one that is newer than all of its family may be newer than the catalog
     kin = [item for item in map(Backend.parse, known) if item.family == backend.family]
     if all(item.release < backend.release for item in kin):
         return backend
@@ -142,6 +143,7 @@ def _meant(text: str, known: Collection[str]) -> str:
     """The known tag that a misspelt one is nearest to; empty where none is near."""
     from difflib import get_close_matches  # noqa: PLC0415 - start-up time
 
+    # "CUDA 12.8", "cuda-128" and "cu12.8" mean cu128
     plain = text.lower().replace("cuda", "cu").replace("-", "").replace("_", "").replace(" ", "")
     if plain.startswith("cu"):
         plain = plain.replace(".", "")
@@ -149,7 +151,7 @@ def _meant(text: str, known: Collection[str]) -> str:
 
 
 def _number(backend: Backend) -> int:
-    """A release as one number, its parts below 100 each."""
+    # no part of a release is above 99
     major, minor, micro = (*backend.release, 0, 0)[:3]
     return (major * 100 + minor) * 100 + micro
 
@@ -159,6 +161,7 @@ def backend_of_url(url: str) -> Backend | None:
 
     ``simple`` at the end is passed over, and ``pytorch-cu128`` is ``cu128``; None where it says nothing.
     """
+    # a mirror has .../whl/cu128/simple/, or one index a backend: .../pytorch-cu128
     path = url.partition("://")[2].partition("?")[0].partition("#")[0]
     parts = [part for part in path.split("/")[1:] if part]
     last = next((part for part in reversed(parts) if part != "simple"), "")

@@ -13,6 +13,7 @@ from torchsel.vendors import VENDORS, Vendor
 
 System = Literal["linux", "win32", "darwin"]
 
+# as Windows and macOS spell them
 _MACHINES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 _SYSTEM_NAMES = {"linux": "Linux", "win32": "Windows", "darwin": "macOS"}
 _PLATFORM_SYSTEMS = {"linux": "linux", "win32": "win", "darwin": "macos"}
@@ -79,6 +80,7 @@ class Host:
         """The catalog's platform name, such as ``linux_x86_64``, ``win_amd64`` or ``macos_arm64``."""
         if self.system == "linux":
             return f"linux_{self.machine}"
+        # as the wheels are tagged
         spelling = {"x86_64": "amd64" if self.system == "win32" else "x86_64", "aarch64": "arm64"}
         return f"{_PLATFORM_SYSTEMS[self.system]}_{spelling.get(self.machine, self.machine)}"
 
@@ -199,7 +201,7 @@ def _notes(fields: _Fields) -> list[str]:
 
 
 def _printable(text: str | None) -> str | None:
-    """What a firmware or a file says is shown on terminals: nothing that steers one is kept."""
+    # what a firmware or a file says is shown on terminals: nothing that steers one is kept
     if text is None or text.isprintable():
         return text
     return "".join(char if char.isprintable() else "?" for char in text)

@@ -16,8 +16,8 @@ from torchsel.vendors import FAMILIES, Vendor
 
 Verdict = Literal["broken", "disputed"]
 
+# the CPU's last, which runs wherever nothing else does
 _FAMILIES = (*FAMILIES[1:], FAMILIES[0])
-"""The CPU's last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,7 @@ class Catalog(PackageTables):
 
         torchvision and torchaudio are bound where ``packages`` has them and that release has a new one.
         """
+        # uv reads <2.15.0 and <2.15 alike; people write the short one
         bounds = [f"torch<{torch.removesuffix('.0')}"]
         older = self.releases[self.releases.index(torch) + 1 :]
         row, before = self.release(torch), self.release(older[0]) if older else None
@@ -149,6 +150,7 @@ class Catalog(PackageTables):
             earlier = [key for key in known if len(key) > 1 and key[0] == cuda[0] and key <= cuda]
             if earlier:
                 return known[max(earlier)]
+        # minor-version compatibility: the driver of a CUDA major runs all of its releases
         return known.get(cuda[:1])
 
     @cached_property

@@ -20,7 +20,8 @@ class PackageTables:
     caps: tuple[rows.Cap, ...] = table("caps", rows.Cap)
 
     def has_package(self, backend: str, package: str) -> bool:
-        """Whether the backend's index is known to have the package; an index answers 403 for any other."""
+        """Whether the backend's index is known to have the package."""
+        # the index answers 403 for any other
         known: list[rows.Package | rows.IndexOnly] = [*self.packages, *self.index_only]
         return any(row.package == package and matches(row.backends, backend) for row in known)
 
@@ -63,6 +64,7 @@ class PackageTables:
         """The specifier of torch that a release of a package, None for its newest, has; empty for none."""
         known = [row for row in self.caps if row.package == package]
         if version is None:
+            # uv will lock its newest
             newest = max(known, key=lambda row: release_key(row.version_from), default=None)
             return newest.torch if newest else ""
         within = (row.torch for row in known if is_within(version, row.version_from, row.version_until))

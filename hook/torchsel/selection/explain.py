@@ -23,6 +23,7 @@ def out_of_reach(builds: Sequence[JudgedBuild], chosen: JudgedBuild, served: Dev
         family = VENDORS[served[0].vendor].family_name
         return f"{torch} has no {family} build for {case.host.words}; {chosen.name} is the newest"
     if not any(judged.has_kernels(served) for judged in rivals):
+        # maybe each device has a build, but no build has them all
         lacking = [item for item in served if not any(rival.has_kernels((item,)) for rival in rivals)]
         labels = labels_of(lacking or served)
         return f"{torch} has no build with kernels for {labels}; {_last(builds, chosen, served, case)}"
@@ -60,6 +61,7 @@ def left_out(pick: Pick, builds: Sequence[JudgedBuild], case: Case) -> str:
     text = f"{pick.judged.backend.tag} leaves out {names}: {'; '.join(dict.fromkeys(texts))}"
     if case.config.gpus == "best":
         return text
+    # a locked torch is to stay: only its own builds are worth naming
     torch = pick.judged.torch
     is_locked = torch in case.releases.locked
     rivals = [judged for judged in builds if judged.torch == torch] if is_locked else builds
@@ -77,6 +79,7 @@ def left_out(pick: Pick, builds: Sequence[JudgedBuild], case: Case) -> str:
 
 def _for_all(builds: Sequence[JudgedBuild], devices: Devices) -> JudgedBuild | None:
     """The first of the newest of each backend that runs on all ``devices``, in ``backends`` or not."""
+    # of each backend the newest that the project can have, which is what it would get
     newest: dict[str, JudgedBuild] = {}
     for judged in builds:
         if judged.backend.vendor == devices[0].vendor and not judged.kinds(()) & {"release", "python"}:

@@ -45,6 +45,7 @@ def one_backend_for(members: Sequence[Member], config: Config, catalog: Catalog)
     Raises:
         ConfigError: no release of torch meets the demand of a machine.
     """
+    # a machine that has nothing but the CPU build is no error before all are looked at
     config = replace(config, fallback="cpu")
     distinct = {(member.host, member.demand): member for member in members}
     own_of = {key: _select(member, config, catalog) for key, member in distinct.items()}

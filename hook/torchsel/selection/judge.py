@@ -67,6 +67,7 @@ def _wish_faults(build: Build, backend: Backend, case: Case) -> Iterator[Fault]:
         without = remove_commands(package, case.demand.direct)
         remedy = remedy_for(Cure.COMPANION, package, build, commands=without)
         yield Fault(kind="companion", text=text, remedy=remedy)
+    # whoever lists a backend means it
     held = case.catalog.held_back(build.backend, build.torch)
     if held and build.backend not in (config.backends or ()):
         yield Fault(kind="held", text=f"only where nothing else runs: {held}")
@@ -148,6 +149,7 @@ def _built_for(demand: Demand, catalog: Catalog) -> tuple[tuple[str, str], ...]:
     """
     if not demand.built_for:
         return ()
+    # packages for two releases of a major can't both have theirs: then the major has to do
     allowed = parse_specifiers(demand.specifiers)
     builds = (build for build in catalog.all_builds if allowed.contains(build.torch, prereleases=True))
     tags = {build.backend for build in builds if Backend.parse(build.backend).family == "cuda"}
@@ -165,6 +167,7 @@ def _is_other_cuda(tag: str, cuda: str) -> bool:
 
 def _rows(demand: Demand, catalog: Catalog, rule: CompanionRule) -> Iterator[Companion]:
     """The rows for packages of the project, at their locked releases, else at their newest."""
+    # what is not locked yet will be its newest, whose row has no end
     locked = dict(demand.versions)
     for row in catalog.companions:
         if row.rule == rule and row.package in demand.packages:

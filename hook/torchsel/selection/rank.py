@@ -10,11 +10,9 @@ from torchsel.vendors import Vendor
 
 
 def vendors_in_order(case: Case) -> list[Vendor]:
-    """The vendors with devices, by ``vendors``.
-
-    Unless the project set an order, one that has only integrated graphics comes after the others.
-    """
+    """The vendors with devices, by ``vendors``."""
     present = [vendor for vendor in case.config.vendors if case.devices[vendor]]
+    # unless the project set an order, integrated graphics come after any card
     if case.config.vendors == Config().vendors:
         present.sort(key=lambda vendor: all(device.integrated for device in case.devices[vendor]))
     return present
@@ -28,8 +26,7 @@ def of_vendor(builds: Sequence[JudgedBuild], vendor: Vendor) -> list[JudgedBuild
 def choose(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Pick | None:
     """The best of ``builds`` for ``devices`` (most capable first), None where none runs on any of them.
 
-    One that is not disputed wins over a newer one that is; then the newest torch, a backend that every locked
-    release has, and the newest CUDA or ROCm.
+    The newest torch wins, and of that the newest CUDA or ROCm.
     """
     catalog, platform, locked = case.catalog, case.host.platform, case.releases.locked
     each = [{build.backend for build in catalog.builds(row, platform=platform)} for row in locked]
@@ -38,6 +35,7 @@ def choose(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Pick 
 
     def preference(judged: JudgedBuild) -> tuple[bool, int, bool]:
         newest = case.releases.allowed.index(judged.torch)
+        # one that is not disputed wins over a newer one that is; min() keeps the order of the catalog
         return bool(judged.doubt), newest, bool(common) and judged.build.backend not in common
 
     for served in _subsets(devices, case):
@@ -74,15 +72,13 @@ def list_candidates(
     served: Devices = (),
     whole: bool = False,
 ) -> tuple[Candidate, ...]:
-    """Every build considered, down to the release of the chosen one, or all releases where ``whole``.
-
-    Those for a vendor that this machine has nothing of are only listed where it has no GPU at all.
-    """
+    """Every build considered, down to the release of the chosen one, or all releases where ``whole``."""
     rows = case.releases.allowed
     if chosen is not None and not whole:
         rows = rows[: rows.index(chosen.torch) + 1]
         if chosen.torch in case.releases.locked:
             rows = case.releases.locked
+    # builds for a vendor that this machine has nothing of are of interest where it has no GPU at all
     present = {vendor for vendor, devices in case.devices.items() if devices}
     return tuple(
         _candidate(judged, case, chosen, served)
@@ -111,7 +107,7 @@ def _candidate(judged: JudgedBuild, case: Case, chosen: JudgedBuild | None, serv
 
 
 def _subsets(devices: Devices, case: Case) -> Iterator[Devices]:
-    """Which devices to serve, the best wish first: all, then without the least capable, and so on."""
+    # all of them, then without the least capable, and so on; then without the most capable
     count = len(devices)
     for start in range(count):
         stop = start + 1 if case.config.gpus == "best" else count

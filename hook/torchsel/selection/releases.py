@@ -90,6 +90,7 @@ def platforms(backend: Backend, torch: str | None, catalog: Catalog) -> Collecti
     found = catalog.platforms_of(backend.tag, torch)
     if found:
         return found
+    # one that is newer than the catalog will have what its family has
     kin = [build for build in catalog.all_builds if Backend.parse(build.backend).family == backend.family]
     return catalog.platforms_of(kin[0].backend if kin else "cpu", None)
 
@@ -108,9 +109,9 @@ def lacking_python(
 ) -> tuple[str, frozenset[str]]:
     """The oldest Python that the project allows uv to lock for, and the backends without a wheel for it.
 
-    uv locks for every Python of the project at once, so an index with nothing for one has no solution.
     Empty where no backend has one, as then another has to be found by moving ``requires-python``.
     """
+    # uv locks for every Python of the project at once: an index with nothing for one has no solution
     oldest = _oldest(demand.requires_python, demand.environments) if demand.requires_python else ""
     found: dict[str, set[str]] = {}
     for build in catalog.builds(platform=platform):
@@ -124,7 +125,7 @@ def lacking_python(
 def _oldest(required: str, environments: tuple[str, ...]) -> str:
     try:
         wanted = SpecifierSet(required)
-    except InvalidSpecifier:
+    except InvalidSpecifier:  # told where a build is judged by it
         return ""
     minors = (f"3.{minor}" for minor in range(4, 20))
     return next((item for item in minors if _meets(item, wanted) and _is_locked_for(item, environments)), "")
@@ -137,7 +138,7 @@ def _is_locked_for(minor: str, environments: tuple[str, ...]) -> bool:
 
 @cache
 def _overlaps(python: tuple[str, ...], required: str) -> bool:
-    """Whether one of the releases meets ``requires-python``; asked for every build, with a few answers."""
+    # cached, as it is asked for every build and has a few answers
     try:
         wanted = SpecifierSet(required)
     except InvalidSpecifier:
@@ -147,7 +148,8 @@ def _overlaps(python: tuple[str, ...], required: str) -> bool:
 
 
 def _meets(minor: str, wanted: SpecifierSet) -> bool:
-    """Whether some patch release of ``minor`` does: an early or a late one, or one at or beside a bound."""
+    """Whether some patch release of ``minor`` does."""
+    # there is no list of them: an early or a late one, or one at or beside a bound
     texts = (item.version.removesuffix(".*") for item in wanted)
     named = [Version(text).micro for text in texts if is_version(text)]
     tries = sorted({0, 99, *(micro + step for micro in named for step in (-1, 0, 1))})
@@ -180,6 +182,7 @@ def _admitted(texts: Iterable[str], specifier: SpecifierSet) -> list[Version]:
 
 def _admits_newer(specifier: SpecifierSet, newest: str) -> bool:
     """Whether some release after the newest known one would meet the specifiers."""
+    # the next ones of each kind, and those that the specifiers name
     major, minor, micro = Version(newest).release
     named = [item.version.removesuffix(".*") for item in specifier]
     later = [f"{major}.{minor}.{micro + 1}", f"{major}.{minor + 1}.0", f"{major + 1}.0.0"]

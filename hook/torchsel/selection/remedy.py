@@ -100,6 +100,7 @@ def typed(commands: Sequence[str]) -> str:
 def told_ways(ways: Sequence[WayOut]) -> str:
     """Ways out in one clause, joined by "or"; a second driver is named alone."""
     clauses = [" and ".join(map(told, way)) for way in ways]
+    # "update the NVIDIA driver to >= 570.26 for ..., or to >= 580 for ..."
     for at, pair in enumerate(pairwise(ways), 1):
         if [remedy.kind for way in pair for remedy in way] == [Cure.DRIVER, Cure.DRIVER]:
             clauses[at] = clauses[at].removeprefix("update the NVIDIA driver ")
@@ -131,7 +132,8 @@ def remove_commands(package: str, direct: Iterable[Added]) -> tuple[str, ...]:
 def _each(
     verb: str, lists: Mapping[tuple[str, ...], Iterable[str]], *, is_refused: bool = False
 ) -> tuple[str, ...]:
-    """A command for each list of requirements; of several none may lock before the last has its bound."""
+    """A command for each list of requirements."""
+    # of several none may lock before the last has its bound
     frozen = ["--frozen"] if is_refused or len(lists) > 1 else []
     commands = (
         command("uv" if "--script" in options else "torchsel", verb, *frozen, *options, *texts)
@@ -141,7 +143,7 @@ def _each(
 
 
 def command(*words: str) -> str:
-    """Words as a shell takes them; in double quotes where these do, which PowerShell and cmd know as well."""
+    """Words as a shell takes them."""
     return " ".join(map(_quoted, words))
 
 
@@ -150,9 +152,12 @@ def backends_line(tag: str, names: Mapping[str, str], backends: Iterable[str]) -
     if not names:
         return line_of_backends(dict.fromkeys((*backends, tag)))
     pairs = {**names, tag: tag}.items()
-    keys = (name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"' for name, _ in pairs)
-    listed = ", ".join(f'{key} = "{value}"' for key, (_, value) in zip(keys, pairs, strict=True))
+    listed = ", ".join(f'{_key(name)} = "{value}"' for name, value in pairs)
     return f"backends = {{ {listed} }}"
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
 
 
 def line_of_backends(tags: Iterable[str]) -> str:
@@ -162,6 +167,7 @@ def line_of_backends(tags: Iterable[str]) -> str:
 
 
 def _quoted(word: str) -> str:
+    # in double quotes where these do, which PowerShell and cmd know as well
     if _PLAIN.fullmatch(word):
         return word
     return f'"{word}"' if _BETWEEN_DOUBLE_QUOTES.fullmatch(word) else shlex.quote(word)

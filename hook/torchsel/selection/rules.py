@@ -105,12 +105,14 @@ class Nvidia(Rules):
         first = (known.windows if system == "win32" else known.linux) if known else ""
         if fault := _too_old(first, device.label, build, device, case):
             yield fault
+        # no list of kernels: nothing is known against it
         if not build.kernels or has_machine_code(build.kernels, capability):
             return
         if not has_ptx(build.ptx, capability):
             text = f"no kernels for {device.label}; has {span(build.kernels)}"
             yield Fault(kind="kernels", text=text, device=device)
             return
+        # the driver compiles PTX, and minor-version compatibility leaves that out
         native = case.catalog.driver_minimum(backend.release, system, "strict")
         need = f"PTX of CUDA {release_text(backend.release)} for {device.label}"
         if fault := _too_old(native, need, build, device, case):
@@ -128,8 +130,9 @@ class Amd(Rules):
     """Kernels by gfx target."""
 
     def device(self, accelerator: Accelerator, row: Gpu | None, catalog: Catalog) -> Device:
-        """By its gfx target without features (``gfx90a:sramecc+``), which no build does without."""
+        """By its gfx target, which no build does without."""
         known = accelerator.gfx_target or (row.target if row else None)
+        # without its features, gfx90a:sramecc+:xnack-
         target = known.lower().partition(":")[0] if known else None
         return Device(
             vendor="amd",
@@ -200,6 +203,7 @@ def devices_of(host: Host, vendor: Vendor, catalog: Catalog) -> Devices:
     for accelerator in host.accelerators:
         if accelerator.vendor == vendor:
             row = catalog.gpu(accelerator.pci_id)
+            # where no tool answered, the bus knows a card by its id alone
             name = row.name if row and accelerator.name is None else accelerator.name
             named = replace(accelerator, name=name)
             device = rules_of(vendor).device(named, row, catalog)
@@ -219,7 +223,7 @@ def deciding(host: Host, vendors: Iterable[Vendor], catalog: Catalog) -> dict[Ve
 
 
 def _cuda(backend: Backend, case: Case) -> str:
-    """The CUDA whose driver is asked for: minor-version compatibility makes it the major alone."""
+    # minor-version compatibility asks for the driver of the major alone
     is_strict = case.config.cuda_compat == "strict"
     return release_text(backend.release if is_strict else backend.release[:1])
 

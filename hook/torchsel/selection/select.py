@@ -54,6 +54,7 @@ def select(*, host: Host, requested: str, demand: Demand, config: Config, catalo
         selection = _obeyed(Backend.parse(requested), builds, case)
     caps = (f"{package} is known to go with torch{cap}" for package, cap in demand.caps)
     selection = replace(selection, reasons=said((*selection.reasons, *caps)))
+    # on another channel that every release is newer than the catalog is no surprise
     if config.channel != "stable":
         return replace(selection, reasons=said((*selection.reasons, *case.releases.notes)))
     return replace(selection, warnings=said((*case.releases.notes, *selection.warnings)))
@@ -77,6 +78,7 @@ def _automatic(builds: Sequence[JudgedBuild], case: Case) -> Selection:
         no_wheel = Fault(kind="machine", text="no wheels for this system")
         useless = [replace(judged, faults=(no_wheel, *judged.faults)) for judged in builds]
         return _on_cpu(useless, case, warnings=[trouble], usable=False)
+    # builds that are held back come when nothing else runs, of whatever vendor
     for forgiven in ((), ("held",)):
         allowed = [judged.without(*forgiven) for judged in builds] if forgiven else builds
         for rows in (case.releases.locked, case.releases.allowed):
@@ -156,7 +158,7 @@ def _without_accelerator(builds: Sequence[JudgedBuild], case: Case) -> Selection
 
 
 def _is_no_gpu(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> bool:
-    """Integrated graphics that no build was ever made for: not worth a warning on every run."""
+    # integrated graphics that no build was ever made for are not worth a warning on every run
     devices = case.devices[vendor]
     known = all(device.integrated and device.remedy is None for device in devices)
     return known and is_hopeless(rank.of_vendor(builds, vendor), devices)

@@ -46,6 +46,7 @@ def no_wheels(host: Host, platforms: Iterable[str]) -> str:
 
 def _ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple[WayOut, ...]:
     """What would make a vendor's builds run, each way alone enough; empty where nothing is known."""
+    # what helps the best device that can be helped
     devices = focus(case.devices[vendor], builds)
     rules = rules_of(vendor)
     obstacle = rules.obstacle(case.host)
@@ -54,6 +55,7 @@ def _ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tupl
     if rules.lacks_driver(case.host):
         return ((_driver_to_install(builds, devices),),)
     ways = list(_driver_ways(builds, devices, case))
+    # then one change that is enough alone; builds come newest first
     for kind in MENDABLE[1:]:
         ways += [judged.way_out(devices) for judged in builds if judged.kinds(devices) == {kind}][:1]
     ways += [(remedy,) for remedy in rules.remedies(builds, devices, case)]
@@ -93,6 +95,7 @@ def _resorts(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Ite
     if own:
         yield (own[0],)
     elif is_hopeless(builds, devices) and not all(device.integrated or device.fault for device in devices):
+        # one whose extras or groups are given can't just build torch or fall back
         narrowed = case.catalog.is_narrowed
         yield (Remedy(kind=Cure.OFFER_BACKEND if narrowed else Cure.SOURCE),)
         yield (Remedy(kind=Cure.LOCK_TORCH if narrowed else Cure.CPU),)
@@ -116,6 +119,7 @@ def cpu_trouble(chosen: JudgedBuild | None, builds: Sequence[JudgedBuild], case:
     """What is wrong with the CPU build as the choice; empty where nothing is."""
     here = case.host.words
     if chosen is not None:
+        # its wheels for Intel ended with 2.2, so the newest that is allowed may have none
         if case.host.system == "darwin":
             return _last_on_macos(chosen, case)
         listed = case.config.backends is None or "cpu" in case.config.backends
@@ -138,6 +142,7 @@ def obeyed_trouble(
 ) -> str:
     """Why the backend that was asked for won't do here; empty where it will."""
     tag = backend.tag
+    # for a release that is newer than the catalog nothing is known either way
     if torch is None and not case.releases.stands_for:
         last = case.catalog.builds(backend=tag)[0].torch
         return f"no torch that the project allows has a {tag} build; {last} is the newest that has one"
@@ -162,6 +167,7 @@ def _problem(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> str:
     devices = case.devices[vendor]
     names = ", ".join(device.names for device in devices)
     rules, family = rules_of(vendor), VENDORS[vendor].family_name
+    # before all else, as neither driver nor release would help
     if obstacle := rules.obstacle(case.host):
         return f"{names}: {obstacle.text}"
     if not builds and case.catalog.is_narrowed:
