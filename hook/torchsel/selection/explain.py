@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from torchsel.selection.remedy import told
 from torchsel.selection.rules import devices_of, rules_of
-from torchsel.selection.values import Case, Devices, JudgedBuild, Pick, blockers, easiest, labels_of
+from torchsel.selection.values import Case, Devices, JudgedBuild, Pick, blockers, easiest, labels_of, servable
 from torchsel.vendors import VENDORS
 
 _UPGRADE = "'torchsel --upgrade' looks among other releases"
@@ -24,8 +24,8 @@ def out_of_reach(builds: Sequence[JudgedBuild], chosen: JudgedBuild, served: Dev
         return f"{torch} has no {family} build for {case.host.words}; {chosen.name} is the newest"
     if not any(judged.has_kernels(served) for judged in rivals):
         # maybe each device has a build, but no build has them all
-        lacking = [item for item in served if not any(rival.has_kernels((item,)) for rival in rivals)]
-        labels = labels_of(lacking or served)
+        able = servable(served, rivals)
+        labels = labels_of([item for item in served if item not in able] or served)
         return f"{torch} has no build with kernels for {labels}; {_last(builds, chosen, served, case)}"
     waiting = [judged for judged in rivals if judged.kinds(served) == {"driver"}]
     if waiting:

@@ -25,7 +25,7 @@ from torchsel.selection.values import (
     JudgedBuild,
     Pick,
     Selection,
-    is_hopeless,
+    servable,
 )
 from torchsel.vendors import VENDORS, Vendor
 
@@ -161,7 +161,7 @@ def _is_no_gpu(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> boo
     # integrated graphics that no build was ever made for are not worth a warning on every run
     devices = case.devices[vendor]
     known = all(device.integrated and device.remedy is None for device in devices)
-    return known and is_hopeless(rank.of_vendor(builds, vendor), devices)
+    return known and not servable(devices, rank.of_vendor(builds, vendor))
 
 
 def _on_cpu(

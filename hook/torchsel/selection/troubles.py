@@ -17,9 +17,8 @@ from torchsel.selection.values import (
     Pick,
     blockers,
     easiest,
-    focus,
-    is_hopeless,
     labels_of,
+    servable,
 )
 from torchsel.vendors import VENDORS, Vendor
 
@@ -46,8 +45,8 @@ def no_wheels(host: Host, platforms: Iterable[str]) -> str:
 
 def _ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tuple[WayOut, ...]:
     """What would make a vendor's builds run, each way alone enough; empty where nothing is known."""
-    # what helps the best device that can be helped
-    devices = focus(case.devices[vendor], builds)
+    # the most capable device that can be helped
+    devices = servable(case.devices[vendor], builds)[:1] or case.devices[vendor]
     rules = rules_of(vendor)
     obstacle = rules.obstacle(case.host)
     if obstacle and obstacle.remedy:
@@ -94,7 +93,7 @@ def _resorts(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Ite
     own = [device.remedy for device in devices if device.remedy]
     if own:
         yield (own[0],)
-    elif is_hopeless(builds, devices) and not all(device.integrated or device.fault for device in devices):
+    elif not servable(devices, builds) and not all(item.integrated or item.fault for item in devices):
         # one whose extras or groups are given can't just build torch or fall back
         narrowed = case.catalog.is_narrowed
         yield (Remedy(kind=Cure.OFFER_BACKEND if narrowed else Cure.SOURCE),)
@@ -178,7 +177,7 @@ def _problem(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> str:
         return f"{names} found, but no NVIDIA driver is loaded"
     if all(device.fault for device in devices):
         return "; ".join(device.fault for device in devices)
-    return _problem_with(focus(devices, builds), builds, case)
+    return _problem_with(servable(devices, builds)[:1] or devices, builds, case)
 
 
 def _problem_with(devices: Devices, builds: Sequence[JudgedBuild], case: Case) -> str:

@@ -249,17 +249,9 @@ def easiest(waiting: Iterable[JudgedBuild], devices: Devices) -> JudgedBuild:
     return min(waiting, key=lambda judged: release_key(judged.needed_driver(devices)))
 
 
-def is_hopeless(builds: Iterable[JudgedBuild], devices: Devices) -> bool:
-    """Whether no build of any release has kernels for any of the devices."""
-    return not any(judged.has_kernels((device,)) for judged in builds for device in devices)
-
-
-def focus(devices: Devices, builds: Sequence[JudgedBuild]) -> Devices:
-    """The most capable device that some build has kernels for; all of them where there is none."""
-    for device in devices:
-        if any(judged.has_kernels((device,)) for judged in builds):
-            return (device,)
-    return devices
+def servable(devices: Devices, builds: Sequence[JudgedBuild]) -> Devices:
+    """Those of the devices that some build could serve, as it has kernels for them."""
+    return tuple(item for item in devices if any(judged.has_kernels((item,)) for judged in builds))
 
 
 def blockers(builds: Iterable[JudgedBuild], devices: Devices) -> str:
