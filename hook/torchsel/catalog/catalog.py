@@ -100,8 +100,8 @@ class Catalog(PackageTables):
     def release(self, torch: str) -> rows.Release | None:
         """The release row that holds for ``torch``."""
         wanted = release_key(torch)
-        known = [row for row in self.release_table if release_key(row.torch) <= wanted]
-        return max(known, key=lambda row: release_key(row.torch), default=None)
+        # the newest come first
+        return next((row for row in self.release_table if release_key(row.torch) <= wanted), None)
 
     @cached_property
     def tags(self) -> frozenset[str]:

@@ -103,8 +103,8 @@ class Nvidia(Rules):
         system = case.host.driver_system
         known = case.catalog.architecture(capability)
         first = (known.windows if system == "win32" else known.linux) if known else ""
-        if fault := _too_old(first, device.label, build, device, case):
-            yield fault
+        if _is_below(case.host, first):
+            yield _driver_fault(first, device.label, build, device, case)
         # no list of kernels: nothing is known against it
         if not build.kernels or has_machine_code(build.kernels, capability):
             return
@@ -114,9 +114,9 @@ class Nvidia(Rules):
             return
         # the driver compiles PTX, and minor-version compatibility leaves that out
         native = case.catalog.driver_minimum(backend.release, system, "strict")
-        need = f"PTX of CUDA {release_text(backend.release)} for {device.label}"
-        if fault := _too_old(native, need, build, device, case):
-            yield fault
+        if native and _is_below(case.host, native):
+            need = f"PTX of CUDA {release_text(backend.release)} for {device.label}"
+            yield _driver_fault(native, need, build, device, case)
 
     def why_chosen(self, backend: Backend, served: Devices, case: Case) -> str:
         """By its kernels, where targets are known, and the driver."""
@@ -228,13 +228,13 @@ def _cuda(backend: Backend, case: Case) -> str:
     return release_text(backend.release if is_strict else backend.release[:1])
 
 
-def _too_old(minimum: str | None, need: str, build: Build, device: Device, case: Case) -> Fault | None:
-    """The fault of a driver that is loaded and below ``minimum``."""
-    driver = case.host.nvidia_driver
-    if driver is None or not minimum or driver_meets(driver, minimum):
-        return None
-    remedy = remedy_for(Cure.DRIVER, minimum, build)
-    return Fault(kind="driver", text=f"driver {driver} < {minimum} ({need})", device=device, remedy=remedy)
+def _is_below(host: Host, minimum: str) -> bool:
+    return host.nvidia_driver is not None and not driver_meets(host.nvidia_driver, minimum)
+
+
+def _driver_fault(minimum: str, need: str, build: Build, device: Device, case: Case) -> Fault:
+    text = f"driver {case.host.nvidia_driver} < {minimum} ({need})"
+    return Fault(kind="driver", text=text, device=device, remedy=remedy_for(Cure.DRIVER, minimum, build))
 
 
 def _xpu_support(label: str) -> str:
