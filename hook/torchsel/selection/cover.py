@@ -40,9 +40,7 @@ def covering(demand: Demand, config: Config, catalog: Catalog) -> tuple[str, ...
         best = max(map(Backend.parse, counts), key=lambda item: (counts[item.tag], item.release))
         chosen.append(best)
         offers = [offer for offer in offers if best.tag not in offer]
-    if any(
-        build.backend == "cpu" and build.torch in general.releases.allowed for build in catalog.all_builds
-    ):
+    if any(build.torch in general.releases.allowed for build in catalog.builds(backend="cpu")):
         chosen.append(CPU)
     chosen.sort(key=lambda item: (FAMILIES.index(item.family), item.release))
     return tuple(item.tag for item in chosen)

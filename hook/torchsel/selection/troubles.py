@@ -53,21 +53,22 @@ def _ways_out(vendor: Vendor, builds: Sequence[JudgedBuild], case: Case) -> tupl
         return ((obstacle.remedy,),)
     if rules.lacks_driver(case.host):
         return ((_driver_to_install(builds, devices),),)
-    ways = list(_driver_ways(builds, devices, case))
+    made = [judged for judged in builds if _is_driver_made(judged, devices, case)]
+    ways = list(_driver_ways(made, devices))
     # then one change that is enough alone; builds come newest first
     for kind in MENDABLE[1:]:
         ways += [judged.way_out(devices) for judged in builds if judged.kinds(devices) == {kind}][:1]
     ways += [(remedy,) for remedy in rules.remedies(builds, devices, case)]
-    return tuple(ways or [*_together(builds, devices, case)] or [*_resorts(builds, devices, case)])
+    # else all that the build with the fewest kinds of faults needs
+    able = [judged for judged in made if judged.kinds(devices) <= set(MENDABLE)]
+    if able and not ways:
+        ways = [min(able, key=lambda judged: len(judged.kinds(devices))).way_out(devices)]
+    return tuple(ways or _resorts(builds, devices, case))
 
 
-def _driver_ways(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:
+def _driver_ways(made: Sequence[JudgedBuild], devices: Devices) -> Iterator[WayOut]:
     """A newer driver: the least that helps, and what the newest torch would need."""
-    waiting = [
-        judged
-        for judged in builds
-        if judged.kinds(devices) == {"driver"} and _is_driver_made(judged, devices, case)
-    ]
+    waiting = [judged for judged in made if judged.kinds(devices) == {"driver"}]
     if not waiting:
         return
     least = easiest(waiting, devices)
@@ -75,17 +76,6 @@ def _driver_ways(builds: Sequence[JudgedBuild], devices: Devices, case: Case) ->
     newest = easiest([judged for judged in waiting if judged.torch == waiting[0].torch], devices)
     if newest.torch != least.torch:
         yield newest.way_out(devices)
-
-
-def _together(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:
-    """Where no one thing helps: all that the build with the fewest kinds of faults needs."""
-    able = [
-        judged
-        for judged in builds
-        if judged.kinds(devices) <= set(MENDABLE) and _is_driver_made(judged, devices, case)
-    ]
-    if able:
-        yield min(able, key=lambda judged: len(judged.kinds(devices))).way_out(devices)
 
 
 def _resorts(builds: Sequence[JudgedBuild], devices: Devices, case: Case) -> Iterator[WayOut]:
