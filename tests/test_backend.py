@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError
+from torchsel.vendors import FAMILIES, VENDORS, Family, Vendor
 
 
 @pytest.mark.parametrize(
@@ -68,3 +71,9 @@ def test_what_is_no_tag(tag: str) -> None:
 )
 def test_index_url(base: str, channel: str, url: str) -> None:
     assert Backend.parse("cu130").index_url(base, channel) == url  # type: ignore[arg-type]
+
+
+def test_the_types_name_the_rows_of_the_table() -> None:
+    assert tuple(VENDORS) == get_args(Vendor)
+    assert get_args(Family) == FAMILIES
+    assert [Backend.parse(tag).vendor for tag in ("cpu", "cu130", "rocm7.2", "xpu")] == [None, *VENDORS]
