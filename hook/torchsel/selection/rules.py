@@ -48,7 +48,7 @@ class Rules:
     def device_faults(self, build: Build, backend: Backend, device: Device, case: Case) -> Iterator[Fault]:
         """Why a build does not run on a device."""
         target = device.target or ""
-        if build.kernels and target and target not in build.kernels:
+        if build.kernels and device.target is not None and target not in build.kernels:
             yield Fault(kind="kernels", text=f"no kernels for {device.label}", device=device)
         elif reason := case.catalog.verdict_on(target, backend.release, "broken"):
             yield Fault(kind="broken", text=f"{target}: {reason}", device=device)
