@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -46,35 +46,20 @@ class Program:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Repeat:
-    """That the answer holds as long as project and machine stay as they are.
+class Answer:
+    """The end of a command.
 
+    ``notices`` are in order, as a terminal shows both streams together. ``code`` is the exit code, where no
+    ``program`` takes over. Where it ``is_lasting``, it holds as long as project and machine stay as they are;
     ``rest`` are the last words of the command line where they are only handed on to what is started, so that
     the answer is the same whatever they are.
     """
 
-    rest: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """The end of a command.
-
-    ``notices`` are in order, as a terminal shows both streams together; the first ``told`` of them have been
-    said before something that took time. ``code`` is the exit code, where no ``program`` takes over.
-    ``repeat`` is None where the command has to be run again.
-    """
-
     code: int = EXIT_OK
     notices: tuple[Notice, ...] = ()
-    told: int = 0
     program: Program | None = None
-    repeat: Repeat | None = None
-
-    @property
-    def output(self) -> str:
-        """All of standard output."""
-        return "".join(text for kind, text in self.notices if kind == "print")
+    is_lasting: bool = False
+    rest: tuple[str, ...] = ()
 
 
 class Draft:
@@ -112,18 +97,19 @@ class Draft:
         self.flush()
 
     def flush(self) -> None:
-        """Say what waits: something takes time now, or went wrong."""
+        """Say what waits: something takes time now, went wrong, or it is the end."""
         waiting, self.told = self.notices[self.told :], len(self.notices)
-        tell(waiting, self.console)
+        for kind, text in waiting:
+            getattr(self.console, kind)(text)
 
     def answer(
-        self, *, code: int = EXIT_OK, program: Program | None = None, repeat: Repeat | None = None
+        self,
+        code: int = EXIT_OK,
+        *,
+        program: Program | None = None,
+        is_lasting: bool = False,
+        rest: tuple[str, ...] = (),
     ) -> Answer:
         """The answer, with all that was said."""
-        return Answer(code=code, notices=tuple(self.notices), told=self.told, program=program, repeat=repeat)
-
-
-def tell(notices: Sequence[Notice], console: Console) -> None:
-    """Say notices: standard output as it is, sentences in the console's way."""
-    for kind, text in notices:
-        getattr(console, kind)(text)
+        notices = tuple(self.notices)
+        return Answer(code=code, notices=notices, program=program, is_lasting=is_lasting, rest=rest)

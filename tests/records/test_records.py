@@ -108,8 +108,7 @@ class Place:
         with (
             mock.patch.dict(os.environ, self.env, clear=True),
             mock.patch("os.execve", _become),
-            mock.patch("torchsel.cli.restore_signals"),
-            mock.patch("torchsel.records.replay.restore_signals"),
+            mock.patch("_signal.signal"),
             contextlib.chdir(self.cwd),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),

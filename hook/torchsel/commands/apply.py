@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
-from torchsel.answer import Answer, Repeat
+from torchsel.answer import Answer
 from torchsel.commands.context import Context, add_host, add_writing
 from torchsel.commands.survey import surveyed
 from torchsel.config.request import resolve_host
@@ -49,7 +49,7 @@ def _apply(context: Context) -> Answer:
     if outcome.changed and mode.write and not mode.lock and outcome.inputs.project.lock:
         draft.say("uv.lock is as it was; run 'torchsel sync' to bring it along")
     has_acted = any(kind == "say" for kind, _ in draft.notices)
-    return draft.answer(repeat=None if has_acted else Repeat())
+    return draft.answer(is_lasting=not has_acted)
 
 
 def _apply_script(context: Context) -> Answer:

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterable
 from dataclasses import replace
 
-from torchsel.answer import Answer, Repeat
+from torchsel.answer import Answer
 from torchsel.commands.context import Context, add_hosts
 from torchsel.commands.survey import options_anywhere, surveyed
 from torchsel.errors import MachineError
@@ -33,7 +33,7 @@ def run(context: Context) -> Answer:
     found = surveyed(context, given)
     report.warn(found, context.draft)
     context.draft.print(f"{found.decision.tag}\n")
-    return context.draft.answer(repeat=Repeat() if found.project.is_there else None)
+    return context.draft.answer(is_lasting=found.project.is_there)
 
 
 def _one_for(strategy: Strategy, hosts: Iterable[NamedHost]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torchsel.answer import Draft
-from torchsel.console import ColorChoice, Console
+from torchsel.console import ColorChoice
 from torchsel.project.folders import current_folder
 from torchsel.uv.call import UvCall, read_uv_call
 
@@ -53,12 +53,11 @@ class Arguments(argparse.Namespace):
 class Context:
     """One run of a command: the command line as ``words`` and as ``arguments``.
 
-    ``draft`` takes what is to be said in the end; ``console`` says at once.
+    ``draft`` takes what is to be said.
     """
 
     words: tuple[str, ...]
     arguments: Arguments
-    console: Console
     draft: Draft
     environ: Mapping[str, str]
 

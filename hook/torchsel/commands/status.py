@@ -23,7 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(context: Context) -> Answer:
     """Print the page, or the same as JSON."""
-    draft, console, given = context.draft, context.console, options_anywhere(context)
+    draft, given = context.draft, options_anywhere(context)
     try:
         found = surveyed(context, given)
     except MachineError as error:
@@ -33,6 +33,7 @@ def run(context: Context) -> Answer:
     if context.arguments.json:
         draft.print(f"{visible_in_json(status.to_json(picture))}\n")
     else:
-        page = status_page.to_text(picture, lambda text, style: console.paint(text, style, sys.stdout))
+        paint = draft.console.paint
+        page = status_page.to_text(picture, lambda text, style: paint(text, style, sys.stdout))
         draft.print_painted(f"{page}\n")
     return draft.answer()

@@ -93,14 +93,14 @@ class Memo:
 
     def keep(self, answer: Answer) -> None:
         """Write the record of the answer, where it may be repeated and nothing changed meanwhile."""
-        if answer.repeat is None or answer.code:
+        if not answer.is_lasting or answer.code:
             return
         context, folder = self.context, place(self.context.environ)
-        count = len(context.words) - len(answer.repeat.rest)
+        count = len(context.words) - len(answer.rest)
         # what is handed on may be a secret, so that it is no part of a record
         if folder is None or count not in known_parts(context.words) or not self._is_unchanged():
             return
-        content = self._record(answer, answer.repeat.rest).to_bytes()
+        content = self._record(answer).to_bytes()
         if 0 < len(content) <= LARGEST:
             name = name_of(context.words[:count], str(Path.cwd()), context.environ)
             with contextlib.suppress(OSError):
@@ -112,16 +112,16 @@ class Memo:
             return False
         return dependencies(self.files) == self.digest
 
-    def _record(self, answer: Answer, rest: tuple[str, ...]) -> Record:
+    def _record(self, answer: Answer) -> Record:
         program, environ = answer.program, self.context.environ
         given = program.environ.items() if program else ()
         said = () if self.context.arguments.quiet else answer.notices
         return Record(
             files=self.files,
             messages=[(kind, presentable(text)) for kind, text in said if kind in ("say", "warn")],
-            output=answer.output,
+            output="".join(text for kind, text in answer.notices if kind == "print"),
             program=str(program.path) if program else "",
-            words=program.arguments[: len(program.arguments) - len(rest)] if program else (),
+            words=program.arguments[: len(program.arguments) - len(answer.rest)] if program else (),
             variables=[(name, value) for name, value in given if environ.get(name) != value],
             digest=self.digest,
             created=time.time(),

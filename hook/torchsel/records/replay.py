@@ -15,6 +15,7 @@ from torchsel.records.machine import LARGEST, dependencies, digest
 TYPE_CHECKING = False  # typing takes as long to import as all of this
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import NoReturn
 
 FORMAT = "torchsel record 2"
 FOLDER = "records"
@@ -172,36 +173,41 @@ def _repeat(record: Record, rest: "Sequence[str]", environ: "Mapping[str, str]")
     if not record.program:
         return 0
     sys.stdout.flush()
-    restore_signals()
-    words = [record.program, *record.words, *rest]
+    try:
+        become(record.program, [*record.words, *rest], {**environ, **dict(record.variables)})
+    except OSError:
+        return None  # the long way says what is wrong
+
+
+def become(program: str, words: "Sequence[str]", environ: "Mapping[str, str]") -> "NoReturn":
+    """Turn this process into ``program``, with signals as a shell starts it with.
+
+    Raises:
+        OSError: it can't be started.
+    """
+    # Python ignores both, and what is ignored stays so in the program that a process becomes: a broken pipe,
+    # or a file that grows too large, would no longer end it
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if number := getattr(_signal, name, 0):
+            _signal.signal(number, _signal.SIG_DFL)
     is_ours = _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler
     try:
         if is_ours:
             _let_interrupts_end_it()
-        os.execve(record.program, words, {**environ, **dict(record.variables)})  # noqa: S606
-    except OSError:
-        return None  # the long way says what is wrong
+        os.execve(program, [program, *words], environ)  # noqa: S606 - an absolute path, no shell
     finally:
         if is_ours:
             _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
 
 def _let_interrupts_end_it() -> None:
-    """As `torchsel.uv.signals.interrupts_by_default` does, which is slow to import."""
-    # Python's own handler only notes a signal, which the program that follows would never hear of
+    # Python's own handler only notes a signal and acts on it a moment later; what comes in the last moment
+    # before execve would be noted by a program that is no more
     mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
     try:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     finally:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
-
-
-def restore_signals() -> None:
-    """Let a broken pipe, or a file that grows too large, end the program that follows, as a shell does."""
-    # Python ignores both signals, and what is ignored stays so in the program that a process becomes
-    for name in ("SIGPIPE", "SIGXFSZ"):
-        if number := getattr(_signal, name, 0):
-            _signal.signal(number, _signal.SIG_DFL)
 
 
 def _tell(messages: "Sequence[tuple[str, str]]", environ: "Mapping[str, str]") -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torchsel.answer import Answer, Repeat
+from torchsel.answer import Answer
 from torchsel.commands.context import Context, add_host
 from torchsel.commands.survey import surveyed
 from torchsel.errors import MachineError
@@ -59,7 +59,7 @@ def run(context: Context) -> Answer:
         variables[VARIABLE] = advice.value
     for name, value in variables.items():
         draft.print(f"{SHELLS[arguments.shell].assigned(name, value)}\n")
-    return draft.answer(repeat=Repeat())
+    return draft.answer(is_lasting=True)
 
 
 def advise(found: Inputs, folder: Path, environ: Mapping[str, str]) -> Advice:

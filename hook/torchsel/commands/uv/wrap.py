@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torchsel.answer import Answer, Draft, Program, Repeat
+from torchsel.answer import Answer, Draft, Program
 from torchsel.commands.apply import repaired
 from torchsel.commands.context import Context
 from torchsel.commands.survey import options
@@ -60,7 +60,7 @@ def _run(context: Context) -> Answer:
         return wrapper.plain()
     if context.call.command == "sync" and prepare.OPTION in context.call.options:
         code = prepare.prepare(context.call, options(context), context.draft, context.environ)
-        return context.draft.answer(code=code)
+        return context.draft.answer(code)
     return wrapper.answer()
 
 
@@ -127,20 +127,17 @@ class Wrapper:
     def _become(self, uv: Uv, arguments: Sequence[str], *, is_sure: bool = True) -> Answer:
         """The process becomes uv; that can be repeated where it ``is_sure`` to be right the next time."""
         program = Program(path=uv.program, arguments=tuple(arguments), environ=uv.environ)
-        return self.draft.answer(program=program, repeat=self._repeat() if is_sure else None)
+        is_lasting = is_sure and self._is_repeatable
+        return self.draft.answer(program=program, is_lasting=is_lasting, rest=self.call.target[1:])
 
-    def _repeat(self) -> Repeat | None:
-        """How far the call may be repeated.
-
-        Not where nothing is looked up for it, and words may be secrets; without a target, which the next
-        call may have; and with a script that has metadata of its own, which depends on far more, or comes
-        from standard input.
-        """
+    @property
+    def _is_repeatable(self) -> bool:
         call = self.call
-        is_kept = call.command in PROJECT_COMMANDS and (call.command != "run" or call.target)
-        if not is_kept or has_metadata(call.script) or call.target[:1] == ("-",):
-            return None
-        return Repeat(rest=call.target[1:])
+        # for other commands nothing is looked up, and words may be secrets; the next "uv run" may start one
+        if call.command not in PROJECT_COMMANDS or (call.command == "run" and not call.target):
+            return False
+        # a script with metadata of its own depends on far more, and standard input says another one each time
+        return not has_metadata(call.script) and call.target[:1] != ("-",)
 
     def _adopted(self, strategy: Strategy, options: Options, uv: Uv, note: Note) -> Answer:
         """Choose among the project's own extras or groups, if the command line leaves any."""
@@ -175,13 +172,13 @@ class Wrapper:
             code = uv.run(self.call.arguments)
         note()
         if code:
-            return self.draft.answer(code=code)
+            return self.draft.answer(code)
         outcome = self._preparation.apply(write=True)
         note()
         is_synced = self.call.command in SYNCS_AFTER and self.call.syncs
         if is_synced and (outcome.changed or outcome.relocked):
             code = self._synced(uv, outcome.inputs)
-        return self.draft.answer(code=code)
+        return self.draft.answer(code)
 
     def _choosing(self, found: Inputs, uv: Uv, note: Note, *, is_sure: bool = True) -> Answer:
         """Run uv with the flags that choose this machine's group or extra.
@@ -203,7 +200,7 @@ class Wrapper:
                 found = self._preparation.apply(write=True).inputs
                 note()
             code = self._synced(uv, found)
-        return self.draft.answer(code=code)
+        return self.draft.answer(code)
 
     def _synced(self, uv: Uv, found: Inputs) -> int:
         """The second half; an addition installs no default groups, as with uv's own."""
