@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
 from torchsel.answer import Answer
-from torchsel.commands.context import Context, add_host, add_writing
+from torchsel.commands.context import HOST, WRITING, Context
 from torchsel.commands.survey import surveyed
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
@@ -20,11 +19,7 @@ from torchsel.pipeline.outcome import Mode
 from torchsel.pipeline.script import apply_script
 from torchsel.project.workspace import load_project
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Those of the bare ``torchsel``."""
-    add_host(parser)
-    add_writing(parser)
+OPTIONS = (HOST, *WRITING)
 
 
 def run(context: Context) -> Answer:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Iterable
 from dataclasses import replace
 
 from torchsel.answer import Answer
-from torchsel.commands.context import Context, add_hosts
+from torchsel.commands.context import HOSTS, Context
 from torchsel.commands.survey import options_anywhere, surveyed
 from torchsel.errors import MachineError
 from torchsel.hosts.several import NamedHost, read_hosts
@@ -16,10 +15,7 @@ from torchsel.pipeline.inputs import read_strategy
 from torchsel.selection.fleet import Fleet, Member, one_backend_for
 from torchsel.strategies.protocol import Strategy
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The machines."""
-    add_hosts(parser)
+OPTIONS = (HOSTS,)
 
 
 def run(context: Context) -> Answer:

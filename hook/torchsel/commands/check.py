@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
 from torchsel.answer import Answer
-from torchsel.commands.context import Context, add_hosts
+from torchsel.commands.context import HOSTS, Context
 from torchsel.commands.survey import options
 from torchsel.errors import EXIT_DRIFT, EXIT_OK
 from torchsel.hosts.several import read_hosts
@@ -14,10 +12,7 @@ from torchsel.pipeline.inputs import decide, read_strategy, require_table
 from torchsel.pipeline.leaks import has_dependencies
 from torchsel.strategies.protocol import Strategy
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The machines to judge for."""
-    add_hosts(parser)
+OPTIONS = (HOSTS,)
 
 
 def run(context: Context) -> Answer:

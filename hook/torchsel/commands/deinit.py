@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
 from torchsel.answer import Answer
-from torchsel.commands.context import Context
+from torchsel.commands.context import NO_LOCK, ONLY_PRINTS, Context
 from torchsel.commands.survey import options
 from torchsel.pipeline import report
 from torchsel.pipeline.deinit import deinit
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """How far to go."""
-    parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
-    parser.add_argument("--dry-run", action="store_true", help="print the change, write nothing")
+OPTIONS = (NO_LOCK, ONLY_PRINTS)
 
 
 def run(context: Context) -> Answer:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
 from torchsel.answer import Answer
-from torchsel.commands.context import Context, add_host
+from torchsel.commands.context import HOST, JSON, Context
 from torchsel.config.request import resolve_host
 from torchsel.pipeline import status_page
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The machine, and for whom."""
-    add_host(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
+OPTIONS = (HOST, JSON)
 
 
 def run(context: Context) -> Answer:

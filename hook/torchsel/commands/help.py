@@ -6,13 +6,12 @@ import re
 import shutil
 import sys
 import textwrap
-from argparse import ArgumentParser
 from difflib import get_close_matches
 from pathlib import Path
 
 from torchsel.answer import Answer
 from torchsel.commands import ROWS
-from torchsel.commands.context import Context
+from torchsel.commands.context import Context, Option
 from torchsel.errors import ConfigError
 
 FOLDER = Path(__file__).parents[1] / "data" / "guide"
@@ -22,9 +21,7 @@ WIDEST = 100
 """Columns that prose in the guides takes; a wider terminal makes tables no wider."""
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The guide's name."""
-    parser.add_argument("topic", nargs="?", metavar="TOPIC", help="a guide; without one they are listed")
+OPTIONS = (Option("topic", nargs="?", metavar="TOPIC", help="a guide; without one they are listed"),)
 
 
 def run(context: Context) -> Answer:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
 from dataclasses import replace
 
 from torchsel.answer import Answer
-from torchsel.commands.context import Context, add_host
+from torchsel.commands.context import HOST, JSON, Context
 from torchsel.commands.survey import options_anywhere, surveyed
 from torchsel.console import visible_in_json
 from torchsel.errors import MachineError
 from torchsel.pipeline import status, status_page
 from torchsel.pipeline.inputs import read_inputs, with_warning
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The machine, and for whom."""
-    add_host(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
+OPTIONS = (HOST, JSON)
 
 
 def run(context: Context) -> Answer:

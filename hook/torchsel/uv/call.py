@@ -1,20 +1,21 @@
-"""A uv command line, as far as torchsel has to understand it."""
+"""A uv command line, as far as torchsel has to understand it, and uv's grammar (data/uv/options.csv)."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
-from torchsel.uv.options import commands, takes_value
-
-PROJECT_COMMANDS = frozenset(
-    {"sync", "lock", "run", "add", "remove", "export", "tree", "build", "version", "check", "audit"}
-)
-"""uv's commands that read a project's sources or lock."""
+_TABLE = Path(__file__).parents[1] / "data" / "uv" / "options.csv"
+ANYWHERE = "*"
 
 HOOKED_COMMANDS = ("sync", "lock", "run", "add", "remove", "export", "tree", "build", "version", "check")
 """uv's commands that the shell function sends through torchsel."""
+
+PROJECT_COMMANDS = frozenset({*HOOKED_COMMANDS, "audit"})
+"""uv's commands that read a project's sources or lock."""
 
 CHANGES_LOCK = frozenset({"lock", "add", "remove"})
 """Commands after which the lock can name further packages to route."""
@@ -45,6 +46,29 @@ _NO_PROJECT = frozenset({"--no-project", "--no_workspace", "--help", "-h", "--ve
 _SCRIPT = frozenset({"-s", "--script", "--gui-script"})
 
 
+@cache
+def options() -> Mapping[str, Mapping[str, bool]]:
+    """By command, ``*`` for any and none, each option and whether it takes a value."""
+    found: dict[str, dict[str, bool]] = {}
+    with _TABLE.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            for command in row["commands"].split():
+                found.setdefault(command, {})[row["option"]] = row["value"] == "yes"
+    return found
+
+
+def takes_value(option: str, command: str | None = None) -> bool | None:
+    """Whether an option of ``command`` (None: before any) takes a value; None for one that is not known."""
+    table = options()
+    own = table.get(command or ANYWHERE, {})
+    return own.get(option, table[ANYWHERE].get(option))
+
+
+def commands() -> frozenset[str]:
+    """Every command of uv's."""
+    return frozenset(options()) - {ANYWHERE}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Given:
     """An option: by the command line's words from ``start`` up to ``stop``, or by a variable, with none."""
@@ -66,11 +90,12 @@ class UvCall:
 
     ``command`` is None where there is none (``uv --version``), else ``arguments[position - 1]``. ``given``
     are uv's own options, without what ``uv run`` passes on to the program it starts; ``unknown`` names those
-    that `torchsel.uv.options` does not have. ``plain`` are the words behind the command that are no options;
+    that uv's grammar does not have here. ``plain`` are the words behind the command that are no options;
     ``target`` is what ``uv run`` starts, with its own arguments; ``start`` the current folder.
     """
 
     command: str | None
+    start: Path
     folder: Path
     given: tuple[Given, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -78,17 +103,11 @@ class UvCall:
     plain: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
-    start: Path | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
         """The names of all options."""
         return tuple(item.name for item in self.given)
-
-    @property
-    def values(self) -> tuple[tuple[str, str], ...]:
-        """Options with their values."""
-        return tuple((item.name, item.value) for item in self.given if item.value is not None)
 
     @property
     def script(self) -> Path | None:
@@ -100,7 +119,7 @@ class UvCall:
             return None
         if not _SCRIPT.intersection(self.options) and not named.endswith((".py", ".pyw")):
             return None
-        return (self.start or self.folder) / "".join(self.values_of("--directory")[-1:]) / named
+        return self.start / "".join(self.values_of("--directory")[-1:]) / named
 
     @property
     def is_for_project(self) -> bool:
@@ -133,7 +152,7 @@ class UvCall:
 
     def values_of(self, *names: str) -> tuple[str, ...]:
         """Every value given to an option of these names."""
-        return tuple(value for name, value in self.values if name in names)
+        return tuple(item.value for item in self.given if item.name in names and item.value is not None)
 
     def with_flags(self, *flags: str) -> tuple[str, ...]:
         """The arguments with ``flags`` right behind the command."""
@@ -160,6 +179,7 @@ def read_uv_call(
     last = {item.name: item.value or "" for item in given}
     return UvCall(
         command=line.command,
+        start=folder,
         folder=folder / last.get("--directory", "") / last.get("--project", ""),
         given=given,
         arguments=tuple(arguments),
@@ -167,7 +187,6 @@ def read_uv_call(
         plain=tuple(line.plain),
         target=tuple(arguments[line.target :]),
         unknown=tuple(line.unknown),
-        start=folder,
     )
 
 

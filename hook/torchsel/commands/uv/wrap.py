@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,10 +35,6 @@ Note = Callable[[], None]
 
 _NOT_DISABLED = ("", "0", "false")
 """Values of the variable with which torchsel is at work; the shell functions take the same."""
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """None: all that follows is uv's."""
 
 
 def run(context: Context) -> Answer:
@@ -204,7 +199,7 @@ class Wrapper:
 
     def _synced(self, uv: Uv, found: Inputs) -> int:
         """The second half; an addition installs no default groups, as with uv's own."""
-        start, words = self.call.start or self.call.folder, ["sync", *second_half(self.call)]
+        start, words = self.call.start, ["sync", *second_half(self.call)]
         alternatives = found.decision.alternatives
         call = read_uv_call(words, start, environ=self.environ)
         if alternatives and self.call.command == "add":
