@@ -1,9 +1,8 @@
-"""What a command comes to, as a value: what it says, and what becomes of the process."""
+"""What a command comes to: what it says, and what becomes of the process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -36,8 +35,7 @@ class Speaker(Protocol):
         """Tell what is about to take time, after all that was told before."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """The program that the process becomes: an absolute path, its arguments and all of its environment."""
 
     path: Path
@@ -45,25 +43,25 @@ class Program:
     environ: Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """The end of a command.
+class Answer(NamedTuple):
+    """The end of a command, beside what it said.
 
-    ``notices`` are in order, as a terminal shows both streams together. ``code`` is the exit code, where no
-    ``program`` takes over. Where it ``is_lasting``, it holds as long as project and machine stay as they are;
-    ``rest`` are the last words of the command line where they are only handed on to what is started, so that
-    the answer is the same whatever they are.
+    ``code`` is the exit code, where no ``program`` takes over. Where it ``is_lasting``, it holds as long as
+    project and machine stay as they are; ``rest`` are the last words of the command line where they are only
+    handed on to what is started, so that the answer is the same whatever they are.
     """
 
     code: int = EXIT_OK
-    notices: tuple[Notice, ...] = ()
     program: Program | None = None
     is_lasting: bool = False
     rest: tuple[str, ...] = ()
 
 
 class Draft:
-    """An answer in the making: what is said waits for the end, or for `flush`."""
+    """What a command says, in the order in which a terminal shows both streams together.
+
+    It waits for the end, or for `flush`.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -101,15 +99,3 @@ class Draft:
         waiting, self.told = self.notices[self.told :], len(self.notices)
         for kind, text in waiting:
             getattr(self.console, kind)(text)
-
-    def answer(
-        self,
-        code: int = EXIT_OK,
-        *,
-        program: Program | None = None,
-        is_lasting: bool = False,
-        rest: tuple[str, ...] = (),
-    ) -> Answer:
-        """The answer, with all that was said."""
-        notices = tuple(self.notices)
-        return Answer(code=code, notices=notices, program=program, is_lasting=is_lasting, rest=rest)

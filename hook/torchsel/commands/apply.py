@@ -44,7 +44,7 @@ def _apply(context: Context) -> Answer:
     if outcome.changed and mode.write and not mode.lock and outcome.inputs.project.lock:
         draft.say("uv.lock is as it was; run 'torchsel sync' to bring it along")
     has_acted = any(kind == "say" for kind, _ in draft.notices)
-    return draft.answer(is_lasting=not has_acted)
+    return Answer(is_lasting=not has_acted)
 
 
 def _apply_script(context: Context) -> Answer:
@@ -66,7 +66,7 @@ def _apply_script(context: Context) -> Answer:
         draft.say(
             f"if it ran before, its environment has the old torch; renew it: {shlex.join(plan.renewal)}"
         )
-    return draft.answer()
+    return Answer()
 
 
 def repaired(context: Context, run: Callable[[Context], Answer]) -> Answer:

@@ -25,11 +25,11 @@ def run(context: Context) -> Answer:
     if len(hosts) > 1 or any(named.is_listed for named in hosts):
         strategy = read_strategy(given, context.environ)
         context.draft.print(f"{_one_for(strategy, hosts)}\n")
-        return context.draft.answer()
+        return Answer()
     found = surveyed(context, given)
     report.warn(found, context.draft)
     context.draft.print(f"{found.decision.tag}\n")
-    return context.draft.answer(is_lasting=found.project.is_there)
+    return Answer(is_lasting=found.project.is_there)
 
 
 def _one_for(strategy: Strategy, hosts: Iterable[NamedHost]) -> str:

@@ -28,7 +28,7 @@ def run(context: Context) -> Answer:
     if verdict.drift:
         draft.say("run 'torchsel' to bring it in sync")
     if verdict.drift or verdict.past:
-        return draft.answer(EXIT_DRIFT)
+        return Answer(EXIT_DRIFT)
     draft.detail(f"in sync, routed to {', '.join(verdict.backends)}")
     return _check_hosts(context, strategy)
 
@@ -41,4 +41,4 @@ def _check_hosts(context: Context, strategy: Strategy) -> Answer:
         are_served &= verdict.is_served
         context.draft.print(f"{verdict.line}\n")
     code = EXIT_OK if are_served else EXIT_DRIFT
-    return context.draft.answer(code, is_lasting=not has_dependencies(strategy))
+    return Answer(code, is_lasting=not has_dependencies(strategy))

@@ -24,7 +24,7 @@ OPTIONS = (HOST, SHELL)
 def run(context: Context) -> Answer:
     """Print the script."""
     context.draft.print(script(build_parser(context.words), context.arguments.shell))
-    return context.draft.answer()
+    return Answer()
 
 
 def script(parser: ArgumentParser, shell: str) -> str:

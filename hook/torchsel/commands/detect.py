@@ -17,4 +17,4 @@ def run(context: Context) -> Answer:
         context.draft.detail(finding.line)
     is_json = context.arguments.json
     context.draft.print(f"{host.to_json() if is_json else chr(10).join(status_page.host_lines(host))}\n")
-    return context.draft.answer()
+    return Answer()

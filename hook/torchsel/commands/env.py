@@ -51,7 +51,7 @@ def run(context: Context) -> Answer:
         draft.say(environment.note)
     for name, value in variables.items():
         draft.print(f"{SHELLS[arguments.shell].assigned(name, value)}\n")
-    return draft.answer(is_lasting=True)
+    return Answer(is_lasting=True)
 
 
 def _why_not(found: Inputs, folder: Path) -> str:

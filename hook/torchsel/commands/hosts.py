@@ -29,4 +29,4 @@ def run(context: Context) -> Answer:
         draft.warn(sentence)
     for machine in inventory.machines:
         draft.print(f"{machine.line}\n")
-    return draft.answer()
+    return Answer()

@@ -32,7 +32,7 @@ def run(context: Context) -> Answer:
     root = load_project(context.start).root
     if "torchsel" in root.table("tool"):
         draft.say(f"{root.path} has [tool.torchsel] already; run 'torchsel' to bring the routing in sync")
-        return draft.answer()
+        return Answer()
     hosts = read_hosts(arguments.all_hosts, "--host", draft.warn)
     host = hosts[0].host if hosts else resolve_host(option=None, environ=environ)[0]
     wish = init.Wish(
@@ -54,4 +54,4 @@ def run(context: Context) -> Answer:
             "where machines share this folder, add this line to [tool.torchsel], so that each build has an"
             f" environment of its own: {EXAMPLE}"
         )
-    return draft.answer()
+    return Answer()

@@ -51,7 +51,7 @@ def run(context: Context) -> Answer:
     if arguments.report:
         context.draft.flush()  # the file may be one that can't be written
         Path(arguments.report).write_text(to_report(result, request), encoding="utf-8")
-    return context.draft.answer(result.exit_code)
+    return Answer(result.exit_code)
 
 
 def _request(found: Inputs, environ: Mapping[str, str], *, timeout: float) -> Verification:

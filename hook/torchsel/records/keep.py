@@ -115,11 +115,11 @@ class Memo:
     def _record(self, answer: Answer) -> Record:
         program, environ = answer.program, self.context.environ
         given = program.environ.items() if program else ()
-        said = () if self.context.arguments.quiet else answer.notices
+        said = () if self.context.arguments.quiet else self.context.draft.notices
         return Record(
             files=self.files,
             messages=[(kind, presentable(text)) for kind, text in said if kind in ("say", "warn")],
-            output="".join(text for kind, text in answer.notices if kind == "print"),
+            output="".join(text for kind, text in self.context.draft.notices if kind == "print"),
             program=str(program.path) if program else "",
             words=program.arguments[: len(program.arguments) - len(answer.rest)] if program else (),
             variables=[(name, value) for name, value in given if environ.get(name) != value],

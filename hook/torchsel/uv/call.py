@@ -78,11 +78,6 @@ class Given:
     start: int = 0
     stop: int = 0
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """As it may be written for another command."""
-        return (self.name,) if self.value is None else (self.name, self.value)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UvCall:

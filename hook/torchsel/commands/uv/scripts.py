@@ -61,7 +61,7 @@ def started(call: UvCall, options: Options, uv: Uv, draft: Draft) -> Answer | No
         os.chdir(folders[-1])
     search = os.pathsep.join([str(python.parent), uv.environ.get("PATH", "")])
     inside = {"VIRTUAL_ENV": str(python.parent.parent), "PATH": search, "UV": str(uv.program)}
-    return draft.answer(program=Program(path=python, arguments=call.target, environ={**uv.environ, **inside}))
+    return Answer(program=Program(path=python, arguments=call.target, environ={**uv.environ, **inside}))
 
 
 def has_metadata(script: Path | None) -> bool:

@@ -50,12 +50,10 @@ def _run(context: Context) -> Answer:
         environ=context.environ,
         is_hooked=context.arguments.hooked,
     )
-    is_disabled = context.environ.get("TORCHSEL_DISABLE", "") not in _NOT_DISABLED
-    if is_disabled:
+    if context.environ.get("TORCHSEL_DISABLE", "") not in _NOT_DISABLED:
         return wrapper.plain()
     if context.call.command == "sync" and prepare.OPTION in context.call.options:
-        code = prepare.prepare(context.call, options(context), context.draft, context.environ)
-        return context.draft.answer(code)
+        return Answer(prepare.prepare(context.call, options(context), context.draft, context.environ))
     return wrapper.answer()
 
 
@@ -123,7 +121,7 @@ class Wrapper:
         """The process becomes uv; that can be repeated where it ``is_sure`` to be right the next time."""
         program = Program(path=uv.program, arguments=tuple(arguments), environ=uv.environ)
         is_lasting = is_sure and self._is_repeatable
-        return self.draft.answer(program=program, is_lasting=is_lasting, rest=self.call.target[1:])
+        return Answer(program=program, is_lasting=is_lasting, rest=self.call.target[1:])
 
     @property
     def _is_repeatable(self) -> bool:
@@ -167,13 +165,13 @@ class Wrapper:
             code = uv.run(self.call.arguments)
         note()
         if code:
-            return self.draft.answer(code)
+            return Answer(code)
         outcome = self._preparation.apply(write=True)
         note()
         is_synced = self.call.command in SYNCS_AFTER and self.call.syncs
         if is_synced and (outcome.changed or outcome.relocked):
             code = self._synced(uv, outcome.inputs)
-        return self.draft.answer(code)
+        return Answer(code)
 
     def _choosing(self, found: Inputs, uv: Uv, note: Note, *, is_sure: bool = True) -> Answer:
         """Run uv with the flags that choose this machine's group or extra.
@@ -195,7 +193,7 @@ class Wrapper:
                 found = self._preparation.apply(write=True).inputs
                 note()
             code = self._synced(uv, found)
-        return self.draft.answer(code)
+        return Answer(code)
 
     def _synced(self, uv: Uv, found: Inputs) -> int:
         """The second half; an addition installs no default groups, as with uv's own."""
