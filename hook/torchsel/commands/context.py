@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torchsel.answer import Draft
 from torchsel.console import ColorChoice
@@ -88,8 +87,7 @@ class Arguments(argparse.Namespace):
         return self.hosts or ([self.host] if self.host else [])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """One run of a command: the command line as ``words`` and as ``arguments``.
 
     ``draft`` takes what is to be said.

@@ -31,10 +31,9 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torchsel.answer import Answer
 from torchsel.commands.context import Context
@@ -44,6 +43,7 @@ from torchsel.files.journal import Journal
 from torchsel.files.replace import temporary_of
 from torchsel.files.state import state_path
 from torchsel.project.environment import DEFAULT, any_environment, present_environments
+from torchsel.project.places import table
 from torchsel.project.toml_file import parse_toml, read_text
 from torchsel.records.machine import LARGEST, dependencies
 from torchsel.records.replay import Record, is_ours, known_parts, name_of, place
@@ -82,8 +82,7 @@ def begin(context: Context) -> Memo | None:
     return Memo(context=context, began=began, files=files, digest=dependencies(files)) if files else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Memo:
+class Memo(NamedTuple):
     """A command, and how things were when it began, in nanoseconds: files that matter, and the digest."""
 
     context: Context
@@ -208,7 +207,7 @@ def _root_files(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
 
 def _environment_files(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
     """What tells an environment's Python; where a pattern names none yet, the folder that one will be in."""
-    key = _table(folder / "pyproject.toml", "tool", "torchsel").get("environment")
+    key = table(_said(folder / "pyproject.toml"), "tool", "torchsel").get("environment")
     try:
         wanted = any_environment(folder, key if isinstance(key, str) else None, environ)
     except TorchselError:
@@ -241,20 +240,16 @@ def _matches(folder: Path, part: str) -> list[Path]:
 
 
 def _patterns(path: Path) -> list[str]:
-    """The ``members`` and ``exclude`` patterns of a workspace; none where the file can't be understood."""
-    table = _table(path, "tool", "uv", "workspace")
-    lists = (table.get(key) for key in ("members", "exclude"))
+    """The ``members`` and ``exclude`` patterns of a workspace."""
+    workspace = table(_said(path), "tool", "uv", "workspace")
+    lists = (workspace.get(key) for key in ("members", "exclude"))
     items = (item for items in lists if isinstance(items, list) for item in items)
     return [item.strip() for item in items if isinstance(item, str)]
 
 
-def _table(path: Path, *keys: str) -> dict[str, Any]:
-    """A table of a TOML file; an empty one where there is none, or the file can't be understood."""
+def _said(path: Path) -> dict[str, Any]:
+    """What a TOML file says; nothing where there is none, or it can't be understood."""
     try:
-        tables = parse_toml(read_text(path), path)
+        return parse_toml(read_text(path), path)
     except (TorchselError, OSError):
         return {}
-    for key in keys:
-        found = tables.get(key)
-        tables = found if isinstance(found, dict) else {}
-    return tables

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 _TABLE = Path(__file__).parents[1] / "data" / "uv" / "options.csv"
 ANYWHERE = "*"
@@ -69,8 +70,7 @@ def commands() -> frozenset[str]:
     return frozenset(options()) - {ANYWHERE}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """An option: by the command line's words from ``start`` up to ``stop``, or by a variable, with none."""
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,8 +31,6 @@ from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall, read_uv_cal
 from torchsel.uv.halves import first_half, second_half
 from torchsel.uv.program import Uv, find_uv
 
-Note = Callable[[], None]
-
 _NOT_DISABLED = ("", "0", "false")
 """Values of the variable with which torchsel is at work; the shell functions take the same."""
 
@@ -59,13 +57,17 @@ def _run(context: Context) -> Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wrapper:
-    """One wrapped call of uv; ``is_hooked`` where somebody typed uv, and a shell function torchsel."""
+    """One wrapped call of uv; ``is_hooked`` where somebody typed uv, and a shell function torchsel.
+
+    ``note`` is called whenever files have changed.
+    """
 
     call: UvCall
     options: Options
     draft: Draft
     environ: Mapping[str, str]
     is_hooked: bool = False
+    note: Callable[[], None] = lambda: None
 
     def answer(self) -> Answer:
         """Do what has to come before uv; the answer is to become it, or its exit code.
@@ -79,35 +81,35 @@ class Wrapper:
         options = replace(self.options, folder=self.call.folder, call=self.call)
         started = scripts.started(self.call, options, uv, self.draft)
         if started or project is None:
-            return started or self._become(uv, self.call.arguments)
+            return started or self._become(uv)
         if self.call.command not in SYNCS_AFTER or self.call.keeps_lock:
             return self._for_project(project, options, uv)
         with taken_back(project) as changed:
-            answer = self._for_project(project, options, uv, changed.note)
+            answer = replace(self, note=changed.note)._for_project(project, options, uv)
             changed.is_done = answer.code == 0
         return answer
 
-    def _for_project(self, project: Project, options: Options, uv: Uv, note: Note = lambda: None) -> Answer:
-        """Route, and go on with uv; ``note`` is called whenever files have changed."""
+    def _for_project(self, project: Project, options: Options, uv: Uv) -> Answer:
+        """Route, and go on with uv."""
         strategy = strategy_in(project, options, self.environ)
         if strategy.is_users:
-            return self._adopted(strategy, options, uv, note)
+            return self._adopted(strategy, options, uv)
         if not project.is_configured:
             if not self.is_hooked:
                 told = "has no [tool.torchsel], so this is plain uv; to have torch routed: torchsel init"
                 self.draft.say(f"{project.root.path.name} {told}")
-            return self._become(uv, self.call.arguments)
+            return self._become(uv)
         uv.require(strategy.oldest_uv, f" for {strategy.name}")
         found, is_sure = self._preparation.before(project, uv)
-        note()
+        self.note()
         uv = self._placed(found, uv)
         self._say_doubts(found, is_locked=is_sure)
         if found.decision.alternatives and self.call.command != "lock":
-            return self._choosing(found, uv, note, is_sure=is_sure)
+            return self._choosing(found, uv, is_sure=is_sure)
         report.tell_choice(found, self.draft)
         if self.call.command not in CHANGES_LOCK or self.call.keeps_lock:
-            return self._become(uv, self.call.arguments, is_sure=is_sure)
-        return self._changing(found, uv, note)
+            return self._become(uv, is_sure=is_sure)
+        return self._changing(found, uv)
 
     def plain(self) -> Answer:
         """Become uv at once, whatever the project says.
@@ -115,11 +117,12 @@ class Wrapper:
         Raises:
             MachineError: uv is missing.
         """
-        return self._become(self._uv(None), self.call.arguments, is_sure=False)
+        return self._become(self._uv(None), is_sure=False)
 
-    def _become(self, uv: Uv, arguments: Sequence[str], *, is_sure: bool = True) -> Answer:
+    def _become(self, uv: Uv, *flags: str, is_sure: bool = True) -> Answer:
         """The process becomes uv; that can be repeated where it ``is_sure`` to be right the next time."""
-        program = Program(path=uv.program, arguments=tuple(arguments), environ=uv.environ)
+        arguments = self.call.with_flags(*flags)
+        program = Program(path=uv.program, arguments=arguments, environ=uv.environ)
         is_lasting = is_sure and self._is_repeatable
         return Answer(program=program, is_lasting=is_lasting, rest=self.call.target[1:])
 
@@ -132,48 +135,48 @@ class Wrapper:
         # a script with metadata of its own depends on far more, and standard input says another one each time
         return not has_metadata(call.script) and call.target[:1] != ("-",)
 
-    def _adopted(self, strategy: Strategy, options: Options, uv: Uv, note: Note) -> Answer:
+    def _adopted(self, strategy: Strategy, options: Options, uv: Uv) -> Answer:
         """Choose among the project's own extras or groups, if the command line leaves any."""
         chooses = self.call.command in TAKES_FLAGS | SYNCS_AFTER
         is_open = chooses and strategy.is_open
         if not is_open:  # its environment is still the one for what the user named
             strategy = strategy_in(strategy.setting.project, replace(options, call=None), self.environ)
             if not strategy.is_open or not has_place(strategy.setting.config.environment, self.environ):
-                return self._become(uv, self.call.arguments)
+                return self._become(uv)
         uv.require(strategy.oldest_uv, " for torch by extra or group")
         host, findings = resolve_host(option=options.host, environ=self.environ)
         found = decide(strategy, host, findings, options=options)
         uv = self._placed(found, uv)
         if not is_open:
-            return self._become(uv, self.call.arguments)
+            return self._become(uv)
         if found.decision.chosen is None:
             report.tell_notes(found, self.draft)
-            return self._become(uv, self.call.arguments)
+            return self._become(uv)
         self._say_doubts(found)
-        return self._choosing(found, uv, note)
+        return self._choosing(found, uv)
 
     def _say_doubts(self, found: Inputs, *, is_locked: bool = True) -> None:
         said = doubts(found, self.call, self.environ, is_locked=is_locked)
         for doubt in (*unfamiliar(self.call), *said):
             self.draft.warn(doubt)
 
-    def _changing(self, found: Inputs, uv: Uv, note: Note) -> Answer:
+    def _changing(self, found: Inputs, uv: Uv) -> Answer:
         """Run uv's own command, whole; a sync follows only where its lock names more to route."""
         self.draft.flush()
         code = uv.run(self.call.arguments)
         if code > 0 and self._preparation.locks_instead(found, uv):
             code = uv.run(self.call.arguments)
-        note()
+        self.note()
         if code:
             return Answer(code)
         outcome = self._preparation.apply(write=True)
-        note()
+        self.note()
         is_synced = self.call.command in SYNCS_AFTER and self.call.syncs
         if is_synced and (outcome.changed or outcome.relocked):
             code = self._synced(uv, outcome.inputs)
         return Answer(code)
 
-    def _choosing(self, found: Inputs, uv: Uv, note: Note, *, is_sure: bool = True) -> Answer:
+    def _choosing(self, found: Inputs, uv: Uv, *, is_sure: bool = True) -> Answer:
         """Run uv with the flags that choose this machine's group or extra.
 
         What changes the project and then syncs is done in two steps, as packages that it brings may have to
@@ -182,16 +185,16 @@ class Wrapper:
         report.tell_choice(found, self.draft)
         if self.call.command in TAKES_FLAGS:
             flags, uv = self._chosen(found, uv, self.call)
-            return self._become(uv, self.call.with_flags(*flags), is_sure=is_sure)
+            return self._become(uv, *flags, is_sure=is_sure)
         if self.call.command not in SYNCS_AFTER or not self.call.syncs:
-            return self._become(uv, self.call.arguments, is_sure=is_sure)
+            return self._become(uv, is_sure=is_sure)
         self.draft.flush()
         code = uv.run(first_half(self.call))
-        note()
+        self.note()
         if code == 0:
             if not found.strategy.is_users:
                 found = self._preparation.apply(write=True).inputs
-                note()
+                self.note()
             code = self._synced(uv, found)
         return Answer(code)
 
