@@ -68,20 +68,17 @@ class Draft:
         self.notices: list[Notice] = []
         self.told = 0
 
-    def print(self, text: str) -> None:
-        """Text for standard output, in which a stranger's control characters are written out."""
-        self.notices.append(Notice("print", visible(text)))
-
-    def print_painted(self, text: str) -> None:
-        """Text for standard output that has colours, and is visible otherwise."""
-        self.notices.append(Notice("print", text))
+    def print(self, text: str, *, is_painted: bool = False) -> None:
+        """Text for standard output; unless it has colours, control characters in it are written out."""
+        self.notices.append(Notice("print", text if is_painted else visible(text)))
 
     def say(self, text: str) -> None:
         """Tell what was done."""
         self.notices.append(Notice("say", text))
 
     def warn(self, text: str) -> None:
-        """Tell what may be wrong, once: what is looked at again is no news."""
+        """Tell what may be wrong, once."""
+        # a project is looked at several times for one call of uv's
         if (notice := Notice("warn", text)) not in self.notices:
             self.notices.append(notice)
 

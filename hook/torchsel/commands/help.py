@@ -54,7 +54,8 @@ def for_terminal(text: str, width: int) -> str:
         is_code ^= line.startswith("```")
         if is_code or not line.startswith(("|", "<!--")):
             lines.append(line)
-        elif line.startswith("| "):
+        elif line.startswith("| "):  # what is between, "|---|", is of no use in a list
+            # a bar in a cell stands there as \|
             *first, last = re.split(r"(?<!\\) \| ", line.strip("| "))
             lines += textwrap.wrap("  ".join(first), width, subsequent_indent="  ")
             lines += textwrap.wrap(last, width, initial_indent="    ", subsequent_indent="    ")

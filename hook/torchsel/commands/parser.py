@@ -69,6 +69,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     if named and row is None:
         parser.error(_unknown(named))
     uvs = row if row and row.kind == "uv" else None
+    # argparse would take uv's options for torchsel's, wherever they stand
     arguments = parser.parse_args(argv[:at] if uvs else argv, namespace=Arguments())
     if uvs:
         arguments.command, arguments.uv_arguments = "uv", (*uvs.words, *argv[at + 1 :])

@@ -30,5 +30,5 @@ def run(context: Context) -> Answer:
     else:
         paint = draft.console.paint
         page = status_page.to_text(picture, lambda text, style: paint(text, style, sys.stdout))
-        draft.print_painted(f"{page}\n")
+        draft.print(f"{page}\n", is_painted=True)
     return Answer()

@@ -141,6 +141,7 @@ def _write(folder: Path, name: str, content: bytes) -> None:
     if not is_ours(folder.lstat()):
         return
     _make_room(folder)
+    # written apart, so that whoever reads finds all of a record or none
     fresh = folder / f"{name}.{os.getpid()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:

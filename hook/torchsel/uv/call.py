@@ -43,6 +43,7 @@ VALUE_VARIABLES = {
 
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
+# --no_workspace is an alias of uv's for --no-project
 _NO_PROJECT = frozenset({"--no-project", "--no_workspace", "--help", "-h", "--version", "-V"})
 _SCRIPT = frozenset({"-s", "--script", "--gui-script"})
 
@@ -171,6 +172,7 @@ def read_uv_call(
     line = _Line(arguments)
     line.read()
     given = (*_of_variables(environ or {}), *line.given)
+    # of several the last one counts, and the command line comes after the variables
     last = {item.name: item.value or "" for item in given}
     return UvCall(
         command=line.command,
@@ -210,7 +212,7 @@ class _Line:
         while self.at < len(self.words):
             word = self.words[self.at]
             self.at += 1
-            if word == "--":
+            if word == "--":  # behind it are no options, and with "uv run" it is the program that starts
                 self.target = self.at
                 break
             if word.startswith("--"):

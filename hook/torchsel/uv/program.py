@@ -239,7 +239,7 @@ def _communicated(process: subprocess.Popen[str], limit: float, stops: Stops) ->
         try:
             return process.communicate(timeout=TURN)
         except subprocess.TimeoutExpired:
-            if time.monotonic() > end:
+            if time.monotonic() > end:  # else it was only a turn, to look for a signal
                 raise
 
 
@@ -257,6 +257,7 @@ def find_uv(environ: Mapping[str, str], *, outside: Path | None = None) -> Path:
     candidates = [Path(started_us)] if started_us else []
     candidates += [Path(entry) / name for entry in environ.get("PATH", "").split(os.pathsep) if entry]
     for candidate in candidates:
+        # a relative entry leads into the current folder, which may be a stranger's
         if candidate.is_absolute() and _is_trusted(candidate, outside):
             return candidate
     msg = "uv was not found on PATH (programs inside the project are not used); install it: https://docs.astral.sh/uv/"

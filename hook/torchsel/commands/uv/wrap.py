@@ -84,6 +84,7 @@ class Wrapper:
             return started or self._become(uv)
         if self.call.command not in SYNCS_AFTER or self.call.keeps_lock:
             return self._for_project(project, options, uv)
+        # uv takes its own changes back where it fails, and so does a command of several steps
         with taken_back(project) as changed:
             answer = replace(self, note=changed.note)._for_project(project, options, uv)
             changed.is_done = answer.code == 0
@@ -104,6 +105,7 @@ class Wrapper:
         self.note()
         uv = self._placed(found, uv)
         self._say_doubts(found, is_locked=is_sure)
+        # a lock has all alternatives, so that there is nothing to choose for it
         if found.decision.alternatives and self.call.command != "lock":
             return self._choosing(found, uv, is_sure=is_sure)
         report.tell_choice(found, self.draft)
@@ -164,6 +166,7 @@ class Wrapper:
         """Run uv's own command, whole; a sync follows only where its lock names more to route."""
         self.draft.flush()
         code = uv.run(self.call.arguments)
+        # below zero is a signal: whoever sent it does not want another try
         if code > 0 and self._preparation.locks_instead(found, uv):
             code = uv.run(self.call.arguments)
         self.note()
@@ -177,11 +180,7 @@ class Wrapper:
         return Answer(code)
 
     def _choosing(self, found: Inputs, uv: Uv, *, is_sure: bool = True) -> Answer:
-        """Run uv with the flags that choose this machine's group or extra.
-
-        What changes the project and then syncs is done in two steps, as packages that it brings may have to
-        be routed first, and its ``--group`` means another thing.
-        """
+        """Run uv with the flags that choose this machine's group or extra."""
         report.tell_choice(found, self.draft)
         if self.call.command in TAKES_FLAGS:
             flags, uv = self._chosen(found, uv, self.call)
@@ -189,6 +188,7 @@ class Wrapper:
         if self.call.command not in SYNCS_AFTER or not self.call.syncs:
             return self._become(uv, is_sure=is_sure)
         self.draft.flush()
+        # two steps: packages that it brings may have to be routed first, and its --group means another thing
         code = uv.run(first_half(self.call))
         self.note()
         if code == 0:
@@ -199,10 +199,10 @@ class Wrapper:
         return Answer(code)
 
     def _synced(self, uv: Uv, found: Inputs) -> int:
-        """The second half; an addition installs no default groups, as with uv's own."""
         start, words = self.call.start, ["sync", *second_half(self.call)]
         alternatives = found.decision.alternatives
         call = read_uv_call(words, start, environ=self.environ)
+        # uv's own "add" installs no default groups
         if alternatives and self.call.command == "add":
             left = unasked_groups(found.project, call, alternatives)
             words += [part for name in left for part in ("--no-group", name)]
@@ -241,6 +241,7 @@ class Wrapper:
         project = load_project(self.call.folder)
         if "--no-sources" in self.call.options and project.is_configured:
             self.draft.warn(WITHOUT_SOURCES)
+        # managed = false in [tool.uv]: uv itself takes it for no project
         return project if project.is_managed and "--no-sources" not in self.call.options else None
 
     def _folder(self) -> Path | None:
