@@ -53,12 +53,10 @@ def _one_for(strategy: Strategy, hosts: Iterable[NamedHost]) -> str:
 
 def _why_none(fleet: Fleet) -> str:
     each = ", ".join(f"{member.name}: {own.backend.tag}" for member, own in fleet.alone)
+    alone = f"each by itself would take {each}"
     if fleet.unserved:
-        names = ", ".join(fleet.unserved)
-        return (
-            f"no build that the project allows runs on the GPU of {names}; each by itself would take {each}"
-        )
+        return f"no build that the project allows runs on the GPU of {', '.join(fleet.unserved)}; {alone}"
     return (
-        f"no one build serves all of these machines; each by itself would take {each}; "
-        "strategy 'groups' has one lock with a build for each"
+        f"no one build serves all of these machines; {alone};"
+        " strategy 'groups' has one lock with a build for each"
     )

@@ -13,10 +13,8 @@ from torchsel.commands.hook import SHELL
 from torchsel.commands.parser import build_parser
 from torchsel.errors import MachineError
 
-_PLACES = dict.fromkeys(("project", "output"), "DIRECTORY") | dict.fromkeys(
-    ("host", "hosts", "source"), "FILE"
-)
-
+_PLACES = {"project": "DIRECTORY", "output": "DIRECTORY", "host": "FILE", "hosts": "FILE", "source": "FILE"}
+"""What shtab completes a destination with."""
 
 OPTIONS = (HOST, SHELL)
 
