@@ -8,6 +8,9 @@ With ``-m`` Python itself looks into the current folder first, and runs a torchs
 import os
 import sys
 
+if __name__ == "__main__" and sys.path and os.path.realpath(sys.path[0]) == os.path.realpath(os.curdir):
+    del sys.path[0]  # "python -m" puts it there, and a stranger's packaging.py may lie in it
+
 from torchsel.records.replay import try_answer
 
 INTERRUPTED = 130
@@ -48,6 +51,4 @@ def _open_streams() -> None:
 
 
 if __name__ == "__main__":
-    if sys.path and os.path.realpath(sys.path[0]) == os.path.realpath(os.curdir):
-        del sys.path[0]  # "python -m" puts it there, and a stranger's packaging.py may lie in it
     sys.exit(main())

@@ -1,9 +1,8 @@
-"""What a command comes to, as a value: what it says, and what becomes of the process."""
+"""What a command comes to: what it says, and what becomes of the process."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -36,8 +35,7 @@ class Speaker(Protocol):
         """Tell what is about to take time, after all that was told before."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """The program that the process becomes: an absolute path, its arguments and all of its environment."""
 
     path: Path
@@ -45,60 +43,42 @@ class Program:
     environ: Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Repeat:
-    """That the answer holds as long as project and machine stay as they are.
+class Answer(NamedTuple):
+    """The end of a command, beside what it said.
 
-    ``rest`` are the last words of the command line where they are only handed on to what is started, so that
-    the answer is the same whatever they are.
-    """
-
-    rest: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """The end of a command.
-
-    ``notices`` are in order, as a terminal shows both streams together; the first ``told`` of them have been
-    said before something that took time. ``code`` is the exit code, where no ``program`` takes over.
-    ``repeat`` is None where the command has to be run again.
+    ``code`` is the exit code, where no ``program`` takes over. Where it ``is_lasting``, it holds as long as
+    project and machine stay as they are; ``rest`` are the last words of the command line where they are only
+    handed on to what is started, so that the answer is the same whatever they are.
     """
 
     code: int = EXIT_OK
-    notices: tuple[Notice, ...] = ()
-    told: int = 0
     program: Program | None = None
-    repeat: Repeat | None = None
-
-    @property
-    def output(self) -> str:
-        """All of standard output."""
-        return "".join(text for kind, text in self.notices if kind == "print")
+    is_lasting: bool = False
+    rest: tuple[str, ...] = ()
 
 
 class Draft:
-    """An answer in the making: what is said waits for the end, or for `flush`."""
+    """What a command says, in the order in which a terminal shows both streams together.
+
+    It waits for the end, or for `flush`.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.notices: list[Notice] = []
         self.told = 0
 
-    def print(self, text: str) -> None:
-        """Text for standard output, in which a stranger's control characters are written out."""
-        self.notices.append(Notice("print", visible(text)))
-
-    def print_painted(self, text: str) -> None:
-        """Text for standard output that has colours, and is visible otherwise."""
-        self.notices.append(Notice("print", text))
+    def print(self, text: str, *, is_painted: bool = False) -> None:
+        """Text for standard output; unless it has colours, control characters in it are written out."""
+        self.notices.append(Notice("print", text if is_painted else visible(text)))
 
     def say(self, text: str) -> None:
         """Tell what was done."""
         self.notices.append(Notice("say", text))
 
     def warn(self, text: str) -> None:
-        """Tell what may be wrong, once: what is looked at again is no news."""
+        """Tell what may be wrong, once."""
+        # a project is looked at several times for one call of uv's
         if (notice := Notice("warn", text)) not in self.notices:
             self.notices.append(notice)
 
@@ -112,18 +92,7 @@ class Draft:
         self.flush()
 
     def flush(self) -> None:
-        """Say what waits: something takes time now, or went wrong."""
+        """Say what waits: something takes time now, went wrong, or it is the end."""
         waiting, self.told = self.notices[self.told :], len(self.notices)
-        tell(waiting, self.console)
-
-    def answer(
-        self, *, code: int = EXIT_OK, program: Program | None = None, repeat: Repeat | None = None
-    ) -> Answer:
-        """The answer, with all that was said."""
-        return Answer(code=code, notices=tuple(self.notices), told=self.told, program=program, repeat=repeat)
-
-
-def tell(notices: Sequence[Notice], console: Console) -> None:
-    """Say notices: standard output as it is, sentences in the console's way."""
-    for kind, text in notices:
-        getattr(console, kind)(text)
+        for kind, text in waiting:
+            getattr(self.console, kind)(text)

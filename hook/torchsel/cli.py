@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from torchsel import __version__
-from torchsel.answer import Answer, Draft, Program, tell
+from torchsel.answer import Draft, Program
 from torchsel.commands import ROWS
 from torchsel.commands.context import Context
 from torchsel.commands.parser import parse_arguments
 from torchsel.console import Console, silence
 from torchsel.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MACHINE, TorchselError
-from torchsel.records.replay import restore_signals
+from torchsel.records.replay import become
 from torchsel.uv.program import Uv, shell_code
 
 
@@ -27,16 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             arguments = parse_arguments(words)
             console = Console(color=arguments.color, quiet=arguments.quiet, verbose=arguments.verbose)
-            draft = Draft(console)
-            return _run(
-                Context(
-                    words=words,
-                    arguments=arguments,
-                    console=console,
-                    draft=draft,
-                    environ=os.environ,
-                )
-            )
+            return _run(Context(words=words, arguments=arguments, draft=Draft(console), environ=os.environ))
         finally:
             sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
@@ -44,35 +34,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(context: Context) -> int:
-    """Let the command answer, say it, and do what it comes to."""
-    keep = _keeper(context)
+    """Let the command answer, say it, keep it where that is allowed, and do what it comes to."""
+    row, memo = ROWS[context.arguments.command], None
+    if row.kind != "text":
+        from torchsel.records import keep  # noqa: PLC0415 - a shell that starts does not wait for it
+
+        memo = keep.begin(context)  # how things are before the command looks at them
     try:
-        answer = ROWS[context.arguments.command].load().run(context)
-    except BaseException:
+        answer = row.load().run(context)
+    finally:
         context.draft.flush()
-        raise
-    tell(answer.notices[answer.told :], context.console)
-    if keep:
-        keep(answer)
-    if answer.program:
-        _become(answer.program)
-    return shell_code(answer.code)  # it may be uv's
+    if memo:
+        memo.keep(answer)
+    if answer.program is None:
+        return shell_code(answer.code)  # it may be uv's
+    return _become(answer.program)
 
 
-def _keeper(context: Context) -> Callable[[Answer], None] | None:
-    """What keeps the answer, where that is allowed, with how things are before the command looks at them."""
-    if ROWS[context.arguments.command].kind == "text":
-        return None
-    from torchsel.records import keep  # noqa: PLC0415 - a shell that starts does not wait for it
-
-    memo = keep.begin(context)
-    return memo.keep if memo else None
-
-
-def _become(program: Program) -> NoReturn:
-    """End as the program that the answer names."""
-    restore_signals()
-    Uv(program=program.path, environ=program.environ).replace_process(program.arguments)
+def _become(program: Program) -> int:
+    """End as the program that the answer names; on Windows, which has no such thing, with its exit code."""
+    uv = Uv(program=program.path, environ=program.environ)
+    if sys.platform != "win32":
+        sys.stdout.flush()
+        with uv.starting():
+            become(str(program.path), program.arguments, program.environ)
+    return uv.run(program.arguments, is_last=True)
 
 
 def stopped(error: BaseException, console: Console | None = None) -> int:

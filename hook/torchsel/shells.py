@@ -1,14 +1,11 @@
-"""The shells, and the ``uv`` function of ``torchsel hook SHELL``: the same text for everybody."""
+"""The shells: how each is written."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
-
-_FOLDER = Path(__file__).parent / "data" / "shell"
 
 
 class Shell(NamedTuple):
@@ -47,16 +44,3 @@ SHELLS: Mapping[str, Shell] = MappingProxyType(
     }
 )
 """By name. A further one is a row, and a file."""
-
-
-def uv_function(shell: str, *, commands: Iterable[str], values: Iterable[str], flags: Iterable[str]) -> str:
-    """The text to evaluate in ``shell``; it holds nothing from the project, the environment or the user.
-
-    ``commands`` are those of uv's that go through torchsel, ``values`` and ``flags`` uv's options, with and
-    without a value, that may stand before them; whatever has another one goes through as well.
-    """
-    row = SHELLS[shell]
-    text = (_FOLDER / row.file).read_text(encoding="utf-8")
-    for place, words in (("@COMMANDS@", commands), ("@VALUES@", values), ("@FLAGS@", flags)):
-        text = text.replace(place, row.listed(words))
-    return text

@@ -12,7 +12,7 @@ from tests.conftest import MakeProject
 from tests.support.pages import blocks_in, guide, recipe, section
 from tests.support.shells import SHELLS, Shell
 from tests.support.toolbox import Project
-from torchsel.commands.shell.hook import hook
+from torchsel.commands.hook import hook
 from torchsel.uv.call import HOOKED_COMMANDS
 
 PYPROJECT = """\

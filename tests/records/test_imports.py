@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from torchsel.records import record as fast_record
+from torchsel.records import replay
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no answers from the record on Windows")
 
@@ -19,17 +19,16 @@ OWN = [
     "torchsel.__main__",
     "torchsel.records",
     "torchsel.records.machine",
-    "torchsel.records.record",
     "torchsel.records.replay",
 ]
 LOADED = [*OWN, "_blake2"]
 """All that a bare interpreter has not loaded by itself."""
 
-MACHINE = """\
+DIGEST = """\
 import sys
 sys.path.insert(0, sys.argv[1])
-from torchsel.records import record as fast_record
-print(fast_record.machine())
+from torchsel.records.machine import dependencies
+print(dependencies([]))
 """
 SNIPPET = """\
 import os, sys
@@ -49,25 +48,24 @@ main()
 @pytest.mark.parametrize(
     ("words", "record"),
     [
-        ([], fast_record.Record()),
-        (["backend"], fast_record.Record(output="cpu\n")),
-        (["env"], fast_record.Record(messages=[("say", "nothing to set")])),
-        (["--backend", "cu130"], fast_record.Record(messages=[("warn", "no GPU")])),
-        (["sync"], fast_record.Record(program="/bin/true", words=["sync"])),
-        (["run", "python", "-c", "0"], fast_record.Record(program="/bin/true", words=["run", "python"])),
+        ([], replay.Record()),
+        (["backend"], replay.Record(output="cpu\n")),
+        (["env"], replay.Record(messages=[("say", "nothing to set")])),
+        (["--backend", "cu130"], replay.Record(messages=[("warn", "no GPU")])),
+        (["sync"], replay.Record(program="/bin/true", words=["sync"])),
+        (["run", "python", "-c", "0"], replay.Record(program="/bin/true", words=["run", "python"])),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_modules(tmp_path: Path, words: list[str], record: fast_record.Record) -> None:
-    source = str(Path(fast_record.__file__).parents[2])
+def test_modules(tmp_path: Path, words: list[str], record: replay.Record) -> None:
+    source = str(Path(replay.__file__).parents[2])
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     record.created = time.time()
     count = 2 if words[:1] == ["run"] else len(words)
-    machine = _python(MACHINE, source, cwd=tmp_path, env=env).strip()
-    record.digest = fast_record.dependencies(machine, [])
-    folder = tmp_path / ".cache/torchsel" / fast_record.FOLDER
+    record.digest = _python(DIGEST, source, cwd=tmp_path, env=env).strip()
+    folder = tmp_path / ".cache/torchsel" / replay.FOLDER
     folder.mkdir(parents=True, mode=0o700)
-    name = fast_record.name_of(words[:count], str(tmp_path.resolve()), env)
+    name = replay.name_of(words[:count], str(tmp_path.resolve()), env)
     (folder / name).write_bytes(record.to_bytes())
     (folder / name).chmod(0o600)
     loaded = json.loads(

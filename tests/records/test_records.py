@@ -25,10 +25,8 @@ from torchsel.commands.context import Context
 from torchsel.files.journal import Journal
 from torchsel.files.state import state_path
 from torchsel.pipeline.inputs import Inputs, Options
-from torchsel.records import machine as fast_host
-from torchsel.records import record as fast_record
-from torchsel.records import replay as fast
-from torchsel.records import watched as memo_files
+from torchsel.records import keep, replay
+from torchsel.records import machine as now
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no answers from the record on Windows")
 
@@ -98,10 +96,10 @@ class Place:
 
     def fast(self, *words: str) -> Any:
         """The answer from the record, None where there is none."""
-        return self._call(lambda: fast.try_answer(list(words), os.environ))
+        return self._call(lambda: replay.try_answer(list(words), os.environ))
 
     def records(self) -> list[Path]:
-        folder = fast_record.place(self.env)
+        folder = replay.place(self.env)
         assert folder is not None
         return sorted(Path(folder).iterdir()) if Path(folder).is_dir() else []
 
@@ -110,8 +108,7 @@ class Place:
         with (
             mock.patch.dict(os.environ, self.env, clear=True),
             mock.patch("os.execve", _become),
-            mock.patch("torchsel.cli.restore_signals"),
-            mock.patch("torchsel.records.replay.restore_signals"),
+            mock.patch("_signal.signal"),
             contextlib.chdir(self.cwd),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
@@ -127,8 +124,8 @@ class Place:
 def _any_file_is_settled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests make their files just before they use them; those of the rule itself are marked."""
     if "settling" not in request.fixturenames:
-        monkeypatch.setattr(memo_files, "SETTLED", -(10**12))
-        monkeypatch.setattr(memo_files, "TICK", -(10**12))
+        monkeypatch.setattr(keep, "SETTLED", -(10**12))
+        monkeypatch.setattr(keep, "TICK", -(10**12))
 
 
 @pytest.fixture
@@ -401,7 +398,7 @@ def test_members_are_those_that_the_project_has(tmp_path: Path, table: str) -> N
 
 
 def test_the_content_counts_where_times_tell_nothing(place: Place) -> None:
-    with mock.patch("torchsel.records.record.stamp", return_value="1700000000"):
+    with mock.patch("torchsel.records.machine.stamp", return_value="1700000000"):
         in_sync(place)
         place.slow("backend")
         assert place.fast("backend") is not None
@@ -475,19 +472,19 @@ def test_every_pattern_of_a_workspace_is_followed(tmp_path: Path) -> None:
     )
     for name in ("libs/a/core", "tool", "x/y/deep"):
         place.write(f"{name}/pyproject.toml", PYPROJECT)
-    files = memo_files.files_behind(place.root, place.env) or []
+    files = keep.files_behind(place.root, place.env) or []
     wanted = ["libs", "libs/a/core/pyproject.toml", "tool/pyproject.toml", "x/y/deep/pyproject.toml", "x/y"]
     assert {str(place.root / name) for name in wanted} <= set(files)
     place.write("libs/b/core/pyproject.toml", PYPROJECT)
-    assert fast_record.dependencies("", files) != fast_record.dependencies("", [*files, "one more"])
+    assert now.dependencies(files) != now.dependencies([*files, "one more"])
 
 
 def test_too_large_a_workspace_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(tmp_path, PYPROJECT + '\n[tool.uv.workspace]\nmembers = ["**/deep"]\n')
     for number in range(30):
         place.write(f"tree/{number}/file", "")
-    monkeypatch.setattr(memo_files, "MOST_FILES", 25)
-    assert memo_files.files_behind(place.root, place.env) is None
+    monkeypatch.setattr(keep, "MOST_FILES", 25)
+    assert keep.files_behind(place.root, place.env) is None
 
 
 # ---- what a decision depends on: the environment
@@ -554,9 +551,9 @@ def test_no_variable_is_read_that_is_not_on_record(tmp_path: Path, pyproject: st
 
     with contextlib.suppress(SystemExit):
         place._call(spied)
-    unknown = {name for name in spies[0].seen - NEUTRAL if name not in fast_record.VARIABLES}
+    unknown = {name for name in spies[0].seen - NEUTRAL if name not in replay.VARIABLES}
     assert "HOME" in spies[0].seen
-    assert not {name for name in unknown if not name.startswith(fast_record.PREFIXES)}
+    assert not {name for name in unknown if not name.startswith(replay.PREFIXES)}
 
 
 AUDIT = """\
@@ -596,7 +593,7 @@ def test_no_file_is_read_that_is_not_on_record(tmp_path: Path, pyproject: str, w
     lines = [line.partition("read ") for line in done.stdout.splitlines()]
     read = {str(place.root / path) for nothing, found, path in lines if found and not nothing}
     own = (*ANYWHERE, source, sys.prefix, sys.base_prefix, str(state_path(place.env)))
-    known = memo_files.files_behind(place.root, place.env) or []
+    known = keep.files_behind(place.root, place.env) or []
     assert str(place.root / "pyproject.toml") in read or words[:1] == ["uv"]
     assert not {path for path in read if not path.startswith(own)} - set(known)
 
@@ -727,12 +724,12 @@ HARDWARE: dict[str, tuple[str, Callable[[Path], object]]] = {
 @pytest.mark.parametrize("what", HARDWARE)
 def test_a_changed_machine_is_noticed(machine: Path, what: str) -> None:
     part, change = HARDWARE[what]
-    before = fast_host.READINGS[part](str(machine))
-    whole = fast_host.signature(str(machine))
-    assert fast_host.signature(str(machine)) == whole
+    before = now.READINGS[part](str(machine))
+    whole = now.signature(str(machine))
+    assert now.signature(str(machine)) == whole
     change(machine)
-    assert fast_host.READINGS[part](str(machine)) != before
-    assert fast_host.signature(str(machine)) != whole
+    assert now.READINGS[part](str(machine)) != before
+    assert now.signature(str(machine)) != whole
 
 
 @pytest.mark.parametrize(
@@ -747,10 +744,10 @@ def test_a_changed_machine_is_noticed(machine: Path, what: str) -> None:
     ],
 )
 def test_another_user_or_system_is_noticed(part: str, name: str, value: object) -> None:
-    before = fast_host.signature()
+    before = now.signature()
     with mock.patch(f"os.{name}", return_value=value):
-        assert fast_host.READINGS[part]("") not in before
-        assert fast_host.signature() != before
+        assert now.READINGS[part]("") not in before
+        assert now.signature() != before
 
 
 def test_every_reading_has_a_test() -> None:
@@ -759,16 +756,16 @@ def test_every_reading_has_a_test() -> None:
         "C library",
         "user and groups",
     }
-    assert tested == set(fast_host.READINGS)
+    assert tested == set(now.READINGS)
 
 
 def test_what_comes_and_goes_with_use_changes_nothing(machine: Path) -> None:
-    before = fast_host.signature(str(machine))
+    before = now.signature(str(machine))
     (machine / "proc/bus/pci/devices").write_text(_PCI.replace("\t9a\t", "\t0\t"), encoding="utf-8")
     (machine / "sys/class/drm/card0-HDMI-A-1").mkdir()
     (machine / "dev/tty63").touch()
     os.utime(machine / "dev/nvidia0")
-    assert fast_host.signature(str(machine)) == before
+    assert now.signature(str(machine)) == before
 
 
 def test_terminals_of_one_login_are_the_same(machine: Path) -> None:
@@ -776,14 +773,14 @@ def test_terminals_of_one_login_are_the_same(machine: Path) -> None:
     seen = set()
     for name in ("vte-1", "vte-2"):
         (machine / "proc/self/cgroup").write_text(group.format(name), encoding="utf-8")
-        seen.add(fast_host.signature(str(machine)))
+        seen.add(now.signature(str(machine)))
     assert len(seen) == 1
 
 
 def test_without_the_kernels_list_each_device_is_read(machine: Path) -> None:
     (machine / "proc/bus/pci/devices").unlink()
     folder = machine / "sys/bus/pci/devices/0000:01:00.0"
-    read = fast_host.READINGS["PCI devices and drivers"]
+    read = now.READINGS["PCI devices and drivers"]
     seen = [read(str(machine))]
     (folder / "vendor").write_text("0x10de\n", encoding="utf-8")
     seen.append(read(str(machine)))
@@ -847,16 +844,16 @@ def test_another_version_or_catalog_is_noticed(tmp_path: Path, monkeypatch: pyte
         (package / name).write_text("", encoding="utf-8")
     site = tmp_path / "site-packages"
     site.mkdir()
-    monkeypatch.setattr(fast_record, "__file__", str(package / "records" / "record.py"))
+    monkeypatch.setattr(now, "__file__", str(package / "records" / "machine.py"))
     monkeypatch.setattr(sys, "path", [str(site)])
-    seen = [fast_record.itself()]
+    seen = [now.itself()]
     for name in ("cli.py", "data/builds.csv", "probes/amd/kfd.py"):
         (package / name).write_text("changed", encoding="utf-8")
-        seen.append(fast_record.itself())
+        seen.append(now.itself())
     (site / "tomlkit-1.0.dist-info").mkdir()
-    seen.append(fast_record.itself())
+    seen.append(now.itself())
     monkeypatch.setattr(sys, "version", "3.99")
-    seen.append(fast_record.itself())
+    seen.append(now.itself())
     assert len(set(seen)) == len(seen) == 6
 
 
@@ -875,24 +872,24 @@ def test_settled(tmp_path: Path, settling: None) -> None:
     old, now = tmp_path / "old", time.time_ns()
     old.touch()
     paths = [str(old), str(tmp_path / "missing" / "deep")]
-    assert memo_files.is_settled(paths, now + 3 * 10**9)
-    assert not memo_files.is_settled(paths, now + 10**9)
-    assert memo_files.is_settled(paths[1:], now + 10**9)
-    assert not memo_files.is_settled(paths[1:], now)
+    assert keep.is_settled(paths, now + 3 * 10**9)
+    assert not keep.is_settled(paths, now + 10**9)
+    assert keep.is_settled(paths[1:], now + 10**9)
+    assert not keep.is_settled(paths[1:], now)
 
 
 def test_a_machine_that_changed_meanwhile_is_not_kept(place: Place) -> None:
     in_sync(place)
-    with mock.patch("torchsel.records.record.machine", side_effect=["before", "after"]):
+    with mock.patch("torchsel.records.keep.dependencies", side_effect=["before", "after"]):
         place.slow("backend")
     assert place.fast("backend") is None
 
 
-@pytest.mark.parametrize("shift", [-3600.0, fast_record.LIFETIME + 60])
+@pytest.mark.parametrize("shift", [-3600.0, replay.LIFETIME + 60])
 def test_a_record_of_another_day_is_not_used(place: Place, shift: float) -> None:
     in_sync(place)
     place.slow("backend")
-    with mock.patch("torchsel.records.record.time", return_value=time.time() + shift):
+    with mock.patch("torchsel.records.replay.time", return_value=time.time() + shift):
         assert place.fast("backend") is None
 
 
@@ -927,9 +924,9 @@ def _fifo(path: Path) -> None:
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(path.read_bytes()[:-1]),
         lambda path: path.write_bytes(path.read_bytes() + b"x"),
-        lambda path: path.write_bytes(path.read_bytes().replace(fast_record.FORMAT.encode(), b"another")),
+        lambda path: path.write_bytes(path.read_bytes().replace(replay.FORMAT.encode(), b"another")),
         lambda path: path.write_bytes(b"\0" * 40),
-        lambda path: path.write_bytes(path.read_bytes() + b"\0" * (fast_record.LARGEST + 1)),
+        lambda path: path.write_bytes(path.read_bytes() + b"\0" * (now.LARGEST + 1)),
         lambda path: (path.rename(path.with_name("moved")), path.symlink_to("moved")),
         _fifo,
         lambda path: (path.unlink(), path.mkdir()),
@@ -948,7 +945,7 @@ def test_another_owner(place: Place) -> None:
 
 
 def test_bytes_and_back() -> None:
-    record = fast_record.Record(
+    record = replay.Record(
         files=["/a b", "/ü\udcff"],
         messages=[("warn", "x\ny")],
         output="cpu\n",
@@ -957,12 +954,12 @@ def test_bytes_and_back() -> None:
         digest="d",
         created=1.5,
     )
-    back = fast_record.from_bytes(record.to_bytes())
+    back = replay.from_bytes(record.to_bytes())
     assert back is not None
     assert {name: getattr(back, name) for name in record.__slots__} == {
         name: getattr(record, name) for name in record.__slots__
     }
-    assert fast_record.Record(output="a\0b").to_bytes() == b""
+    assert replay.Record(output="a\0b").to_bytes() == b""
 
 
 def test_no_password_is_written(place: Place) -> None:
@@ -981,7 +978,7 @@ def test_no_password_is_written(place: Place) -> None:
 )  # fmt: skip
 def test_records_lie_in_the_state_folder(variables: dict[str, str]) -> None:
     with mock.patch("pathlib.Path.is_dir", return_value=True):
-        assert fast_record.place(variables) == f"{state_path(variables)}/{fast_record.FOLDER}"
+        assert replay.place(variables) == f"{state_path(variables)}/{replay.FOLDER}"
 
 
 def test_old_records_make_room(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ Imports little, as a process is started for every one of them.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import contextlib
 import os
 import signal
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from torchsel.errors import MachineError
+from torchsel.records.replay import become
 from torchsel.uv.program import Uv
-from torchsel.uv.signals import Stopped, Stops, interrupts_by_default
+from torchsel.uv.signals import Stopped, Stops
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -124,25 +126,35 @@ def an_interrupt_by_default(whose: str) -> None:
     if whose == "nobody's":
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     before = signal.getsignal(signal.SIGINT)
-    with interrupts_by_default():
+
+    def look(*_: object) -> None:
         say(signal.getsignal(signal.SIGINT).name)  # type: ignore[union-attr]
         say(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
-    say(signal.getsignal(signal.SIGINT) is before)
-    with interrupts_by_default():
+        raise OSError
+
+    def interrupt(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
         say("alive")
 
+    os.execve = look  # type: ignore[assignment]
+    with contextlib.suppress(OSError):
+        become("/none", [], {})
+    say(signal.getsignal(signal.SIGINT) is before)
+    os.execve = interrupt  # type: ignore[assignment]
+    become("/none", [], {})
+
 
 def one_in_the_last_moment() -> None:
-    real = signal.signal
+    real = _signal.signal
 
     def set_handler(number: int, handler: Any) -> object:
-        os.kill(os.getpid(), signal.SIGINT)
+        if number == signal.SIGINT:
+            os.kill(os.getpid(), signal.SIGINT)
         return real(number, handler)
 
-    signal.signal = set_handler  # type: ignore[assignment]
-    with interrupts_by_default():
-        say("alive")
+    _signal.signal = set_handler
+    os.execve = lambda *_: say("alive")  # type: ignore[assignment]
+    become("/none", [], {})
 
 
 def ran(program: str, call: str = "run") -> None:

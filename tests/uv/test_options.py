@@ -8,8 +8,7 @@ import pytest
 
 from scripts.catalog.uv_options import completion, grammar, rows
 from tests.support.toolbox import OLDEST_UV, uv_binary
-from torchsel.uv.call import HOOKED_COMMANDS, PROJECT_COMMANDS
-from torchsel.uv.options import before_a_command, commands, takes_value
+from torchsel.uv.call import ANYWHERE, HOOKED_COMMANDS, PROJECT_COMMANDS, commands, options, takes_value
 
 
 @pytest.fixture(scope="module", params=[None, OLDEST_UV], ids=["newest", "oldest"])
@@ -38,8 +37,8 @@ def test_what_help_hides_is_known() -> None:
 def test_commands() -> None:
     assert {*PROJECT_COMMANDS, *HOOKED_COMMANDS} <= commands()
     assert "pip" in commands()
-    assert "--color" in before_a_command(with_value=True)
-    assert "--offline" in before_a_command(with_value=False)
+    assert options()[ANYWHERE]["--color"] is True
+    assert options()[ANYWHERE]["--offline"] is False
 
 
 def test_rows_of_two_programs() -> None:

@@ -227,7 +227,7 @@ def test_a_uv_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert time.monotonic() - start < 30
 
 
-@pytest.mark.parametrize("call", ["lock", "run", "replace_process"])
+@pytest.mark.parametrize("call", ["lock", "run", "check"])
 def test_a_uv_that_cant_be_started(call: str, tmp_path: Path) -> None:
     program = tmp_path / NAME
     program.write_bytes(b"\x7fELF but not really")
@@ -245,8 +245,8 @@ def test_the_exit_code_is_uvs(tmp_path: Path) -> None:
 def test_becoming_uv(tmp_path: Path) -> None:
     program = stand_in(tmp_path, 'echo "$$ $MINE $1"; exit 7')
     code = (
-        "import os, sys; from pathlib import Path; from torchsel.uv.program import Uv; print(os.getpid());"
-        " Uv(program=Path(sys.argv[1]), environ={'MINE': 'kept'}).replace_process(['a b'])"
+        "import os, sys; from torchsel.records.replay import become; print(os.getpid(), flush=True);"
+        " become(sys.argv[1], ['a b'], {'MINE': 'kept'})"
     )
     done = subprocess.run([sys.executable, "-c", code, program], capture_output=True, text=True, check=False)
     pid, line = done.stdout.splitlines()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from torchsel.uv.said import cause
+from torchsel.uv.program import cause
 
 CROSS = "\u00d7"
 

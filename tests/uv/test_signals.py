@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.processes import hearing, in_own_process
 from tests.uv import scenes
-from torchsel.uv.signals import Stops, interrupts_by_default
+from torchsel.uv.signals import Stops
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 
@@ -72,7 +72,7 @@ def test_other_threads_have_no_signals() -> None:
     done: list[object] = []
 
     def work() -> None:
-        with Stops(), interrupts_by_default():
+        with Stops():
             done.extend(signal.getsignal(number) for number in SIGNALS)
 
     thread = threading.Thread(target=work)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from argparse import ArgumentParser
 from typing import Literal, NamedTuple, Protocol, cast, get_args
 
 from torchsel.answer import Answer
-from torchsel.commands.context import Context
+from torchsel.commands.context import Context, Option
 
 Group = Literal["start", "every day", "look", "teams and clusters", "shells"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -19,8 +18,8 @@ Kind = Literal["own", "text", "uv"]
 class Command(Protocol):
     """A command's module."""
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add its own options to its parser."""
+    OPTIONS: tuple[Option, ...]
+    """Its own; a command of the kind ``uv`` has none."""
 
     def run(self, context: Context) -> Answer:
         """Do what it is for.
@@ -34,7 +33,7 @@ class Row(NamedTuple):
     """A command: ``module`` is below this package, ``group`` and ``summary`` its place and line in the help.
 
     What follows a command of the kind ``uv`` is uv's; ``words`` stand before it. ``text`` is the same in
-    every project and on every machine.
+    every project and on every machine. ``example`` ends its own help.
     """
 
     name: str
@@ -43,6 +42,7 @@ class Row(NamedTuple):
     module: str
     kind: Kind = "own"
     words: tuple[str, ...] = ()
+    example: str = ""
 
     def load(self) -> Command:
         """Its module, imported only when it is wanted.
@@ -69,10 +69,14 @@ TABLE = (
     Row("backend", "look", "print the selected backend, nothing else", "backend"),
     Row("detect", "look", "print the machine; --json is what --host takes", "detect"),
     Row("check", "teams and clusters", "for CI: is it in sync? does the lock serve a host?", "check"),
-    Row("hosts", "teams and clusters", "print the different machines of a cluster's inventory", "hosts"),
-    Row("env", "shells", "print the lines by which plain uv takes this machine's group", "shell.env"),
-    Row("hook", "shells", "print a shell function 'uv' that goes through torchsel", "shell.hook", "text"),
-    Row("completion", "shells", "print the completion of torchsel's commands", "shell.completion", "text"),
+    Row("hosts", "teams and clusters", "print the different machines of a cluster's inventory", "hosts",
+        example="sinfo -N -h -o '%N %G %f' | torchsel hosts -o hosts"),
+    Row("env", "shells", "print the lines by which plain uv takes this machine's group", "env",
+        example='in .envrc, for direnv: eval "$(torchsel env)"'),
+    Row("hook", "shells", "print a shell function 'uv' that goes through torchsel", "hook", "text",
+        example='in ~/.bashrc: eval "$(torchsel hook bash)"'),
+    Row("completion", "shells", "print the completion of torchsel's commands", "completion", "text",
+        example='in ~/.bashrc: eval "$(torchsel completion bash)"'),
     Row("schema", "shells", "print the JSON Schema of [tool.torchsel], for editors", "schema", "text"),
 )  # fmt: skip
 """Every command, in the order of the help. A new one is a module and a row."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
-from torchsel.answer import Answer, Repeat
-from torchsel.commands.context import Context, add_host, add_writing
+from torchsel.answer import Answer
+from torchsel.commands.context import HOST, WRITING, Context
 from torchsel.commands.survey import surveyed
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
@@ -20,11 +19,7 @@ from torchsel.pipeline.outcome import Mode
 from torchsel.pipeline.script import apply_script
 from torchsel.project.workspace import load_project
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Those of the bare ``torchsel``."""
-    add_host(parser)
-    add_writing(parser)
+OPTIONS = (HOST, *WRITING)
 
 
 def run(context: Context) -> Answer:
@@ -49,7 +44,7 @@ def _apply(context: Context) -> Answer:
     if outcome.changed and mode.write and not mode.lock and outcome.inputs.project.lock:
         draft.say("uv.lock is as it was; run 'torchsel sync' to bring it along")
     has_acted = any(kind == "say" for kind, _ in draft.notices)
-    return draft.answer(repeat=None if has_acted else Repeat())
+    return Answer(is_lasting=not has_acted)
 
 
 def _apply_script(context: Context) -> Answer:
@@ -71,7 +66,7 @@ def _apply_script(context: Context) -> Answer:
         draft.say(
             f"if it ran before, its environment has the old torch; renew it: {shlex.join(plan.renewal)}"
         )
-    return draft.answer()
+    return Answer()
 
 
 def repaired(context: Context, run: Callable[[Context], Answer]) -> Answer:

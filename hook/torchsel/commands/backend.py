@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Iterable
 from dataclasses import replace
 
-from torchsel.answer import Answer, Repeat
-from torchsel.commands.context import Context, add_hosts
+from torchsel.answer import Answer
+from torchsel.commands.context import HOSTS, Context
 from torchsel.commands.survey import options_anywhere, surveyed
 from torchsel.errors import MachineError
 from torchsel.hosts.several import NamedHost, read_hosts
@@ -16,10 +15,7 @@ from torchsel.pipeline.inputs import read_strategy
 from torchsel.selection.fleet import Fleet, Member, one_backend_for
 from torchsel.strategies.protocol import Strategy
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The machines."""
-    add_hosts(parser)
+OPTIONS = (HOSTS,)
 
 
 def run(context: Context) -> Answer:
@@ -29,11 +25,11 @@ def run(context: Context) -> Answer:
     if len(hosts) > 1 or any(named.is_listed for named in hosts):
         strategy = read_strategy(given, context.environ)
         context.draft.print(f"{_one_for(strategy, hosts)}\n")
-        return context.draft.answer()
+        return Answer()
     found = surveyed(context, given)
     report.warn(found, context.draft)
     context.draft.print(f"{found.decision.tag}\n")
-    return context.draft.answer(repeat=Repeat() if found.project.is_there else None)
+    return Answer(is_lasting=found.project.is_there)
 
 
 def _one_for(strategy: Strategy, hosts: Iterable[NamedHost]) -> str:
@@ -57,12 +53,10 @@ def _one_for(strategy: Strategy, hosts: Iterable[NamedHost]) -> str:
 
 def _why_none(fleet: Fleet) -> str:
     each = ", ".join(f"{member.name}: {own.backend.tag}" for member, own in fleet.alone)
+    alone = f"each by itself would take {each}"
     if fleet.unserved:
-        names = ", ".join(fleet.unserved)
-        return (
-            f"no build that the project allows runs on the GPU of {names}; each by itself would take {each}"
-        )
+        return f"no build that the project allows runs on the GPU of {', '.join(fleet.unserved)}; {alone}"
     return (
-        f"no one build serves all of these machines; each by itself would take {each}; "
-        "strategy 'groups' has one lock with a build for each"
+        f"no one build serves all of these machines; {alone};"
+        " strategy 'groups' has one lock with a build for each"
     )

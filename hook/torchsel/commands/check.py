@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
-from torchsel.answer import Answer, Repeat
-from torchsel.commands.context import Context, add_hosts
+from torchsel.answer import Answer
+from torchsel.commands.context import HOSTS, Context
 from torchsel.commands.survey import options
 from torchsel.errors import EXIT_DRIFT, EXIT_OK
 from torchsel.hosts.several import read_hosts
@@ -14,10 +12,7 @@ from torchsel.pipeline.inputs import decide, read_strategy, require_table
 from torchsel.pipeline.leaks import has_dependencies
 from torchsel.strategies.protocol import Strategy
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The machines to judge for."""
-    add_hosts(parser)
+OPTIONS = (HOSTS,)
 
 
 def run(context: Context) -> Answer:
@@ -33,7 +28,7 @@ def run(context: Context) -> Answer:
     if verdict.drift:
         draft.say("run 'torchsel' to bring it in sync")
     if verdict.drift or verdict.past:
-        return draft.answer(code=EXIT_DRIFT)
+        return Answer(EXIT_DRIFT)
     draft.detail(f"in sync, routed to {', '.join(verdict.backends)}")
     return _check_hosts(context, strategy)
 
@@ -45,5 +40,5 @@ def _check_hosts(context: Context, strategy: Strategy) -> Answer:
         verdict = check_host(named.name, decide(strategy, named.host, options=options(context)))
         are_served &= verdict.is_served
         context.draft.print(f"{verdict.line}\n")
-    repeat = None if has_dependencies(strategy) else Repeat()
-    return context.draft.answer(code=EXIT_OK if are_served else EXIT_DRIFT, repeat=repeat)
+    code = EXIT_OK if are_served else EXIT_DRIFT
+    return Answer(code, is_lasting=not has_dependencies(strategy))

@@ -3,15 +3,53 @@
 from __future__ import annotations
 
 import argparse
-from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from torchsel.answer import Draft
-from torchsel.console import ColorChoice, Console
+from torchsel.console import ColorChoice
 from torchsel.project.folders import current_folder
 from torchsel.uv.call import UvCall, read_uv_call
+
+
+class Option:
+    """An option or argument of a command's, in argparse's words."""
+
+    def __init__(self, *names: str, **settings: Any) -> None:
+        self.names, self.settings = names, settings
+
+
+def flag(name: str, about: str) -> Option:
+    """An option without a value."""
+    return Option(name, action="store_true", help=about)
+
+
+HOST = Option("--host", metavar="HOST", help="a recorded host, or words: 'gpu=V100*4,driver=570'")
+"""Of commands that look at the machine."""
+
+HOSTS = Option(
+    "--host",
+    metavar="HOST",
+    nargs="+",
+    action="extend",
+    dest="hosts",
+    help="recorded hosts, inventories or machines in words: judge for all of these",
+)
+"""Of commands that judge for machines, one or several."""
+
+JSON = flag("--json", "for programs")
+NO_LOCK = flag("--no-lock", "leave uv.lock as it is")
+ONLY_PRINTS = flag("--dry-run", "print the change, write nothing")
+
+WRITING = (
+    NO_LOCK,
+    flag("--dry-run", "say what would change, write nothing"),
+    flag("--diff", "print the change as a diff, write nothing"),
+    flag("--upgrade", "let torch and its family move to new releases"),
+    Option("--script", metavar="FILE", help="route a script with inline metadata (PEP 723)"),
+)
+"""Of ``apply``, which the bare ``torchsel`` takes as well."""
 
 
 class Arguments(argparse.Namespace):
@@ -49,16 +87,14 @@ class Arguments(argparse.Namespace):
         return self.hosts or ([self.host] if self.host else [])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """One run of a command: the command line as ``words`` and as ``arguments``.
 
-    ``draft`` takes what is to be said in the end; ``console`` says at once.
+    ``draft`` takes what is to be said.
     """
 
     words: tuple[str, ...]
     arguments: Arguments
-    console: Console
     draft: Draft
     environ: Mapping[str, str]
 
@@ -78,31 +114,3 @@ class Context:
         """The folder in which the project is looked for, as uv does: by its variables too."""
         given = self.arguments.project
         return Path(given) if given and not self.is_uvs else self.call.folder
-
-
-def add_host(parser: ArgumentParser) -> None:
-    """The option of commands that look at the machine."""
-    parser.add_argument("--host", metavar="HOST", help="a recorded host, or words: 'gpu=V100*4,driver=570'")
-
-
-def add_hosts(parser: ArgumentParser) -> None:
-    """The option of commands that judge for machines, one or several."""
-    parser.add_argument(
-        "--host",
-        metavar="HOST",
-        nargs="+",
-        action="extend",
-        dest="hosts",
-        help="recorded hosts, inventories or machines in words: judge for all of these",
-    )
-
-
-def add_writing(parser: ArgumentParser) -> None:
-    """The options of ``apply``, which the bare ``torchsel`` takes as well."""
-    parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
-    parser.add_argument("--dry-run", action="store_true", help="say what would change, write nothing")
-    parser.add_argument("--diff", action="store_true", help="print the change as a diff, write nothing")
-    parser.add_argument(
-        "--upgrade", action="store_true", help="let torch and its family move to new releases"
-    )
-    parser.add_argument("--script", metavar="FILE", help="route a script with inline metadata (PEP 723)")

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
 from torchsel.answer import Answer
-from torchsel.commands.context import Context
+from torchsel.commands.context import NO_LOCK, ONLY_PRINTS, Context
 from torchsel.commands.survey import options
 from torchsel.pipeline import report
 from torchsel.pipeline.deinit import deinit
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """How far to go."""
-    parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
-    parser.add_argument("--dry-run", action="store_true", help="print the change, write nothing")
+OPTIONS = (NO_LOCK, ONLY_PRINTS)
 
 
 def run(context: Context) -> Answer:
@@ -32,4 +26,4 @@ def run(context: Context) -> Answer:
     lock = " (uv.lock updated)" if removal.relocked else ""
     would = "would be " if arguments.dry_run else ""
     draft.say(f"torchsel {would}taken out of {root.path.name}{lock}; plain uv takes its own choice of torch")
-    return draft.answer()
+    return Answer()

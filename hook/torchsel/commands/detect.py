@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
 from torchsel.answer import Answer
-from torchsel.commands.context import Context, add_host
+from torchsel.commands.context import HOST, JSON, Context
 from torchsel.config.request import resolve_host
 from torchsel.pipeline import status_page
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The machine, and for whom."""
-    add_host(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
+OPTIONS = (HOST, JSON)
 
 
 def run(context: Context) -> Answer:
@@ -23,4 +17,4 @@ def run(context: Context) -> Answer:
         context.draft.detail(finding.line)
     is_json = context.arguments.json
     context.draft.print(f"{host.to_json() if is_json else chr(10).join(status_page.host_lines(host))}\n")
-    return context.draft.answer()
+    return Answer()

@@ -6,13 +6,12 @@ import re
 import shutil
 import sys
 import textwrap
-from argparse import ArgumentParser
 from difflib import get_close_matches
 from pathlib import Path
 
 from torchsel.answer import Answer
 from torchsel.commands import ROWS
-from torchsel.commands.context import Context
+from torchsel.commands.context import Context, Option
 from torchsel.errors import ConfigError
 
 FOLDER = Path(__file__).parents[1] / "data" / "guide"
@@ -22,9 +21,7 @@ WIDEST = 100
 """Columns that prose in the guides takes; a wider terminal makes tables no wider."""
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The guide's name."""
-    parser.add_argument("topic", nargs="?", metavar="TOPIC", help="a guide; without one they are listed")
+OPTIONS = (Option("topic", nargs="?", metavar="TOPIC", help="a guide; without one they are listed"),)
 
 
 def run(context: Context) -> Answer:
@@ -34,7 +31,7 @@ def run(context: Context) -> Answer:
     if sys.stdout.isatty():
         text = for_terminal(text, min(shutil.get_terminal_size().columns, WIDEST))
     context.draft.print(text)
-    return context.draft.answer()
+    return Answer()
 
 
 def topics() -> list[str]:
@@ -57,7 +54,8 @@ def for_terminal(text: str, width: int) -> str:
         is_code ^= line.startswith("```")
         if is_code or not line.startswith(("|", "<!--")):
             lines.append(line)
-        elif line.startswith("| "):
+        elif line.startswith("| "):  # what is between, "|---|", is of no use in a list
+            # a bar in a cell stands there as \|
             *first, last = re.split(r"(?<!\\) \| ", line.strip("| "))
             lines += textwrap.wrap("  ".join(first), width, subsequent_indent="  ")
             lines += textwrap.wrap(last, width, initial_indent="    ", subsequent_indent="    ")

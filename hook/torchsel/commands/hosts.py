@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from pathlib import Path
 
 from torchsel.answer import Answer
-from torchsel.commands.context import Context
+from torchsel.commands.context import Context, Option
 from torchsel.hosts.folder import hosts_of
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Where the inventory is, and where its machines go."""
-    parser.add_argument(
+OPTIONS = (
+    Option(
         "source",
         nargs="?",
         metavar="FILE",
         help="what 'kubectl get nodes -o json' or sinfo printed, or lines of words (default: standard input)",
-    )
-    parser.add_argument("--driver", metavar="V", help="the NVIDIA driver of nodes that say none")
-    parser.add_argument("-o", "--output", metavar="DIR", help="write a recorded host each into this folder")
-    parser.epilog = "sinfo -N -h -o '%N %G %f' | torchsel hosts -o hosts"
+    ),
+    Option("--driver", metavar="V", help="the NVIDIA driver of nodes that say none"),
+    Option("-o", "--output", metavar="DIR", help="write a recorded host each into this folder"),
+)
 
 
 def run(context: Context) -> Answer:
@@ -32,4 +29,4 @@ def run(context: Context) -> Answer:
         draft.warn(sentence)
     for machine in inventory.machines:
         draft.print(f"{machine.line}\n")
-    return draft.answer()
+    return Answer()

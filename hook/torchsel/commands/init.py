@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import get_args
 
 from torchsel.answer import Answer
-from torchsel.commands.context import Context, add_hosts
+from torchsel.commands.context import HOSTS, NO_LOCK, ONLY_PRINTS, Context, Option
 from torchsel.commands.survey import options
 from torchsel.config.config import Strategy
 from torchsel.config.request import resolve_host
@@ -15,17 +14,16 @@ from torchsel.pipeline import init, report
 from torchsel.project.environment import EXAMPLE
 from torchsel.project.workspace import load_project
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The strategy, and how far to go."""
-    add_hosts(parser)
-    parser.add_argument(
+OPTIONS = (
+    HOSTS,
+    Option(
         "--strategy",
         choices=get_args(Strategy),
         help="'pin' is for this machine, the others for all (default: as it is routed now, else pin)",
-    )
-    parser.add_argument("--no-lock", action="store_true", help="leave uv.lock as it is")
-    parser.add_argument("--dry-run", action="store_true", help="print the change, write nothing")
+    ),
+    NO_LOCK,
+    ONLY_PRINTS,
+)
 
 
 def run(context: Context) -> Answer:
@@ -34,7 +32,7 @@ def run(context: Context) -> Answer:
     root = load_project(context.start).root
     if "torchsel" in root.table("tool"):
         draft.say(f"{root.path} has [tool.torchsel] already; run 'torchsel' to bring the routing in sync")
-        return draft.answer()
+        return Answer()
     hosts = read_hosts(arguments.all_hosts, "--host", draft.warn)
     host = hosts[0].host if hosts else resolve_host(option=None, environ=environ)[0]
     wish = init.Wish(
@@ -56,4 +54,4 @@ def run(context: Context) -> Answer:
             "where machines share this folder, add this line to [tool.torchsel], so that each build has an"
             f" environment of its own: {EXAMPLE}"
         )
-    return draft.answer()
+    return Answer()

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from torchsel import __version__
 from torchsel.commands import GROUPS, ROWS, TABLE
-from torchsel.commands.context import Arguments, add_host, add_writing
+from torchsel.commands.context import HOST, WRITING, Arguments, Option, flag
 from torchsel.console import Console
 from torchsel.errors import EXIT_CONFIG
 from torchsel.uv.call import PROJECT_COMMANDS
@@ -25,18 +25,9 @@ examples:
   eval "$(torchsel hook bash)"  in ~/.bashrc: plain uv takes the right torch
 """
 
-_UVS = PROJECT_COMMANDS | {
-    "auth",
-    "cache",
-    "format",
-    "pip",
-    "publish",
-    "python",
-    "self",
-    "tool",
-    "venv",
-    "workspace",
-}
+_UVS = PROJECT_COMMANDS | frozenset(
+    {"auth", "cache", "format", "pip", "publish", "python", "self", "tool", "venv", "workspace"}
+)
 """uv's commands (0.13.9)."""
 
 _OTHER_WORDS = {
@@ -49,7 +40,21 @@ _OTHER_WORDS = {
 }
 """What other programs call it, and the form here."""
 
-_TAKES_VALUE = frozenset({"--project", "--backend", "--host", "--color", "--script"})
+_COMMON = (
+    Option("--project", metavar="DIR", help="the project's folder (default: search upwards)"),
+    Option("--backend", metavar="TAG", help="'auto' or a torch backend: cpu, cu130, rocm7.2, xpu"),
+    Option("-q", "--quiet", action="store_true", help="say nothing but errors"),
+    Option("-v", "--verbose", action="store_true", help="say what the probes found"),
+    flag("--no-cache", "look at everything anew"),
+    Option(
+        "--color",
+        metavar="WHEN",
+        choices=("auto", "always", "never"),
+        help="colours: auto, always or never",
+    ),
+)
+
+_TAKES_VALUE = frozenset(item.names[0] for item in (*_COMMON, HOST, *WRITING) if "metavar" in item.settings)
 """torchsel's own options, before the command, that have a value."""
 
 
@@ -64,6 +69,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     if named and row is None:
         parser.error(_unknown(named))
     uvs = row if row and row.kind == "uv" else None
+    # argparse would take uv's options for torchsel's, wherever they stand
     arguments = parser.parse_args(argv[:at] if uvs else argv, namespace=Arguments())
     if uvs:
         arguments.command, arguments.uv_arguments = "uv", (*uvs.words, *argv[at + 1 :])
@@ -85,9 +91,8 @@ def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
-    _add_common(parser)
-    add_host(parser)
-    parser.add_argument("--hooked", action="store_true", help=argparse.SUPPRESS)  # of the shell functions
+    parser.add_options(*_COMMON, HOST)
+    parser.add_options(flag("--hooked", argparse.SUPPRESS))  # of the shell functions
     parser.add_argument("--version", action="version", version=f"torchsel {__version__}")
     named = _named(argv)
     commands = parser.add_subparsers(
@@ -102,12 +107,15 @@ def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
             commands.add_parser(row.name, add_help=False, help=row.summary)
             continue
         command = commands.add_parser(
-            row.name, help=row.summary, description=row.summary, argument_default=argparse.SUPPRESS
+            row.name,
+            help=row.summary,
+            description=row.summary,
+            epilog=row.example,
+            argument_default=argparse.SUPPRESS,
         )
         if named in (row.name, "completion"):
-            _add_common(command)
-            row.load().add_arguments(command)
-    add_writing(parser)
+            command.add_options(*_COMMON, *row.load().OPTIONS)
+    parser.add_options(*WRITING)
     return parser
 
 
@@ -117,22 +125,13 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"allow_abbrev": False} | settings)
 
+    def add_options(self, *options: Option) -> None:
+        for option in options:
+            self.add_argument(*option.names, **option.settings)
+
     def error(self, message: str) -> NoReturn:
         Console().error(f"{message}; see '{self.prog} --help'")
         sys.exit(EXIT_CONFIG)
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--project", metavar="DIR", help="the project's folder (default: search upwards)")
-    parser.add_argument(
-        "--backend", metavar="TAG", help="'auto' or a torch backend: cpu, cu130, rocm7.2, xpu"
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
-    parser.add_argument("-v", "--verbose", action="store_true", help="say what the probes found")
-    parser.add_argument("--no-cache", action="store_true", help="look at everything anew")
-    parser.add_argument(
-        "--color", metavar="WHEN", choices=("auto", "always", "never"), help="colours: auto, always or never"
-    )
 
 
 def _command_at(argv: Sequence[str]) -> int:
@@ -168,14 +167,8 @@ def _description() -> str:
 
 def _refuse_idle_options(parser: argparse.ArgumentParser, arguments: Arguments) -> None:
     """Refuse options of `apply` where another command would pass them over."""
-    given = {
-        "--no-lock": arguments.no_lock,
-        "--dry-run": arguments.dry_run,
-        "--diff": arguments.diff,
-        "--upgrade": arguments.upgrade,
-        "--script": arguments.script,
-    }
-    idle = [name for name, value in given.items() if value]
+    names = [item.names[0] for item in WRITING]
+    idle = [name for name in names if getattr(arguments, name[2:].replace("-", "_"))]
     if idle and arguments.command not in ("apply", "init", "deinit"):
         behind = "; an option of uv's own goes behind its command" if arguments.command == "uv" else ""
         parser.error(f"{idle[0]} is for 'torchsel apply'{behind}")

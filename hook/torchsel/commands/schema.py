@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
 from torchsel.answer import Answer
-from torchsel.commands.context import Context, add_host
+from torchsel.commands.context import HOST, Context
 from torchsel.config.schema import to_text
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Nothing that matters."""
-    add_host(parser)
+OPTIONS = (HOST,)
 
 
 def run(context: Context) -> Answer:
     """Print the schema."""
     context.draft.print(to_text())
-    return context.draft.answer()
+    return Answer()

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
 from dataclasses import replace
 
 from torchsel.answer import Answer
-from torchsel.commands.context import Context, add_host
+from torchsel.commands.context import HOST, JSON, Context
 from torchsel.commands.survey import options_anywhere, surveyed
 from torchsel.console import visible_in_json
 from torchsel.errors import MachineError
 from torchsel.pipeline import status, status_page
 from torchsel.pipeline.inputs import read_inputs, with_warning
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The machine, and for whom."""
-    add_host(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
+OPTIONS = (HOST, JSON)
 
 
 def run(context: Context) -> Answer:
     """Print the page, or the same as JSON."""
-    draft, console, given = context.draft, context.console, options_anywhere(context)
+    draft, given = context.draft, options_anywhere(context)
     try:
         found = surveyed(context, given)
     except MachineError as error:
@@ -33,6 +28,7 @@ def run(context: Context) -> Answer:
     if context.arguments.json:
         draft.print(f"{visible_in_json(status.to_json(picture))}\n")
     else:
-        page = status_page.to_text(picture, lambda text, style: console.paint(text, style, sys.stdout))
-        draft.print_painted(f"{page}\n")
-    return draft.answer()
+        paint = draft.console.paint
+        page = status_page.to_text(picture, lambda text, style: paint(text, style, sys.stdout))
+        draft.print(f"{page}\n", is_painted=True)
+    return Answer()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from torchsel.answer import Answer
-from torchsel.commands.context import Context, add_host
+from torchsel.commands.context import HOST, JSON, Context, Option
 from torchsel.commands.survey import surveyed
 from torchsel.host import Accelerator
 from torchsel.pipeline.inputs import Inputs
@@ -17,19 +17,28 @@ from torchsel.verify.values import LONGEST_TIMEOUT, TIMEOUT, Verification
 from torchsel.verify.verify import verify
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Its own options."""
-    add_host(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument(
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1.0 <= value <= LONGEST_TIMEOUT:
+        msg = f"{text!r} is not a number of seconds from 1 to {LONGEST_TIMEOUT:g}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+OPTIONS = (
+    HOST,
+    JSON,
+    Option(
         "--timeout",
         metavar="S",
         type=_seconds,
         help=f"seconds for each try that may hang (default: {TIMEOUT:g})",
-    )
-    parser.add_argument(
-        "--report", metavar="FILE", help="write what to attach to a report: no names, no paths"
-    )
+    ),
+    Option("--report", metavar="FILE", help="write what to attach to a report: no names, no paths"),
+)
 
 
 def run(context: Context) -> Answer:
@@ -42,7 +51,7 @@ def run(context: Context) -> Answer:
     if arguments.report:
         context.draft.flush()  # the file may be one that can't be written
         Path(arguments.report).write_text(to_report(result, request), encoding="utf-8")
-    return context.draft.answer(code=result.exit_code)
+    return Answer(result.exit_code)
 
 
 def _request(found: Inputs, environ: Mapping[str, str], *, timeout: float) -> Verification:
@@ -64,14 +73,3 @@ def _request(found: Inputs, environ: Mapping[str, str], *, timeout: float) -> Ve
 def _target(item: Accelerator, found: Inputs) -> str | None:
     row = found.catalog.gpu(item.pci_id)
     return item.compute_capability or item.gfx_target or (row.target if row else None)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 1.0 <= value <= LONGEST_TIMEOUT:
-        msg = f"{text!r} is not a number of seconds from 1 to {LONGEST_TIMEOUT:g}"
-        raise argparse.ArgumentTypeError(msg)
-    return value

@@ -1,14 +1,27 @@
-"""What a Linux machine shows of its accelerators in a few of the kernel's files, as one text.
+"""What an outcome depends on, as it is now: the project's files, the machine, torchsel itself.
 
+Of the machine it is what Linux shows of its accelerators in a few of the kernel's files, as one text.
 Whatever makes the probes find something else changes this text; no driver, library or program is asked, so
 that it costs half a millisecond. `READINGS` is the list: a record holds while all of it stays the same.
 """
 
 import os
+import sys
+
+try:
+    from _blake2 import blake2b  # a tenth of a millisecond; hashlib, with OpenSSL, three
+except ImportError:  # an interpreter that has it elsewhere
+    from hashlib import blake2b
 
 TYPE_CHECKING = False  # typing takes as long to import as all of this
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+LARGEST = 1 << 20
+"""Bytes that are read of any file; a record of a workspace of 300 members has 100 kB."""
+
+_PART = 1 << 16
+"""Bytes read at once; the kernel's list of devices is the only long one of its files."""
 
 _LIBRARY = "libnvidia-ml.so.1"
 _LIBRARIES = (
@@ -21,6 +34,33 @@ _MARKS = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container", "/etc/n
 _NODES = ("nvidia", "kfd", "dxg")
 _PCI = "/sys/bus/pci/devices"
 _KFD = "/sys/class/kfd/kfd/topology"
+
+
+def dependencies(files: "Iterable[str]") -> str:
+    """What a record's digest is made of: the machine, torchsel, and ``files``, there or not."""
+    # a squashfs image gives its files whatever times it was made with, so that what a project says counts too
+    parts = [signature(), itself()]
+    for path in files:
+        parts += [path, stamp(path), _read(path) if path.endswith("/pyproject.toml") else ""]
+    return digest(parts)
+
+
+def digest(parts: "Iterable[str]") -> str:
+    """A name for the parts, of 32 hexadecimal digits."""
+    content = b"\0".join(os.fsencode(part) for part in parts)
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def itself() -> str:
+    """This installation: Python, where packages are installed, torchsel's own files with its data."""
+    own = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib is slow to import
+    folders = [path for path in sys.path if path.endswith("-packages")]
+    parts = [sys.version, sys.prefix, *(f"{path} {stamp(path)}" for path in (*folders, own, f"{own}/data"))]
+    if not own.endswith("-packages/torchsel"):  # a checkout, whose files are edited in place
+        for folder, inner, names in os.walk(own):
+            inner[:] = sorted(name for name in inner if name != "__pycache__")
+            parts += [f"{folder}/{name} {stamp(f'{folder}/{name}')}" for name in sorted(names)]
+    return "\n".join(parts)
 
 
 def signature(root: str = "") -> str:
@@ -56,11 +96,6 @@ def _user(_root: str) -> str:
     return f"{os.getuid()} {os.geteuid()} {os.getegid()} {sorted(os.getgroups())}"
 
 
-def _namespace(root: str) -> str:
-    """Another container has another one."""
-    return _link(f"{root}/proc/self/ns/mnt")
-
-
 def _group(root: str) -> str:
     """The control groups that could restrict devices; below user.slice each terminal has its own."""
     lines = _read(f"{root}/proc/self/cgroup").splitlines()
@@ -70,7 +105,7 @@ def _group(root: str) -> str:
 
 def _pci(root: str) -> str:
     """Every device with its driver; interrupts and addresses in the kernel's list come and go with use."""
-    devices = _read(f"{root}/proc/bus/pci/devices", 1 << 20)
+    devices = _read(f"{root}/proc/bus/pci/devices")
     listed = [(*line.split("\t", 2)[:2], line.rpartition("\t")[2]) for line in devices.splitlines()]
     return f"{_names(root + _PCI)} {listed or list(_pci_by_device(root + _PCI))}"
 
@@ -127,7 +162,7 @@ READINGS: "dict[str, Callable[[str], str]]" = {
     "C library": _c_library,
     "boot": lambda root: _read(f"{root}/proc/sys/kernel/random/boot_id"),
     "user and groups": _user,
-    "mount namespace": _namespace,
+    "mount namespace": lambda root: _link(f"{root}/proc/self/ns/mnt"),  # another container has another one
     "control group": _group,
     "PCI devices and drivers": _pci,
     "adapters that Windows passes to WSL": lambda root: str(_names(f"{root}/sys/bus/vmbus/devices")),
@@ -142,16 +177,17 @@ READINGS: "dict[str, Callable[[str], str]]" = {
 """Each part of the machine that a selection looks at, and where it shows."""
 
 
-def _read(path: str, most: int = 4096) -> str:
+def _read(path: str) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        # nobody may ever write to what lies there as a FIFO
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return ""
     try:
-        parts = []
-        while part := os.read(descriptor, most):
-            parts.append(part)
-        return b"".join(parts).decode("utf-8", "replace")
+        content = b""
+        while len(content) < LARGEST and (part := os.read(descriptor, _PART)):
+            content += part
+        return os.fsdecode(content)
     except OSError:
         return ""
     finally:

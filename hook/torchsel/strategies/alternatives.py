@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from torchsel.project.places import Scope, canonical, names_in
-from torchsel.uv.call import UvCall
-from torchsel.uv.options import takes_value
+from torchsel.uv.call import UvCall, takes_value
 
 TAKES_FLAGS = frozenset({"sync", "run", "export", "tree", "check"})
 """uv's commands that choose groups and extras (uv 0.13.9)."""

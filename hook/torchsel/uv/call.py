@@ -1,20 +1,22 @@
-"""A uv command line, as far as torchsel has to understand it."""
+"""A uv command line, as far as torchsel has to understand it, and uv's grammar (data/uv/options.csv)."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-from torchsel.uv.options import commands, takes_value
-
-PROJECT_COMMANDS = frozenset(
-    {"sync", "lock", "run", "add", "remove", "export", "tree", "build", "version", "check", "audit"}
-)
-"""uv's commands that read a project's sources or lock."""
+_TABLE = Path(__file__).parents[1] / "data" / "uv" / "options.csv"
+ANYWHERE = "*"
 
 HOOKED_COMMANDS = ("sync", "lock", "run", "add", "remove", "export", "tree", "build", "version", "check")
 """uv's commands that the shell function sends through torchsel."""
+
+PROJECT_COMMANDS = frozenset({*HOOKED_COMMANDS, "audit"})
+"""uv's commands that read a project's sources or lock."""
 
 CHANGES_LOCK = frozenset({"lock", "add", "remove"})
 """Commands after which the lock can name further packages to route."""
@@ -41,23 +43,41 @@ VALUE_VARIABLES = {
 
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
+# --no_workspace is an alias of uv's for --no-project
 _NO_PROJECT = frozenset({"--no-project", "--no_workspace", "--help", "-h", "--version", "-V"})
 _SCRIPT = frozenset({"-s", "--script", "--gui-script"})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Given:
+@cache
+def options() -> Mapping[str, Mapping[str, bool]]:
+    """By command, ``*`` for any and none, each option and whether it takes a value."""
+    found: dict[str, dict[str, bool]] = {}
+    with _TABLE.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            for command in row["commands"].split():
+                found.setdefault(command, {})[row["option"]] = row["value"] == "yes"
+    return found
+
+
+def takes_value(option: str, command: str | None = None) -> bool | None:
+    """Whether an option of ``command`` (None: before any) takes a value; None for one that is not known."""
+    table = options()
+    own = table.get(command or ANYWHERE, {})
+    return own.get(option, table[ANYWHERE].get(option))
+
+
+def commands() -> frozenset[str]:
+    """Every command of uv's."""
+    return frozenset(options()) - {ANYWHERE}
+
+
+class Given(NamedTuple):
     """An option: by the command line's words from ``start`` up to ``stop``, or by a variable, with none."""
 
     name: str
     value: str | None = None
     start: int = 0
     stop: int = 0
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """As it may be written for another command."""
-        return (self.name,) if self.value is None else (self.name, self.value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,11 +86,12 @@ class UvCall:
 
     ``command`` is None where there is none (``uv --version``), else ``arguments[position - 1]``. ``given``
     are uv's own options, without what ``uv run`` passes on to the program it starts; ``unknown`` names those
-    that `torchsel.uv.options` does not have. ``plain`` are the words behind the command that are no options;
+    that uv's grammar does not have here. ``plain`` are the words behind the command that are no options;
     ``target`` is what ``uv run`` starts, with its own arguments; ``start`` the current folder.
     """
 
     command: str | None
+    start: Path
     folder: Path
     given: tuple[Given, ...] = ()
     arguments: tuple[str, ...] = ()
@@ -78,17 +99,11 @@ class UvCall:
     plain: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
-    start: Path | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
         """The names of all options."""
         return tuple(item.name for item in self.given)
-
-    @property
-    def values(self) -> tuple[tuple[str, str], ...]:
-        """Options with their values."""
-        return tuple((item.name, item.value) for item in self.given if item.value is not None)
 
     @property
     def script(self) -> Path | None:
@@ -100,7 +115,7 @@ class UvCall:
             return None
         if not _SCRIPT.intersection(self.options) and not named.endswith((".py", ".pyw")):
             return None
-        return (self.start or self.folder) / "".join(self.values_of("--directory")[-1:]) / named
+        return self.start / "".join(self.values_of("--directory")[-1:]) / named
 
     @property
     def is_for_project(self) -> bool:
@@ -133,7 +148,7 @@ class UvCall:
 
     def values_of(self, *names: str) -> tuple[str, ...]:
         """Every value given to an option of these names."""
-        return tuple(value for name, value in self.values if name in names)
+        return tuple(item.value for item in self.given if item.name in names and item.value is not None)
 
     def with_flags(self, *flags: str) -> tuple[str, ...]:
         """The arguments with ``flags`` right behind the command."""
@@ -157,9 +172,11 @@ def read_uv_call(
     line = _Line(arguments)
     line.read()
     given = (*_of_variables(environ or {}), *line.given)
+    # of several the last one counts, and the command line comes after the variables
     last = {item.name: item.value or "" for item in given}
     return UvCall(
         command=line.command,
+        start=folder,
         folder=folder / last.get("--directory", "") / last.get("--project", ""),
         given=given,
         arguments=tuple(arguments),
@@ -167,7 +184,6 @@ def read_uv_call(
         plain=tuple(line.plain),
         target=tuple(arguments[line.target :]),
         unknown=tuple(line.unknown),
-        start=folder,
     )
 
 
@@ -196,7 +212,7 @@ class _Line:
         while self.at < len(self.words):
             word = self.words[self.at]
             self.at += 1
-            if word == "--":
+            if word == "--":  # behind it are no options, and with "uv run" it is the program that starts
                 self.target = self.at
                 break
             if word.startswith("--"):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from torchsel.uv.call import Given, UvCall
-from torchsel.uv.options import options, takes_value
+from torchsel.uv.call import UvCall, options, takes_value
 
 _ONLY_SYNCS = frozenset(
     f"--{verb}-install-{what}"
@@ -35,38 +32,32 @@ def first_half(call: UvCall) -> tuple[str, ...]:
 
 def second_half(call: UvCall) -> tuple[str, ...]:
     """What ``uv sync`` is told of the command: all that does not name packages, and the list it was about."""
-    given = [*_shared(call, "sync", _CHANGES | _MOVES)]
-    words = tuple(word for item in given for word in item.words)
-    return words if call.command == "remove" else (*words, "--inexact", *_list(call))
+    words = _shared(call, "sync", _CHANGES | _MOVES)
+    if call.command == "remove":
+        return words
+    # uv's own "add" installs the group or extra that it adds to as well, and removes nothing
+    groups = [*(["dev"] if "--dev" in call.options else []), *call.values_of("--group")]
+    lists = [part for name in groups for part in ("--group", name)]
+    lists += [part for name in call.values_of("--optional") for part in ("--extra", name)]
+    return (*words, "--inexact", *lists)
 
 
 def for_lock(call: UvCall) -> tuple[str, ...]:
     """What ``uv lock`` is told of a command, whose own lock is to come out the same."""
-    kept = {"--check", "--locked"}
-    given = _shared(call, "lock", _CHANGES | _MOVES | _PLACES | kept)
-    return tuple(word for item in given for word in item.words)
+    return _shared(call, "lock", _CHANGES | _MOVES | _PLACES | {"--check", "--locked"})
 
 
 def for_script(call: UvCall) -> tuple[str, ...]:
     """What ``uv sync --script`` is told of a ``uv run``: nothing that is about a project."""
     about_projects = {name for name in options()["sync"] if name.endswith(_OF_A_PROJECT)}
-    without = _CHANGES | {"--package", "--all-packages", "--isolated"} | about_projects
-    return tuple(word for item in _shared(call, "sync", without) for word in item.words)
+    return _shared(call, "sync", _CHANGES | {"--package", "--all-packages", "--isolated"} | about_projects)
 
 
-def _shared(call: UvCall, command: str, without: frozenset[str]) -> Iterator[Given]:
-    """Options on the command line that another command has as well."""
+def _shared(call: UvCall, command: str, without: frozenset[str]) -> tuple[str, ...]:
+    """The words of options on the command line that another command has as well."""
+    words: list[str] = []
     for item in call.given:
         is_known = takes_value(item.name, command) == (item.value is not None)
         if item.stop and is_known and item.name not in without:
-            yield item
-
-
-def _list(call: UvCall) -> Iterator[str]:
-    """The group or extra that a package was added to, which uv's own command installs as well."""
-    if "--dev" in call.options:
-        yield from ("--group", "dev")
-    for name in call.values_of("--group"):
-        yield from ("--group", name)
-    for name in call.values_of("--optional"):
-        yield from ("--extra", name)
+            words += [item.name] if item.value is None else [item.name, item.value]
+    return tuple(words)

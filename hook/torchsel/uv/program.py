@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from torchsel.errors import MachineError, UvError
-from torchsel.uv.said import cause
-from torchsel.uv.signals import Stops, interrupts_by_default
+from torchsel.uv.signals import Stops
 
 LOCK_LIMIT = 1800.0
 """Seconds after which a ``uv lock`` is given up; resolving a large project over a slow line takes minutes."""
@@ -27,6 +27,9 @@ ASKING_LIMIT = 60.0
 LAST_WAIT = 3.0
 """Seconds that a uv which was told to end has for it."""
 
+VERSION_LIMIT = 10.0
+"""Seconds for ``uv --version``."""
+
 TURN = 0.1
 """Seconds after which somebody who waits for uv looks whether a signal came."""
 
@@ -35,6 +38,17 @@ _NOT_FOR_LOCK = frozenset(
     | {"UV_NO_SOURCES", "UV_NO_SOURCES_PACKAGE"}
 )
 """Variables that would keep ``uv lock`` from bringing uv.lock along, or lead it elsewhere."""
+
+_INDEXES = frozenset({"UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS"})
+"""Variables that name other indexes than the one that is asked."""
+
+_BEGINNING = re.compile(r"error: | *\u00d7 ")
+"""Of the lines that say why uv stopped (0.5.3 to 0.13.9)."""
+
+_CHATTER = re.compile(
+    r"warning: |(Using|Creating|Removed) (CPython|PyPy|GraalPy|Python|virtual) ?|"
+    r"(Resolved|Prepared|Installed|Uninstalled|Audited) \d|(Downloading|Building|Updating|Updated) "
+)
 
 
 def dotted(version: tuple[int, ...]) -> str:
@@ -73,21 +87,19 @@ class Uv:
             MachineError: uv could not be started or did not end in time.
         """
         chosen = [part for requirement in upgrade for part in ("--upgrade-package", requirement)]
-        command = [str(self.program), "lock", "--project", str(folder), *self.told, *chosen]
+        check = ["--check"] if only_check else []
         try:
-            done = _finished(
-                [*command, "--check"] if only_check else command,
+            done = self._finished(
+                ["lock", "--project", str(folder), *self.told, *chosen, *check],
                 limit=LOCK_LIMIT,
+                without=_NOT_FOR_LOCK,
                 cwd=self.start or folder,
-                env={name: value for name, value in self.environ.items() if name not in _NOT_FOR_LOCK},
                 stdout=subprocess.DEVNULL,
                 pass_fds=() if self.descriptor is None or sys.platform == "win32" else (self.descriptor,),
             )
         except subprocess.TimeoutExpired:
             msg = f"uv lock did not end within {LOCK_LIMIT:.0f} s"
             raise MachineError(msg) from None
-        except OSError as error:
-            raise self._not_started(error) from None
         if done.returncode == 0:
             return None
         return cause(done.stderr) or f"nothing; it ended with exit code {done.returncode}"
@@ -100,23 +112,20 @@ class Uv:
         Raises:
             MachineError: uv could not be started.
         """
-        others = {"UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS"}
         settings = ("--quiet", "--universal", "--no-deps", "--no-config", "--refresh")
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "requirements.in"
             file.write_text(f"{requirement}\n", encoding="utf-8")
             try:
-                done = _finished(
-                    [str(self.program), "pip", "compile", *settings, "--default-index", index, str(file)],
+                done = self._finished(
+                    ["pip", "compile", *settings, "--default-index", index, str(file)],
                     limit=ASKING_LIMIT,
+                    without=_INDEXES,
                     cwd=folder,
-                    env={name: value for name, value in self.environ.items() if name not in others},
                     stdout=subprocess.DEVNULL,
                 )
             except subprocess.TimeoutExpired:
                 return False
-            except OSError as error:
-                raise self._not_started(error) from None
         return done.returncode == 0
 
     def version(self) -> tuple[int, ...]:
@@ -126,23 +135,14 @@ class Uv:
             MachineError: uv could not be started or did not end in time.
         """
         if "version" not in self.said:
-            self.said["version"] = self._version()
+            try:
+                done = self._finished(["--version"], limit=VERSION_LIMIT, stdout=subprocess.PIPE)
+            except subprocess.TimeoutExpired:
+                msg = f"{self.program}: --version did not end within {VERSION_LIMIT:.0f} s"
+                raise MachineError(msg) from None
+            numbers = "".join(done.stdout.split()[1:2]).split(".")
+            self.said["version"] = tuple(int(number) for number in numbers if number.isdecimal())
         return self.said["version"]
-
-    def _version(self) -> tuple[int, ...]:
-        command = [str(self.program), "--version"]
-        try:
-            done = subprocess.run(  # noqa: S603 - an absolute path, no shell
-                command, env=dict(self.environ), capture_output=True, text=True, timeout=10, check=False
-            )
-        except subprocess.TimeoutExpired:
-            msg = f"{self.program}: --version did not end within 10 s"
-            raise MachineError(msg) from None
-        except OSError as error:
-            raise self._not_started(error) from None
-        words = done.stdout.split()
-        numbers = words[1].split(".") if len(words) > 1 else []
-        return tuple(int(number) for number in numbers if number.isdecimal())
 
     def require(self, oldest: tuple[int, ...], purpose: str = "") -> None:
         """Refuse a uv that is older; one that does not say is let pass.
@@ -165,83 +165,71 @@ class Uv:
             MachineError: it could not be started.
             UvError: it failed; with what it said.
         """
-        try:
-            done = _finished([str(self.program), *arguments], env=dict(self.environ), stdout=subprocess.PIPE)
-        except OSError as error:
-            raise self._not_started(error) from None
+        done = self._finished(arguments, stdout=subprocess.PIPE)
         if done.returncode:
             msg = f"uv {arguments[0]} failed; uv said:\n{cause(done.stderr)}"
             raise UvError(msg, shell_code(done.returncode))
         return done.stdout
 
-    def run(self, arguments: Sequence[str]) -> int:
+    def run(self, arguments: Sequence[str], *, is_last: bool = False) -> int:
         """Run uv on this terminal and return its exit code, negative for the signal that ended it.
 
         Signals are uv's to handle: what came before it was started is passed on to it. One that it ended well
-        in spite of came too late for it, and is delivered here.
+        in spite of came too late for it, and is delivered here, unless the run ``is_last``.
         """
         with Stops() as stops:
-            code = self._attended(arguments, stops)
-            if code:
+            with self.starting():
+                process = subprocess.Popen([str(self.program), *arguments], env=dict(self.environ))  # noqa: S603
+            stops.pass_on_to(process)
+            code = process.wait()
+            if code or is_last:
                 stops.forget()
         return code
 
-    def replace_process(self, arguments: Sequence[str]) -> NoReturn:
-        """Become uv, so that signals and the terminal are uv's; on Windows run it and exit with its code."""
-        command = [str(self.program), *arguments]
-        if sys.platform != "win32":
-            sys.stdout.flush()
-            sys.stderr.flush()
-            try:
-                with interrupts_by_default():
-                    os.execve(command[0], command, dict(self.environ))  # noqa: S606 - an absolute path, no shell
-            except OSError as error:
-                raise self._not_started(error) from None
-        with Stops() as stops:
-            code = self._attended(arguments, stops)
-            stops.forget()
-        sys.exit(code)
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """A part in which uv is started.
 
-    def _attended(self, arguments: Sequence[str], stops: Stops) -> int:
+        Raises:
+            MachineError: it could not be.
+        """
         try:
-            process = subprocess.Popen([str(self.program), *arguments], env=dict(self.environ))  # noqa: S603
+            yield
         except OSError as error:
-            raise self._not_started(error) from None
-        stops.pass_on_to(process)
-        return process.wait()
+            msg = f"{self.program}: can't be started: {error.strerror}"
+            raise MachineError(msg) from None
 
-    def _not_started(self, error: OSError) -> MachineError:
-        return MachineError(f"{self.program}: can't be started: {error.strerror}")
+    def _finished(
+        self,
+        arguments: Sequence[str],
+        *,
+        limit: float = math.inf,
+        without: Collection[str] = (),
+        **how: Any,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run uv without input to its end; whatever cuts the wait short ends uv first.
 
-
-def _finished(
-    command: Sequence[str], *, limit: float = math.inf, **how: Any
-) -> subprocess.CompletedProcess[str]:
-    """Run a program without input to its end; whatever cuts the wait short ends the program first.
-
-    Raises:
-        OSError: it could not be started.
-        TimeoutExpired: it did not end within ``limit`` seconds.
-    """
-    with Stops() as stops:
-        return _waited_for(stops, command, limit, **how)
-
-
-def _waited_for(
-    stops: Stops, command: Sequence[str], limit: float, **how: Any
-) -> subprocess.CompletedProcess[str]:
-    with subprocess.Popen(  # noqa: S603 - an absolute path, no shell
-        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", **how
-    ) as process:
-        try:
-            output, said = _communicated(process, limit, stops)
-        except BaseException:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(LAST_WAIT)
-            process.kill()
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, output, said)
+        Raises:
+            MachineError: it could not be started.
+            TimeoutExpired: it did not end within ``limit`` seconds.
+        """
+        command = [str(self.program), *arguments]
+        how |= {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "errors": "replace"}
+        environ = {name: value for name, value in self.environ.items() if name not in without}
+        with (
+            self.starting(),
+            Stops() as stops,
+            subprocess.Popen(command, env=environ, **how) as process,  # noqa: S603 - an absolute path, no shell
+        ):
+            try:
+                output, said = _communicated(process, limit, stops)
+            except BaseException:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(LAST_WAIT)
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, output, said)
 
 
 def _communicated(process: subprocess.Popen[str], limit: float, stops: Stops) -> tuple[str, str]:
@@ -251,7 +239,7 @@ def _communicated(process: subprocess.Popen[str], limit: float, stops: Stops) ->
         try:
             return process.communicate(timeout=TURN)
         except subprocess.TimeoutExpired:
-            if time.monotonic() > end:
+            if time.monotonic() > end:  # else it was only a turn, to look for a signal
                 raise
 
 
@@ -269,6 +257,7 @@ def find_uv(environ: Mapping[str, str], *, outside: Path | None = None) -> Path:
     candidates = [Path(started_us)] if started_us else []
     candidates += [Path(entry) / name for entry in environ.get("PATH", "").split(os.pathsep) if entry]
     for candidate in candidates:
+        # a relative entry leads into the current folder, which may be a stranger's
         if candidate.is_absolute() and _is_trusted(candidate, outside):
             return candidate
     msg = "uv was not found on PATH (programs inside the project are not used); install it: https://docs.astral.sh/uv/"
@@ -281,7 +270,11 @@ def _is_trusted(program: Path, outside: Path | None) -> bool:
             return False
         if os.path.realpath(program.parent) == _current_folder():
             return False
-        return outside is None or not _is_below(program, outside)
+        # by its name and by what it is a link to
+        return outside is None or outside.resolve() not in (
+            *program.absolute().parents,
+            *program.resolve().parents,
+        )
     except OSError:
         return False
 
@@ -292,6 +285,9 @@ def _current_folder() -> str | None:
     return None
 
 
-def _is_below(program: Path, folder: Path) -> bool:
-    folder = folder.resolve()
-    return folder in program.absolute().parents or folder in program.resolve().parents
+def cause(said: str) -> str:
+    """Why uv failed, without its chatter: from its error on; all else where it names none."""
+    lines = said.strip().splitlines()
+    start = next((at for at, line in enumerate(lines) if _BEGINNING.match(line)), 0)
+    kept = [line for line in lines[start:] if not _CHATTER.match(line)]
+    return "\n".join(line.removeprefix("error: ") for line in kept).strip() or said.strip()

@@ -5,12 +5,11 @@ Handlers stand before anything begins that a signal would leave half done: a cha
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -88,26 +87,3 @@ def _send(process: subprocess.Popen[bytes], number: int) -> None:
         process.terminate()  # the one thing that can be asked of a process there
     else:
         process.send_signal(number)
-
-
-@contextlib.contextmanager
-def interrupts_by_default() -> Iterator[None]:
-    """A part in which SIGINT ends the process at once, for one that is about to become another program.
-
-    Python's own handler only notes a signal and acts on it a moment later; what comes in the last moment
-    before ``execve`` would be noted by a program that is no more.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    is_main = threading.current_thread() is threading.main_thread()
-    if sys.platform == "win32" or not is_main or before in (signal.SIG_IGN, None):
-        yield
-        return
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -81,7 +81,7 @@ class Preparation:
         """How far to go, and what uv's lock is told: in the folder that relative paths are meant for."""
         call = self.call
         told, places = for_lock(call), call.values_of("--directory")
-        start = (call.start or call.folder) / "".join(places[-1:])
+        start = call.start / "".join(places[-1:])
         return Mode(write=write, told=told, start=start if told else None)
 
     def _refuse_unrouted(self, outcome: Outcome) -> None:

@@ -19,10 +19,8 @@ from torchsel.uv.program import Uv, dotted
 
 _BLOCK = "# /// script"
 _NOT_FOR_SCRIPTS = frozenset(
-    (
-        *("--with", "-w", "--with-editable", "--with-requirements"),
-        *("--env-file", "--no-sources", "--frozen", "--locked"),
-    )
+    {"--with", "-w", "--with-editable", "--with-requirements"}
+    | {"--env-file", "--no-sources", "--frozen", "--locked"}
 )
 _OLDEST_UV = (0, 6, 10)
 """The first uv that has both ``sync --script`` and ``python find --script``."""
@@ -57,11 +55,12 @@ def started(call: UvCall, options: Options, uv: Uv, draft: Draft) -> Answer | No
     draft.detail(f"{path.name}: {tag} ({report.reason(plan.inputs)})")
     draft.flush()
     python = environment_python(plan, uv, list(for_script(call)))
+    # uv would start it in there, and relative paths of its arguments are meant so
     if folders := call.values_of("--directory"):
         os.chdir(folders[-1])
     search = os.pathsep.join([str(python.parent), uv.environ.get("PATH", "")])
     inside = {"VIRTUAL_ENV": str(python.parent.parent), "PATH": search, "UV": str(uv.program)}
-    return draft.answer(program=Program(path=python, arguments=call.target, environ={**uv.environ, **inside}))
+    return Answer(program=Program(path=python, arguments=call.target, environ={**uv.environ, **inside}))
 
 
 def has_metadata(script: Path | None) -> bool:
@@ -92,15 +91,12 @@ def _say_unseen(call: UvCall, draft: Draft) -> None:
     """Name a script that is not looked into, as it is no file."""
     named = "".join(call.target[:1])
     if "://" in named:
-        draft.warn(
-            f"{named}: a script at an address is run by plain uv, with any torch that it names itself;"
-            " save it to a file to have this machine's build"
-        )
+        how = f"{named}: a script at an address is run by plain uv, with any torch"
     elif named == "-" and _BLOCK in _read_ahead():
-        draft.warn(
-            "a script from standard input is run by plain uv, with the torch that it names itself;"
-            " save it to a file to have this machine's build"
-        )
+        how = "a script from standard input is run by plain uv, with the torch"
+    else:
+        return
+    draft.warn(f"{how} that it names itself; save it to a file to have this machine's build")
 
 
 def _read_ahead() -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torchsel.answer import Answer, Draft, Program, Repeat
+from torchsel.answer import Answer, Draft, Program
 from torchsel.commands.apply import repaired
 from torchsel.commands.context import Context
 from torchsel.commands.survey import options
@@ -32,14 +31,8 @@ from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall, read_uv_cal
 from torchsel.uv.halves import first_half, second_half
 from torchsel.uv.program import Uv, find_uv
 
-Note = Callable[[], None]
-
 _NOT_DISABLED = ("", "0", "false")
 """Values of the variable with which torchsel is at work; the shell functions take the same."""
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """None: all that follows is uv's."""
 
 
 def run(context: Context) -> Answer:
@@ -55,24 +48,26 @@ def _run(context: Context) -> Answer:
         environ=context.environ,
         is_hooked=context.arguments.hooked,
     )
-    is_disabled = context.environ.get("TORCHSEL_DISABLE", "") not in _NOT_DISABLED
-    if is_disabled:
+    if context.environ.get("TORCHSEL_DISABLE", "") not in _NOT_DISABLED:
         return wrapper.plain()
     if context.call.command == "sync" and prepare.OPTION in context.call.options:
-        code = prepare.prepare(context.call, options(context), context.draft, context.environ)
-        return context.draft.answer(code=code)
+        return Answer(prepare.prepare(context.call, options(context), context.draft, context.environ))
     return wrapper.answer()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wrapper:
-    """One wrapped call of uv; ``is_hooked`` where somebody typed uv, and a shell function torchsel."""
+    """One wrapped call of uv; ``is_hooked`` where somebody typed uv, and a shell function torchsel.
+
+    ``note`` is called whenever files have changed.
+    """
 
     call: UvCall
     options: Options
     draft: Draft
     environ: Mapping[str, str]
     is_hooked: bool = False
+    note: Callable[[], None] = lambda: None
 
     def answer(self) -> Answer:
         """Do what has to come before uv; the answer is to become it, or its exit code.
@@ -86,35 +81,37 @@ class Wrapper:
         options = replace(self.options, folder=self.call.folder, call=self.call)
         started = scripts.started(self.call, options, uv, self.draft)
         if started or project is None:
-            return started or self._become(uv, self.call.arguments)
+            return started or self._become(uv)
         if self.call.command not in SYNCS_AFTER or self.call.keeps_lock:
             return self._for_project(project, options, uv)
+        # uv takes its own changes back where it fails, and so does a command of several steps
         with taken_back(project) as changed:
-            answer = self._for_project(project, options, uv, changed.note)
+            answer = replace(self, note=changed.note)._for_project(project, options, uv)
             changed.is_done = answer.code == 0
         return answer
 
-    def _for_project(self, project: Project, options: Options, uv: Uv, note: Note = lambda: None) -> Answer:
-        """Route, and go on with uv; ``note`` is called whenever files have changed."""
+    def _for_project(self, project: Project, options: Options, uv: Uv) -> Answer:
+        """Route, and go on with uv."""
         strategy = strategy_in(project, options, self.environ)
         if strategy.is_users:
-            return self._adopted(strategy, options, uv, note)
+            return self._adopted(strategy, options, uv)
         if not project.is_configured:
             if not self.is_hooked:
                 told = "has no [tool.torchsel], so this is plain uv; to have torch routed: torchsel init"
                 self.draft.say(f"{project.root.path.name} {told}")
-            return self._become(uv, self.call.arguments)
+            return self._become(uv)
         uv.require(strategy.oldest_uv, f" for {strategy.name}")
         found, is_sure = self._preparation.before(project, uv)
-        note()
+        self.note()
         uv = self._placed(found, uv)
         self._say_doubts(found, is_locked=is_sure)
+        # a lock has all alternatives, so that there is nothing to choose for it
         if found.decision.alternatives and self.call.command != "lock":
-            return self._choosing(found, uv, note, is_sure=is_sure)
+            return self._choosing(found, uv, is_sure=is_sure)
         report.tell_choice(found, self.draft)
         if self.call.command not in CHANGES_LOCK or self.call.keeps_lock:
-            return self._become(uv, self.call.arguments, is_sure=is_sure)
-        return self._changing(found, uv, note)
+            return self._become(uv, is_sure=is_sure)
+        return self._changing(found, uv)
 
     def plain(self) -> Answer:
         """Become uv at once, whatever the project says.
@@ -122,94 +119,90 @@ class Wrapper:
         Raises:
             MachineError: uv is missing.
         """
-        return self._become(self._uv(None), self.call.arguments, is_sure=False)
+        return self._become(self._uv(None), is_sure=False)
 
-    def _become(self, uv: Uv, arguments: Sequence[str], *, is_sure: bool = True) -> Answer:
+    def _become(self, uv: Uv, *flags: str, is_sure: bool = True) -> Answer:
         """The process becomes uv; that can be repeated where it ``is_sure`` to be right the next time."""
-        program = Program(path=uv.program, arguments=tuple(arguments), environ=uv.environ)
-        return self.draft.answer(program=program, repeat=self._repeat() if is_sure else None)
+        arguments = self.call.with_flags(*flags)
+        program = Program(path=uv.program, arguments=arguments, environ=uv.environ)
+        is_lasting = is_sure and self._is_repeatable
+        return Answer(program=program, is_lasting=is_lasting, rest=self.call.target[1:])
 
-    def _repeat(self) -> Repeat | None:
-        """How far the call may be repeated.
-
-        Not where nothing is looked up for it, and words may be secrets; without a target, which the next
-        call may have; and with a script that has metadata of its own, which depends on far more, or comes
-        from standard input.
-        """
+    @property
+    def _is_repeatable(self) -> bool:
         call = self.call
-        is_kept = call.command in PROJECT_COMMANDS and (call.command != "run" or call.target)
-        if not is_kept or has_metadata(call.script) or call.target[:1] == ("-",):
-            return None
-        return Repeat(rest=call.target[1:])
+        # for other commands nothing is looked up, and words may be secrets; the next "uv run" may start one
+        if call.command not in PROJECT_COMMANDS or (call.command == "run" and not call.target):
+            return False
+        # a script with metadata of its own depends on far more, and standard input says another one each time
+        return not has_metadata(call.script) and call.target[:1] != ("-",)
 
-    def _adopted(self, strategy: Strategy, options: Options, uv: Uv, note: Note) -> Answer:
+    def _adopted(self, strategy: Strategy, options: Options, uv: Uv) -> Answer:
         """Choose among the project's own extras or groups, if the command line leaves any."""
         chooses = self.call.command in TAKES_FLAGS | SYNCS_AFTER
         is_open = chooses and strategy.is_open
         if not is_open:  # its environment is still the one for what the user named
             strategy = strategy_in(strategy.setting.project, replace(options, call=None), self.environ)
             if not strategy.is_open or not has_place(strategy.setting.config.environment, self.environ):
-                return self._become(uv, self.call.arguments)
+                return self._become(uv)
         uv.require(strategy.oldest_uv, " for torch by extra or group")
         host, findings = resolve_host(option=options.host, environ=self.environ)
         found = decide(strategy, host, findings, options=options)
         uv = self._placed(found, uv)
         if not is_open:
-            return self._become(uv, self.call.arguments)
+            return self._become(uv)
         if found.decision.chosen is None:
             report.tell_notes(found, self.draft)
-            return self._become(uv, self.call.arguments)
+            return self._become(uv)
         self._say_doubts(found)
-        return self._choosing(found, uv, note)
+        return self._choosing(found, uv)
 
     def _say_doubts(self, found: Inputs, *, is_locked: bool = True) -> None:
         said = doubts(found, self.call, self.environ, is_locked=is_locked)
         for doubt in (*unfamiliar(self.call), *said):
             self.draft.warn(doubt)
 
-    def _changing(self, found: Inputs, uv: Uv, note: Note) -> Answer:
+    def _changing(self, found: Inputs, uv: Uv) -> Answer:
         """Run uv's own command, whole; a sync follows only where its lock names more to route."""
         self.draft.flush()
         code = uv.run(self.call.arguments)
+        # below zero is a signal: whoever sent it does not want another try
         if code > 0 and self._preparation.locks_instead(found, uv):
             code = uv.run(self.call.arguments)
-        note()
+        self.note()
         if code:
-            return self.draft.answer(code=code)
+            return Answer(code)
         outcome = self._preparation.apply(write=True)
-        note()
+        self.note()
         is_synced = self.call.command in SYNCS_AFTER and self.call.syncs
         if is_synced and (outcome.changed or outcome.relocked):
             code = self._synced(uv, outcome.inputs)
-        return self.draft.answer(code=code)
+        return Answer(code)
 
-    def _choosing(self, found: Inputs, uv: Uv, note: Note, *, is_sure: bool = True) -> Answer:
-        """Run uv with the flags that choose this machine's group or extra.
-
-        What changes the project and then syncs is done in two steps, as packages that it brings may have to
-        be routed first, and its ``--group`` means another thing.
-        """
+    def _choosing(self, found: Inputs, uv: Uv, *, is_sure: bool = True) -> Answer:
+        """Run uv with the flags that choose this machine's group or extra."""
         report.tell_choice(found, self.draft)
         if self.call.command in TAKES_FLAGS:
             flags, uv = self._chosen(found, uv, self.call)
-            return self._become(uv, self.call.with_flags(*flags), is_sure=is_sure)
+            return self._become(uv, *flags, is_sure=is_sure)
         if self.call.command not in SYNCS_AFTER or not self.call.syncs:
-            return self._become(uv, self.call.arguments, is_sure=is_sure)
+            return self._become(uv, is_sure=is_sure)
         self.draft.flush()
+        # two steps: packages that it brings may have to be routed first, and its --group means another thing
         code = uv.run(first_half(self.call))
-        note()
+        self.note()
         if code == 0:
             if not found.strategy.is_users:
                 found = self._preparation.apply(write=True).inputs
-                note()
+                self.note()
             code = self._synced(uv, found)
-        return self.draft.answer(code=code)
+        return Answer(code)
 
     def _synced(self, uv: Uv, found: Inputs) -> int:
-        """The second half; an addition installs no default groups, as with uv's own."""
-        start, words = self.call.start or self.call.folder, ["sync", *second_half(self.call)]
+        start, words = self.call.start, ["sync", *second_half(self.call)]
         alternatives = found.decision.alternatives
         call = read_uv_call(words, start, environ=self.environ)
+        # uv's own "add" installs no default groups
         if alternatives and self.call.command == "add":
             left = unasked_groups(found.project, call, alternatives)
             words += [part for name in left for part in ("--no-group", name)]
@@ -248,6 +241,7 @@ class Wrapper:
         project = load_project(self.call.folder)
         if "--no-sources" in self.call.options and project.is_configured:
             self.draft.warn(WITHOUT_SOURCES)
+        # managed = false in [tool.uv]: uv itself takes it for no project
         return project if project.is_managed and "--no-sources" not in self.call.options else None
 
     def _folder(self) -> Path | None:

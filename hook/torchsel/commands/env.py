@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from torchsel.answer import Answer, Repeat
-from torchsel.commands.context import Context, add_host
+from torchsel.answer import Answer
+from torchsel.commands.context import HOST, Context, Option
 from torchsel.commands.survey import surveyed
 from torchsel.errors import MachineError
 from torchsel.pipeline import report
@@ -23,22 +21,10 @@ _MEMBER = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Advice:
-    """The value of `VARIABLE`, or why it is not to be set, and sentences for people."""
-
-    value: str | None = None
-    why_not: str = ""
-    notices: tuple[str, ...] = ()
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The machine, and the shell."""
-    add_host(parser)
-    parser.add_argument(
-        "--shell", choices=tuple(SHELLS), help="whose syntax (default: bash, which zsh reads too)"
-    )
-    parser.epilog = 'in .envrc, for direnv: eval "$(torchsel env)"'
+OPTIONS = (
+    HOST,
+    Option("--shell", choices=tuple(SHELLS), help="whose syntax (default: bash, which zsh reads too)"),
+)
 
 
 def run(context: Context) -> Answer:
@@ -46,41 +32,41 @@ def run(context: Context) -> Answer:
     arguments, draft = context.arguments, context.draft
     found = surveyed(context)
     report.warn(found, draft)
-    advice = advise(found, context.start, context.environ)
     environment = found.environment(context.environ)
     variables = environment.variables(context.environ)
-    if advice.why_not and not variables:
-        draft.say(f"nothing to set: {advice.why_not}")
-    elif advice.why_not and found.decision.alternatives:
-        draft.say(f"no group to set: {advice.why_not}")
-    for notice in filter(None, (*advice.notices, environment.note)):
-        draft.say(notice)
-    if advice.value is not None:
-        variables[VARIABLE] = advice.value
+    alternatives, mine = found.decision.alternatives, found.decision.chosen
+    why_not = _why_not(found, context.start)
+    if alternatives and mine and not why_not:
+        refusal = refuse(alternatives, (mine,), found.project, context.environ)
+        if refusal.dropped:
+            draft.say(f"{VARIABLE}: {', '.join(refusal.dropped)} left out, no group of this project")
+        if sentence := _too_old(found, context.environ):
+            draft.say(sentence)
+        variables[VARIABLE] = refusal.value
+    elif not variables:
+        draft.say(f"nothing to set: {why_not}")
+    elif alternatives:
+        draft.say(f"no group to set: {why_not}")
+    if environment.note:
+        draft.say(environment.note)
     for name, value in variables.items():
         draft.print(f"{SHELLS[arguments.shell].assigned(name, value)}\n")
-    return draft.answer(repeat=Repeat())
+    return Answer(is_lasting=True)
 
 
-def advise(found: Inputs, folder: Path, environ: Mapping[str, str]) -> Advice:
-    """What plain uv in ``folder`` has to be told so that it takes this machine's group."""
+def _why_not(found: Inputs, folder: Path) -> str:
+    """Why plain uv in ``folder`` can't be told to take this machine's group, or need not be."""
     alternatives = found.decision.alternatives
     if alternatives is None or alternatives.scope != "group" or not found.project.is_configured:
-        return Advice(why_not=_unneeded(found))
+        return _unneeded(found)
     if found.config.default_backend != "none":
-        return Advice(
-            why_not=f"plain uv chooses by {VARIABLE} only with default-backend = 'none', and here it is"
+        return (
+            f"plain uv chooses by {VARIABLE} only with default-backend = 'none', and here it is"
             f" {found.config.default_backend!r}; use 'torchsel uv' or the shell hook"
         )
     if not is_at_root(found.project, folder):
-        return Advice(why_not=_MEMBER)
-    mine = found.decision.chosen
-    if mine is None:
-        return Advice(why_not=found.strategy.drift(found.decision))
-    refusal = refuse(alternatives, (mine,), found.project, environ)
-    dropped = ", ".join(refusal.dropped)
-    notices = [f"{VARIABLE}: {dropped} left out, no group of this project"] if dropped else []
-    return Advice(value=refusal.value, notices=(*notices, *_too_old(found, environ)))
+        return _MEMBER
+    return found.strategy.drift(found.decision) if found.decision.chosen is None else ""
 
 
 def _unneeded(found: Inputs) -> str:
@@ -91,16 +77,16 @@ def _unneeded(found: Inputs) -> str:
     return "the routing is in pyproject.toml, and plain uv follows it"
 
 
-def _too_old(found: Inputs, environ: Mapping[str, str]) -> list[str]:
+def _too_old(found: Inputs, environ: Mapping[str, str]) -> str:
     """The sentence for a uv that does not read the variable, or that can't be asked."""
     try:
         uv = Uv(program=find_uv(environ, outside=found.project.folder), environ=environ)
         version = uv.version()
     except MachineError as error:
-        return [str(error)]
+        return str(error)
     if version >= OLDEST_UV:
-        return []
-    return [
+        return ""
+    return (
         f"uv {dotted(version)} does not read {VARIABLE}; update it to {dotted(OLDEST_UV)} or newer,"
         " or use 'torchsel uv'"
-    ]
+    )

@@ -8,27 +8,21 @@ from typing import Any
 
 from torchsel.answer import Answer
 from torchsel.catalog.catalog import load_catalog
-from torchsel.commands.context import Context, add_host
+from torchsel.commands.context import HOST, Context
+from torchsel.commands.hook import SHELL
 from torchsel.commands.parser import build_parser
 from torchsel.errors import MachineError
-from torchsel.shells import SHELLS
 
-_PLACES = dict.fromkeys(("project", "output"), "DIRECTORY") | dict.fromkeys(
-    ("host", "hosts", "source"), "FILE"
-)
+_PLACES = {"project": "DIRECTORY", "output": "DIRECTORY", "host": "FILE", "hosts": "FILE", "source": "FILE"}
+"""What shtab completes a destination with."""
 
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The shell."""
-    add_host(parser)
-    parser.add_argument("shell", choices=tuple(SHELLS), help="which shell")
-    parser.epilog = 'in ~/.bashrc: eval "$(torchsel completion bash)"'
+OPTIONS = (HOST, SHELL)
 
 
 def run(context: Context) -> Answer:
     """Print the script."""
     context.draft.print(script(build_parser(context.words), context.arguments.shell))
-    return context.draft.answer()
+    return Answer()
 
 
 def script(parser: ArgumentParser, shell: str) -> str:

@@ -1,1 +1,0 @@
-"""Commands whose output a shell evaluates."""
