@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from torchsel.verify.values import Verdict
 
 Remedy = Literal["build", "driver", "reinstall", "pair", "again", "free", "machine"]
-
 """What helps: another build, another driver, the same build once more, the build that goes with torch, more
 time, a GPU that is free, or something on the machine that the sentence says."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message of PyTorch or a library below it; ``why`` may name the pattern's first group as {0}."""
 
-    pattern: str
     verdict: Verdict
-    why: str
     remedy: Remedy
+    why: str
+    pattern: str
 
 
 def _message(verdict: Verdict, remedy: Remedy, why: str, *patterns: str) -> Message:
-    return Message(pattern="|".join(patterns), verdict=verdict, why=why, remedy=remedy)
+    return Message(verdict, remedy, why, "|".join(patterns))
 
 
 MESSAGES = (

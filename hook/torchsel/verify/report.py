@@ -8,12 +8,13 @@ import platform
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torchsel import __version__
 from torchsel.verify.child import TOLERANCES
-from torchsel.verify.values import Device, Opinion, Verification, Verified
+from torchsel.verify.values import Device, Verification, Verified
 
 _PRIVATE = (
     (r"""(['"])(?:[A-Za-z]:|~)?[\\/][^'"\n]*\1""", "<path>"),
@@ -30,14 +31,8 @@ _PRIVATE = (
 """What may name a person, a machine or a place, and what is written instead."""
 
 _NAMING = (
-    "USER",
-    "LOGNAME",
-    "USERNAME",
-    "HOSTNAME",
-    "COMPUTERNAME",
-    "SLURMD_NODENAME",
-    "SLURM_JOB_USER",
-    "NODE_NAME",
+    *("USER", "LOGNAME", "USERNAME", "HOSTNAME", "COMPUTERNAME"),
+    *("SLURMD_NODENAME", "SLURM_JOB_USER", "NODE_NAME"),
 )
 """Variables that name a user or a machine."""
 
@@ -50,7 +45,7 @@ def to_json(verified: Verified) -> str:
         "why": verified.opinion.why,
         "gpus": [_device_record(device) for device in verified.devices if device.name != "CPU"],
         "companions": [
-            {"name": item.name, "version": item.version, **_opinion_record(item.opinion)}
+            {"name": item.name, "version": item.version, **asdict(item.opinion)}
             for item in verified.companions
         ],
         "predicted": verified.predicted,
@@ -60,11 +55,6 @@ def to_json(verified: Verified) -> str:
         "commands": list(verified.opinion.commands),
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
-
-
-def to_text(verified: Verified) -> str:
-    """The verification for people."""
-    return "\n".join(_lines(verified))
 
 
 def to_report(verified: Verified, request: Verification) -> str:
@@ -83,12 +73,17 @@ def to_report(verified: Verified, request: Verification) -> str:
         "unexplained": verified.unexplained,
         "platform": host.platform,
         "libc": host.libc,
+        # the release alone: what stands behind it may name who built the kernel
         "kernel": (re.match(r"[\d.]*", host.kernel or "") or [""])[0],
         "nvidia_driver": host.nvidia_driver,
         "accelerators": host.to_record()["accelerators"],
     }
-    names = _names(request)
-    return json.dumps(_without(record, names), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_without(record, _names(request)), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_text(verified: Verified) -> str:
+    """The verification for people."""
+    return "\n".join(_lines(verified))
 
 
 def _lines(verified: Verified) -> Iterator[str]:
@@ -117,14 +112,10 @@ def _device_record(device: Device) -> dict[str, Any]:
     record = {
         "name": device.name,
         "compute_capability": device.compute_capability,
-        **_opinion_record(device.opinion),
+        **asdict(device.opinion),
         "counts": device.counts,
     }
     return record | ({"gfx_target": device.gfx_target} if device.gfx_target else {})
-
-
-def _opinion_record(opinion: Opinion) -> dict[str, Any]:
-    return {"verdict": opinion.verdict, "why": opinion.why, "commands": list(opinion.commands)}
 
 
 def _names(request: Verification) -> list[str]:

@@ -50,6 +50,20 @@ class Verification:
     timeout: float = TIMEOUT
     memory: int = MOST_MEMORY
 
+    @property
+    def family(self) -> str:
+        """What is to be tried: the selected family; on a Mac its GPU, which needs no build of its own."""
+        return "mps" if self.host.system == "darwin" else self.backend.family
+
+    @property
+    def selected(self) -> str:
+        """The selection in words, ``torch 2.14.1 with cu126``."""
+        return f"{f'torch {self.torch}' if self.torch else 'torch'} with {self.backend.tag}"
+
+    def synced(self, verdict: Verdict, why: str) -> Opinion:
+        """A verdict that the commands of ``sync`` put right."""
+        return Opinion(verdict=verdict, why=f"{why}{to_run(self.sync)}", commands=self.sync)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opinion:
