@@ -10,7 +10,7 @@ from pytest_mock import MockerFixture
 
 from tests.support.machines import FakeNvml, FakeSystem, load_machine
 from torchsel.host import Accelerator
-from torchsel.probes.nvidia.nvml import ask_nvml, error_code
+from torchsel.probes.nvidia.tools import ask_nvml, error_code
 from torchsel.probes.run import probe
 
 NOT_SUPPORTED = 3

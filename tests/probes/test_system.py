@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from torchsel.probes.programs import run_program, within
+from torchsel.probes.nvidia.tools import within
 from torchsel.probes.run import probe
-from torchsel.probes.system import RealSystem
+from torchsel.probes.system import RealSystem, run_program
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for the tool")
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from torchsel.probes.programs import Completed
-from torchsel.probes.seam import Platform
+from torchsel.probes.seam import Completed, Platform
 
 MACHINES = Path(__file__).parent.parent / "cases" / "machines"
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from torchsel.host import Accelerator, Vendor
+from torchsel.host import VENDORS, Accelerator, Vendor
 from torchsel.probes.seam import System
 
 DEVICES = "/sys/bus/pci/devices"
 PASSED_TO_A_GUEST = "vfio-pci"
+SET_ASIDE = f"is set aside for a virtual machine ({PASSED_TO_A_GUEST})"
 
-_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+_VENDORS: dict[int, Vendor] = {row.pci: vendor for vendor, row in VENDORS.items()}
 _DISPLAY = 0x03
 # Instinct accelerators call themselves "processing accelerator"; so do Intel's NPUs, which are no GPUs.
 _PROCESSING_ACCELERATOR = 0x12
@@ -34,54 +35,60 @@ class PciDevice:
         return Accelerator(vendor=self.vendor, pci_id=self.pci_id)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """What a vendor's probe works on: the machine, the variables, and the vendor's cards on the bus."""
+
+    system: System
+    environ: Mapping[str, str]
+    cards: tuple[PciDevice, ...]
+
+
 def pci_id(vendor: int, device: int) -> str:
     """The id as a recorded host has it, ``10de:2335``."""
     return f"{vendor:04x}:{device:04x}"
 
 
-def display_devices(system: System, vendors: Mapping[int, Vendor]) -> tuple[PciDevice, ...]:
-    """The display devices of these ``vendors`` (by PCI id), in bus order."""
-    name = system.platform().name
-    if name == "win32":
-        return _windows_devices(system.windows_display_ids() or (), vendors)
-    if name != "linux":
-        return ()
-    found = (_linux_device(system, address, vendors) for address in system.list_dir(DEVICES))
+def display_devices(system: System) -> tuple[PciDevice, ...]:
+    """The display devices of the vendors that torchsel knows, in bus order."""
+    found: Iterable[PciDevice | None] = ()
+    match system.platform().name:
+        case "win32":
+            found = map(_windows_device, system.windows_display_ids() or ())
+        case "linux":
+            found = (_linux_device(system, address) for address in system.list_dir(DEVICES))
     return tuple(device for device in found if device)
 
 
-def _linux_device(system: System, address: str, vendors: Mapping[int, Vendor]) -> PciDevice | None:
+def _linux_device(system: System, address: str) -> PciDevice | None:
     folder = f"{DEVICES}/{address}"
     kind = (_hexadecimal(system.read_text(f"{folder}/class")) or 0) >> 16
     if kind not in (_DISPLAY, _PROCESSING_ACCELERATOR):
         return None
     vendor = _hexadecimal(system.read_text(f"{folder}/vendor"))
     device = _hexadecimal(system.read_text(f"{folder}/device"))
-    if vendor is None or vendor not in vendors or device is None or device > 0xFFFF:
+    if vendor not in _VENDORS or device is None or device > 0xFFFF:
         return None
-    if kind == _PROCESSING_ACCELERATOR and vendors[vendor] != "amd":
+    if kind == _PROCESSING_ACCELERATOR and _VENDORS[vendor] != "amd":
         return None
     if system.read_link(f"{folder}/physfn"):  # a virtual function of a card that is listed itself
         return None
     driver = system.read_link(f"{folder}/driver")
     return PciDevice(
-        vendor=vendors[vendor],
+        vendor=_VENDORS[vendor],
         pci_id=pci_id(vendor, device),
         address=address,
         driver=driver.rsplit("/", 1)[-1] if driver else None,
     )
 
 
-def _windows_devices(ids: tuple[str, ...], vendors: Mapping[int, Vendor]) -> tuple[PciDevice, ...]:
-    matches = filter(None, (re.match(_WINDOWS_ID, text) for text in ids))
-    pairs = ((int(match[1], 16), int(match[2], 16)) for match in matches)
-    return tuple(
-        PciDevice(vendor=vendors[vendor], pci_id=pci_id(vendor, device))
-        for vendor, device in pairs
-        if vendor in vendors
-    )
+def _windows_device(text: str) -> PciDevice | None:
+    match = re.match(_WINDOWS_ID, text)
+    vendor = _VENDORS.get(int(match[1], 16)) if match else None
+    return PciDevice(vendor=vendor, pci_id=f"{match[1]}:{match[2]}".lower()) if match and vendor else None
 
 
 def _hexadecimal(text: str | None) -> int | None:
-    digits = (text or "").strip().removeprefix("0x")
-    return int(digits, 16) if 0 < len(digits) <= 8 and _HEXADECIMAL.issuperset(digits) else None
+    """A number of the kernel's, of 32 bits at most; None for anything else."""
+    match = re.fullmatch(r"(?:0x)?([0-9A-Fa-f]{1,8})", (text or "").strip())
+    return int(match[1], 16) if match else None

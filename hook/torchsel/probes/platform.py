@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 from torchsel.host import Host, normalize_machine
 from torchsel.host import System as SystemName
 from torchsel.probes.findings import Finding, ProbeResult
+from torchsel.probes.pci import Scene
 from torchsel.probes.seam import Platform, System
 
 _NAMES: dict[str, SystemName] = {
-    "linux": "linux",
-    "win32": "win32",
-    "cygwin": "win32",
-    "msys": "win32",
-    "darwin": "darwin",
+    **{name: name for name in get_args(SystemName)},
+    # Pythons of a Unix layer on Windows
+    **dict.fromkeys(("cygwin", "msys"), "win32"),
 }
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
 _CONTAINER_VARIABLES = ("KUBERNETES_SERVICE_HOST", "container", "SINGULARITY_NAME", "APPTAINER_NAME")
@@ -25,7 +25,10 @@ _NO_DEVICE_WORDS = ("nodevfiles", "none", "void")
 def read_machine(system: System) -> tuple[Host, ProbeResult]:
     """The host without accelerators, and what is to be said about it."""
     platform = system.platform()
-    libc = platform.libc or _musl(system, platform)
+    libc = platform.libc
+    # musl says nothing about itself; its loader in /lib does
+    if not libc and platform.name == "linux":
+        libc = next(("musl" for name in system.list_dir("/lib") if name.startswith("ld-musl-")), None)
     host = Host(
         system=_NAMES.get(platform.name, "linux"),
         machine=normalize_machine(platform.native_machine or platform.machine),
@@ -38,11 +41,10 @@ def read_machine(system: System) -> tuple[Host, ProbeResult]:
     return host, ProbeResult(findings=(finding,), notes=tuple(_notes(system, platform, libc)))
 
 
-def in_container(system: System, environ: Mapping[str, str]) -> bool:
+def in_container(scene: Scene) -> bool:
     """Whether this is a container: Docker, Podman, systemd-nspawn, Kubernetes, Apptainer."""
-    if any(environ.get(name) for name in _CONTAINER_VARIABLES):
-        return True
-    return any(system.exists(path) for path in _CONTAINER_FILES)
+    told = any(scene.environ.get(name) for name in _CONTAINER_VARIABLES)
+    return told or any(scene.system.exists(path) for path in _CONTAINER_FILES)
 
 
 def is_wsl(system: System) -> bool:
@@ -58,17 +60,11 @@ def hiding_variable(environ: Mapping[str, str], *names: str) -> str | None:
     (CUDA C++ Programming Guide, "CUDA Environment Variables"; HIP and ROCr read theirs the same way).
     """
     for name in names:
-        value = environ.get(name)
-        if value is not None and _hides_all(value):
+        value = environ.get(name, "all")
+        first = value.partition(",")[0].strip().lower()
+        if not first or first.startswith("-") or first in _NO_DEVICE_WORDS:
             return f'{name}="{value}"'
     return None
-
-
-def _musl(system: System, platform: Platform) -> str | None:
-    """Musl says nothing about itself; its loader in /lib does. glibc has been ruled out by then."""
-    if platform.name != "linux":
-        return None
-    return "musl" if any(name.startswith("ld-musl-") for name in system.list_dir("/lib")) else None
 
 
 def _notes(system: System, platform: Platform, libc: str | None) -> list[str]:
@@ -82,16 +78,12 @@ def _notes(system: System, platform: Platform, libc: str | None) -> list[str]:
         )
     if platform.bits == 32:
         notes.append("This Python is a 32-bit build; PyTorch has wheels for 64-bit Python only.")
-    if is_wsl(system) and _is_first_wsl(platform):
+    # WSL 1 reports 4.4.0-19041-Microsoft, WSL 2 a real kernel from 4.19 on
+    if is_wsl(system) and (platform.kernel or "").startswith("4.4."):
         notes.append(
             "This is WSL 1, which has no access to a GPU; convert it with 'wsl --set-version <name> 2'."
         )
     return notes + _emulation_notes(platform)
-
-
-def _is_first_wsl(platform: Platform) -> bool:
-    """WSL 1 reports ``4.4.0-19041-Microsoft``, WSL 2 a real kernel from 4.19 on."""
-    return (platform.kernel or "").startswith("4.4.")
 
 
 def _emulation_notes(platform: Platform) -> list[str]:
@@ -109,8 +101,3 @@ def _emulation_notes(platform: Platform) -> list[str]:
         f"This Python is built for {platform.machine} and emulated on {platform.native_machine}; "
         "CUDA and XPU builds of PyTorch don't run there."
     ]
-
-
-def _hides_all(value: str) -> bool:
-    first = value.partition(",")[0].strip().lower()
-    return not first or first.startswith("-") or first in _NO_DEVICE_WORDS

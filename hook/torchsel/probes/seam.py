@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from torchsel.probes.programs import Completed
-
 WSL_LIBRARIES = "/usr/lib/wsl/lib"
 NVML_DLL = r"C:\Windows\System32\nvml.dll"
 
@@ -26,6 +24,15 @@ class Platform:
     libc: str | None = None
     kernel: str | None = None
     bits: int = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completed:
+    """A program's end: its exit code and output, or ``trouble`` where there was no orderly end."""
+
+    code: int | None = None
+    output: str = ""
+    trouble: str | None = None
 
 
 class System(Protocol):

@@ -1,17 +1,20 @@
-"""The real machine behind the seam."""
+"""The real machine behind the seam: its files, a vendor's tools from trusted folders, NVIDIA's library."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar
 
-from torchsel.probes.programs import Completed, run_program
-from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES, Platform
+from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES, Completed, Platform
 
 _LARGEST_FILE = 1 << 16
+_LARGEST_OUTPUT = 1 << 18
+_LAST_WAIT = 0.5
 _POSIX_PROGRAMS = ("/usr/bin", "/usr/local/bin", "/opt/rocm/bin", WSL_LIBRARIES)
 _WINDOWS_PROGRAMS = (r"C:\Windows\System32", r"C:\Program Files\NVIDIA Corporation\NVSMI")
 # NixOS keeps the driver's libraries outside the loader's path.
@@ -129,3 +132,54 @@ def _load_nvml(*, wsl: bool) -> Any:
             continue
     msg = "NVIDIA's management library (libnvidia-ml.so.1, nvml.dll) can't be loaded"
     raise OSError(msg)
+
+
+def run_program(
+    program: str, arguments: Sequence[str], *, timeout: float, trusted: Sequence[str]
+) -> Completed:
+    """Run ``program`` for at most ``timeout`` seconds; refuse one that is not in a ``trusted`` folder."""
+    if not _is_in(program, trusted):
+        return Completed(trouble=f"{program} is not in a trusted folder")
+    try:
+        process = _start(program, arguments)
+    except (OSError, ValueError) as error:
+        return Completed(trouble=f"could not be started ({error})")
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        _abandon(process)
+        return Completed(trouble=f"no answer within {timeout:g} s")
+    return Completed(code=process.returncode, output=output[:_LARGEST_OUTPUT].decode("utf-8", "replace"))
+
+
+def _is_in(program: str, trusted: Sequence[str]) -> bool:
+    path = PureWindowsPath(program) if sys.platform == "win32" else PurePosixPath(program)
+    return ".." not in path.parts and str(path.parent) in trusted
+
+
+def _start(program: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    # Windows' own libraries look for its folder
+    kept = {name: value for name in ("SystemRoot", "WINDIR") if (value := os.environ.get(name))}
+    return subprocess.Popen(  # noqa: S603 (an absolute path from a trusted folder, no shell)
+        [program, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=Path(program).parent,
+        env={"LC_ALL": "C", "PATH": os.defpath, **kept},
+        start_new_session=sys.platform != "win32",
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def _abandon(process: subprocess.Popen[bytes]) -> None:
+    """Kill it and its children, and don't wait for one that the kernel holds on to."""
+    with suppress(OSError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, 9)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_LAST_WAIT)
+    if process.stdout:
+        process.stdout.close()
