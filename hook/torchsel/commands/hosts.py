@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torchsel.answer import Answer
 from torchsel.commands.context import Context
-from torchsel.hosts.folder import hosts_of
+from torchsel.hosts.load import hosts_of
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, NamedTuple
 
 from torchsel.errors import ConfigError
 from torchsel.host import Host
-from torchsel.hosts.kubernetes import read_node
+from torchsel.hosts.kubernetes import Facts, read_node
 from torchsel.hosts.names import slug
-from torchsel.hosts.slurm import read_line
+from torchsel.hosts.slurm import Resources, read_line
 from torchsel.hosts.words import DRIVER_ASSUMED, is_driver, parse_words, shown, to_words
 
 INVENTORY_LIMIT: Final = 1 << 30
@@ -27,15 +27,22 @@ MOST_MACHINES: Final = 500
 FORMS: Final = "'kubectl get nodes -o json', 'sinfo -N -h -o \"%N %G %f\"' or lines of machines in words"
 
 
-class Saying(Protocol):
-    """What an inventory says of a node; equal for equal nodes."""
+class Words(NamedTuple):
+    """A line that a person wrote."""
+
+    text: str
 
     def host(self, driver: str | None) -> Host:
-        """The machine, with ``driver`` where nothing is said of that.
+        """The machine, with ``driver`` where the words name none.
 
         Raises:
             ConfigError: too little is known, or what is said can't be.
         """
+        return parse_words(self.text, shown(self.text), driver=driver)
+
+
+Saying = Facts | Resources | Words
+"""What an inventory says of a node; equal for equal nodes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,14 +106,6 @@ def read_inventory(text: str, *, where: str = "inventory", driver: str | None = 
     return Inventory(machines=tuple(_named(hosts)), unknown=unknown)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Words:
-    text: str
-
-    def host(self, driver: str | None) -> Host:
-        return parse_words(self.text, shown(self.text), driver=driver)
-
-
 def _by_saying(text: str, where: str) -> dict[Saying, list[str]]:
     """The nodes by what is said of them, each once: Slurm lists one for every partition that it is in."""
     if len(text) > INVENTORY_LIMIT:
@@ -141,7 +140,7 @@ def _from_lines(text: str) -> Iterator[tuple[str, Saying]]:
     """Lines of sinfo's or of words; empty ones and those that begin with ``#`` say nothing."""
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
-            yield read_line(line) or (f"line {number}", _Words(text=line.strip()))
+            yield read_line(line) or (f"line {number}", Words(line.strip()))
 
 
 def _named(hosts: dict[Host, list[str]]) -> Iterator[Machine]:

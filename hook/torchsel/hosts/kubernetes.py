@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from torchsel.catalog.catalog import load_catalog
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host, System, normalize_machine
-from torchsel.hosts.names import find_gpu
+from torchsel.hosts.names import accelerator_of, find_gpu
 from torchsel.hosts.words import complete, is_driver, number_of_gpus, shown, unknown_gpu
 
 _PRODUCT = "nvidia.com/gpu.product"
@@ -31,8 +31,7 @@ _SYSTEMS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _DEVICES = re.compile(r"(nvidia|amd)\.com/gpu(\.shared)?|nvidia\.com/mig-.{1,40}|gpu\.intel\.com/(i915|xe)")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What of a node tells its machine: labels and devices that can be asked for, as (name, value)."""
 
     labels: tuple[tuple[str, str], ...]
@@ -50,13 +49,11 @@ class Facts:
         gpus = (*_nvidia(labels, devices), *_amd(labels, devices), *_intel(labels))
         if devices and not gpus:
             name, count = self.devices[0]
-            msg = (
-                f"has {count} of {shown(name)}, but no label of its vendor's feature discovery says which GPU"
-            )
+            why = "no label of its vendor's feature discovery says which GPU"
+            msg = f"has {count} of {shown(name)}, but {why}"
             raise ConfigError(msg)
-        if self.system not in ("linux", "windows") or not re.fullmatch(
-            r"\w{1,20}", self.architecture, re.ASCII
-        ):
+        is_known = self.system in ("linux", "windows")
+        if not is_known or not re.fullmatch(r"\w{1,20}", self.architecture, re.ASCII):
             msg = f"{shown(self.system)} on {shown(self.architecture)} is not a system that torchsel knows"
             raise ConfigError(msg)
         system: System = "win32" if self.system == "windows" else "linux"
@@ -93,7 +90,7 @@ def _nvidia(labels: Mapping[str, str], devices: Mapping[str, str]) -> tuple[Acce
     if row is None and capability is None:
         raise ConfigError(unknown_gpu(product))
     if row and row.vendor == "nvidia" and capability in (None, row.target):
-        gpu = Accelerator(vendor="nvidia", name=row.name, compute_capability=row.target)
+        gpu = accelerator_of(row)
     else:
         name = re.sub(r"-SHARED$|-MIG-.*", "", product[:64]).replace("-", " ")
         gpu = Accelerator(vendor="nvidia", name=name, compute_capability=capability)
@@ -116,25 +113,17 @@ def _driver(labels: Mapping[str, str]) -> str | None:
     return None
 
 
-def _amd(labels: Mapping[str, str], devices: Mapping[str, str]) -> tuple[Accelerator, ...]:
+def _amd(labels: Mapping[str, str], devices: Mapping[str, str]) -> Iterator[Accelerator]:
     """By id with a count each where there are such labels, else by the one id and the devices there."""
-    counted: dict[str, str] = {}
-    single: dict[str, str] = {}
-    for key, value in labels.items():
-        if match := _AMD.fullmatch(key):
-            if match[1]:
-                counted[match[1]] = value
-            else:
-                single[value.lower()] = devices.get("amd.com/gpu", "1")
-    found: list[Accelerator] = []
+    said = [(match[1], value) for key, value in labels.items() if (match := _AMD.fullmatch(key))]
+    counted = {device: count for device, count in said if device}
+    single = {device.lower(): devices.get("amd.com/gpu", "1") for key, device in said if not key}
     for device, count in (counted or single).items():
         row = load_catalog().gpu(f"1002:{device}")
         if row is None:
             msg = f"the AMD GPU with the device id {shown(device)} is not known"
             raise ConfigError(msg)
-        gpu = Accelerator(vendor="amd", name=row.name, gfx_target=row.target, pci_id=row.pci_id)
-        found += [gpu] * number_of_gpus(count)
-    return tuple(found)
+        yield from (replace(accelerator_of(row), pci_id=row.pci_id),) * number_of_gpus(count)
 
 
 def _intel(labels: Mapping[str, str]) -> Iterator[Accelerator]:
@@ -145,7 +134,7 @@ def _intel(labels: Mapping[str, str]) -> Iterator[Accelerator]:
             counts[match[1]] = value if match[2] == "count" else counts.get(match[1], "1")
     for device, count in counts.items():
         row = load_catalog().gpu(f"8086:{device}")
-        gpu = Accelerator(vendor="intel", name=row.name if row else None, pci_id=f"8086:{device}")
+        gpu = accelerator_of(row) if row else Accelerator(vendor="intel", pci_id=f"8086:{device}")
         yield from (gpu,) * number_of_gpus(count)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
@@ -18,8 +18,7 @@ _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64
 _LONGEST = 4096
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resources:
+class Resources(NamedTuple):
     """What sinfo says of a node: generic resources (``%G``) and features (``%f``)."""
 
     resources: str
@@ -62,10 +61,7 @@ def _gpu(resource: str, kind: str, features: Iterable[str]) -> Accelerator:
         named = {found for word in features if (found := find_accelerator(word))}
         accelerator = named.pop() if len(named) == 1 else None
     if accelerator is None:
-        msg = (
-            f"{shown(resource)}: {unknown_gpu(kind)}"
-            if kind
-            else f"{shown(resource)}: no feature says which GPU"
-        )
+        why = unknown_gpu(kind) if kind else "no feature says which GPU"
+        msg = f"{shown(resource)}: {why}"
         raise ConfigError(msg)
     return accelerator
