@@ -7,8 +7,7 @@ from torchsel.host import Accelerator
 from torchsel.probes.amd import gfx_target, override, parse_enumerator, parse_rocminfo
 from torchsel.probes.nvidia.driver import driver_version, find_driver
 from torchsel.probes.nvidia.tools import ask_nvml, parse_rows
-from torchsel.probes.pci import display_devices
-from torchsel.probes.platform import hiding_variable
+from torchsel.probes.scene import Scene, display_devices
 
 LINUX = {"name": "linux", "machine": "x86_64", "kernel": "6.8.0"}
 
@@ -148,8 +147,10 @@ def test_not_an_nvidia_smi_row(output: str) -> None:
     ],
 )
 def test_hiding_variable(value: str, hides: bool) -> None:
-    assert (hiding_variable({"V": value}, "U", "V") == f'V="{value}"') is hides
-    assert hiding_variable({}, "V") is None
+    system = FakeSystem({"system": LINUX})
+    scene = Scene(system=system, environ={"V": value}, cards=())
+    assert (scene.hiding_variable("U", "V") == f'V="{value}"') is hides
+    assert Scene(system=system, environ={}, cards=()).hiding_variable("V") is None
 
 
 def test_enumerator_passes_over_processors_and_chatter() -> None:

@@ -66,7 +66,7 @@ def resolve_host(*, option: str | None, environ: Mapping[str, str]) -> tuple[Hos
 
 def this_platform() -> Host:
     """This machine without its accelerators."""
-    from torchsel.probes.platform import read_machine  # noqa: PLC0415 - seldom needed
+    from torchsel.probes.scene import read_machine  # noqa: PLC0415 - seldom needed
     from torchsel.probes.system import RealSystem  # noqa: PLC0415 - seldom needed
 
     return read_machine(RealSystem())[0]

@@ -26,6 +26,7 @@ _AMD = re.compile(r"(?:beta\.)?amd\.com/gpu\.device-id(?:\.([0-9a-f]{4}))?", re.
 """Labels of AMD's node labeller (ROCm/k8s-device-plugin, cmd/k8s-node-labeller): an id, or a count by id."""
 _INTEL = re.compile(r"gpu\.intel\.com/device-id\.[0-9a-f]{4}-([0-9a-f]{4})\.(present|count)", re.ASCII)
 """Labels by Intel's rules for Node Feature Discovery (intel/intel-device-plugins-for-kubernetes)."""
+# the beta. names are those of clusters before 1.14
 _ARCHITECTURES = ("kubernetes.io/arch", "beta.kubernetes.io/arch")
 _SYSTEMS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _DEVICES = re.compile(r"(nvidia|amd)\.com/gpu(\.shared)?|nvidia\.com/mig-.{1,40}|gpu\.intel\.com/(i915|xe)")
@@ -39,8 +40,8 @@ class Facts(NamedTuple):
     architecture: str
     system: str
 
-    def host(self, driver: str | None) -> Host:
-        """The machine, with ``driver`` where no label has NVIDIA's driver version.
+    def host(self) -> Host:
+        """The machine.
 
         Raises:
             ConfigError: which GPU it is, or how many, can't be told.
@@ -58,7 +59,7 @@ class Facts(NamedTuple):
             raise ConfigError(msg)
         system: System = "win32" if self.system == "windows" else "linux"
         machine = normalize_machine(self.architecture)
-        return complete(gpus, driver=_driver(labels) or driver, machine=machine, system=system)
+        return complete(gpus, driver=_driver(labels), machine=machine, system=system)
 
 
 def read_node(node: object) -> tuple[str, Facts] | None:
@@ -74,6 +75,7 @@ def read_node(node: object) -> tuple[str, Facts] | None:
     systems = (*(labels.get(key) for key in _SYSTEMS), info.get("operatingSystem"), "linux")
     return name, Facts(
         labels=tuple(sorted(kept.items())),
+        # a node whose device plugin is gone keeps the resource, with a count of 0
         devices=tuple(sorted((key, str(value)[:20]) for key, value in devices.items() if value != "0")),
         architecture=next(text for text in architectures if isinstance(text, str)),
         system=next(text for text in systems if isinstance(text, str)),
@@ -92,6 +94,7 @@ def _nvidia(labels: Mapping[str, str], devices: Mapping[str, str]) -> tuple[Acce
     if row and row.vendor == "nvidia" and capability in (None, row.target):
         gpu = accelerator_of(row)
     else:
+        # time slicing and MIG put words behind the product's name
         name = re.sub(r"-SHARED$|-MIG-.*", "", product[:64]).replace("-", " ")
         gpu = Accelerator(vendor="nvidia", name=name, compute_capability=capability)
     return (gpu,) * number_of_gpus(labels.get("nvidia.com/gpu.count") or devices.get("nvidia.com/gpu") or "1")

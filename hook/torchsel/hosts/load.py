@@ -12,11 +12,13 @@ from typing import Final, Literal
 
 from torchsel.errors import ConfigError
 from torchsel.host import Host, parse_host
-from torchsel.hosts.inventory import FORMS, INVENTORY_LIMIT, Inventory, read_inventory
+from torchsel.hosts.inventory import FORMS, Inventory, read_inventory
 from torchsel.hosts.words import EXAMPLES, LONGEST_WORDS, parse_words, shown
 
 HOST_FILE_LIMIT: Final = 1 << 20
 """Largest recorded host, in bytes; a real one has about a thousand."""
+INVENTORY_LIMIT: Final = 1 << 30
+"""Largest inventory, in bytes; Kubernetes says 5 to 20 thousand of a node."""
 
 _RECORD = "record a host with 'torchsel detect --json'"
 
@@ -29,6 +31,7 @@ def read_host(argument: str, source: str) -> Host:
     Raises:
         ConfigError: neither, or the file isn't a regular one, is too large or holds no recorded host.
     """
+    # a name that exists is that, even where it could be words: people call files v100
     kind = _kind_of(argument)
     if kind == "inventory":
         msg = (
@@ -53,6 +56,7 @@ def read_host(argument: str, source: str) -> Host:
 
 def _read_file(path: Path, where: str) -> Host:
     try:
+        # before it is opened: a pipe may never be written to
         if not path.is_file():
             msg = f"{where}: not a regular file; {_RECORD}"
             raise ConfigError(msg)
@@ -90,6 +94,7 @@ def _is_inventory(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             text = file.read(HOST_FILE_LIMIT + 1).decode("utf-8-sig", "replace").strip()
+        # a .json that is none is to be told as a recorded host's fault
         if not text.startswith("{"):
             return bool(text) and path.suffix != ".json"
         return len(text) >= HOST_FILE_LIMIT or not json.loads(text).keys().isdisjoint(("items", "metadata"))
@@ -174,6 +179,7 @@ def _decoded(content: bytes, where: str) -> str:
     if len(content) > INVENTORY_LIMIT:
         msg = f"{where}: larger than {INVENTORY_LIMIT} bytes"
         raise ConfigError(msg)
+    # comments may be in any encoding, names of GPUs are ASCII
     return content.decode("utf-8-sig", "replace")
 
 

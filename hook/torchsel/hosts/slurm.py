@@ -24,7 +24,7 @@ class Resources(NamedTuple):
     resources: str
     features: str
 
-    def host(self, driver: str | None) -> Host:
+    def host(self) -> Host:
         """The machine; of its features only a machine type, and a GPU's name where no type says it.
 
         Source: slurm.schedmd.com/gres.html, ``name[:type]:count`` with sockets or indexes in brackets.
@@ -35,8 +35,9 @@ class Resources(NamedTuple):
         words = [word for word in re.split(r"[,&|]", self.features) if word not in _NONE]
         resources = "" if self.resources in _NONE else _SOCKETS.sub("", self.resources)
         gpus = tuple(gpu for resource in resources.split(",") for gpu in _gpus(resource, words))
+        # a node with features of two architectures says neither
         machines = {_MACHINES[word.lower()] for word in words if word.lower() in _MACHINES}
-        return complete(gpus, driver=driver, machine=machines.pop() if len(machines) == 1 else None)
+        return complete(gpus, machine=machines.pop() if len(machines) == 1 else None)
 
 
 def read_line(line: str) -> tuple[str, Resources] | None:
@@ -50,6 +51,7 @@ def _gpus(resource: str, features: Iterable[str]) -> list[Accelerator]:
     name, *parts = (part for part in resource.split(":") if part != "no_consume")
     if name.removeprefix("gres/") != "gpu":
         return []
+    # a number at the end is the count, though a type could be one, too
     count = parts.pop() if parts and parts[-1].isdigit() else "1"
     kind = ":".join(parts)
     return [_gpu(resource, kind, features)] * number_of_gpus(count)

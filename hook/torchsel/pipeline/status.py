@@ -18,7 +18,7 @@ from torchsel.strategies.companions import beside
 from torchsel.strategies.packages import way_to
 from torchsel.verify.installed import InstalledTorch
 from torchsel.verify.last import LastVerdict, last_verdict
-from torchsel.verify.values import to_run
+from torchsel.verify.verdicts import to_run
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

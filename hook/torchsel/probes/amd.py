@@ -12,8 +12,7 @@ from dataclasses import replace
 
 from torchsel.host import VENDORS, Accelerator
 from torchsel.probes.findings import Finding, ProbeResult, absent, found, listing
-from torchsel.probes.pci import PASSED_TO_A_GUEST, SET_ASIDE, PciDevice, Scene, pci_id
-from torchsel.probes.platform import hiding_variable, in_container, is_wsl
+from torchsel.probes.scene import SET_ASIDE, PciDevice, Scene, pci_id
 from torchsel.probes.seam import Completed, System
 
 OVERRIDE = "HSA_OVERRIDE_GFX_VERSION"
@@ -43,10 +42,10 @@ def probe_amd(scene: Scene) -> ProbeResult:
         there = [card.accelerator for card in cards]
         return found(_NAME, there) if there else absent(_NAME, "no AMD display device is present")
     nodes = gpu_nodes(system)
-    rocm_in_wsl = is_wsl(system) and system.exists("/dev/dxg") and system.find_program("rocminfo")
+    rocm_in_wsl = system.platform().is_wsl and system.exists("/dev/dxg") and system.find_program("rocminfo")
     if not (nodes or cards or rocm_in_wsl):
         return absent(_NAME, f"no AMD GPU in {_TOPOLOGY} or on the PCI bus")
-    if hidden := hiding_variable(scene.environ, "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
+    if hidden := scene.hiding_variable("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
         return absent(_NAME, f"{hidden} hides all", f"{hidden} hides all AMD GPUs.")
     if not system.exists(_DEVICE) and not rocm_in_wsl:
         return _no_device(scene, nodes.values())
@@ -70,7 +69,7 @@ def _usable(system: System, accelerators: tuple[Accelerator, ...]) -> ProbeResul
 
 def _no_device(scene: Scene, accelerators: Iterable[Accelerator]) -> ProbeResult:
     what = listing(accelerators) or ", ".join(card.pci_id for card in scene.cards)
-    if in_container(scene):
+    if scene.in_container:
         note = (
             f"The AMD GPU ({what}) is not passed into this container; "
             "start it with '--device /dev/kfd --device /dev/dri'."
@@ -84,7 +83,7 @@ def _no_device(scene: Scene, accelerators: Iterable[Accelerator]) -> ProbeResult
 
 def _without_topology(card: PciDevice) -> str:
     what = f"The AMD GPU {card.pci_id} can't be used by ROCm"
-    if card.driver == PASSED_TO_A_GUEST:
+    if card.is_set_aside:
         return f"{what}: it {SET_ASIDE}."
     if card.driver == "amdgpu":
         return f"{what}: the amdgpu driver runs it without compute support ({_DEVICE})."

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from torchsel.probes.findings import Finding, ProbeResult, absent, found
-from torchsel.probes.pci import DEVICES, PASSED_TO_A_GUEST, SET_ASIDE, PciDevice, Scene
-from torchsel.probes.platform import in_container
+from torchsel.probes.scene import DEVICES, SET_ASIDE, PciDevice, Scene
 from torchsel.probes.seam import System
 
 _NAME = "Intel"
@@ -34,10 +33,10 @@ def _has_render_node(system: System, card: PciDevice) -> bool:
 
 def _why_not(scene: Scene, card: PciDevice) -> str:
     what = f"The Intel GPU {card.pci_id} at {card.address}"
-    if card.driver == PASSED_TO_A_GUEST:
+    if card.is_set_aside:
         return f"{what} {SET_ASIDE}."
     if card.driver is None:
         return f"{what} has no kernel driver; it needs a kernel whose xe or i915 driver knows it."
-    if in_container(scene):
+    if scene.in_container:
         return f"{what} is not passed into this container; start it with '--device /dev/dri'."
     return f"{what} has no render node in /dev/dri, so no program can use it for computing."

@@ -12,8 +12,7 @@ from torchsel.probes.amd import probe_amd
 from torchsel.probes.findings import Finding, ProbeResult, failed
 from torchsel.probes.intel import probe_intel
 from torchsel.probes.nvidia.probe import probe_nvidia
-from torchsel.probes.pci import PciDevice, Scene, display_devices
-from torchsel.probes.platform import read_machine
+from torchsel.probes.scene import PciDevice, Scene, display_devices, read_machine
 from torchsel.probes.seam import System
 from torchsel.probes.system import RealSystem
 

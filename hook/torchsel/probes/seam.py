@@ -25,6 +25,11 @@ class Platform:
     kernel: str | None = None
     bits: int = 64
 
+    @property
+    def is_wsl(self) -> bool:
+        """Whether the kernel is Windows Subsystem for Linux's (``5.15.153.1-microsoft-standard-WSL2``)."""
+        return self.name == "linux" and "microsoft" in (self.kernel or "").lower()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Completed:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES, Completed, Platform
@@ -138,7 +138,8 @@ def run_program(
     program: str, arguments: Sequence[str], *, timeout: float, trusted: Sequence[str]
 ) -> Completed:
     """Run ``program`` for at most ``timeout`` seconds; refuse one that is not in a ``trusted`` folder."""
-    if not _is_in(program, trusted):
+    path = PurePath(program)
+    if ".." in path.parts or str(path.parent) not in trusted:
         return Completed(trouble=f"{program} is not in a trusted folder")
     try:
         process = _start(program, arguments)
@@ -152,11 +153,6 @@ def run_program(
     return Completed(code=process.returncode, output=output[:_LARGEST_OUTPUT].decode("utf-8", "replace"))
 
 
-def _is_in(program: str, trusted: Sequence[str]) -> bool:
-    path = PureWindowsPath(program) if sys.platform == "win32" else PurePosixPath(program)
-    return ".." not in path.parts and str(path.parent) in trusted
-
-
 def _start(program: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     # Windows' own libraries look for its folder
     kept = {name: value for name in ("SystemRoot", "WINDIR") if (value := os.environ.get(name))}
@@ -167,6 +163,7 @@ def _start(program: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         cwd=Path(program).parent,
         env={"LC_ALL": "C", "PATH": os.defpath, **kept},
+        # a group of its own, to be ended with all that it started
         start_new_session=sys.platform != "win32",
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )

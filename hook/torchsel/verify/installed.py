@@ -31,34 +31,27 @@ _CUDA_ARCH = re.compile(r"(sm|compute)_(\d+)(\d)", re.ASCII)
 
 
 def interpreter_of(environment: Path) -> Path | None:
-    """The environment's own Python by its absolute path, not resolved: by that it knows its environment."""
-    for name in ("bin/python", "Scripts/python.exe"):
-        path = environment.absolute() / name
-        if os.access(path, os.X_OK):
-            return path
-    return None
+    """The environment's own Python by its absolute path."""
+    # not resolved: by where it was called it knows its environment
+    paths = (environment.absolute() / name for name in ("bin/python", "Scripts/python.exe"))
+    return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 
 def companions_of(environment: Path, catalog: Catalog) -> dict[str, str]:
     """The installed packages that are built against torch, with their versions."""
     known = (catalog.routable_packages | OTHER_COMPANIONS) - {"torch"}
-    return {
-        name: version for name, version in sorted(installed_packages(environment).items()) if name in known
-    }
+    found: dict[str, str] = {}
+    for info in dist_infos(environment):
+        spelling, _, version = info.name.removesuffix(".dist-info").partition("-")
+        name = re.sub(r"[-_.]+", "-", spelling).lower()  # PEP 503
+        if name in known:
+            found[name] = version
+    return dict(sorted(found.items()))
 
 
 def module_of(package: str) -> str:
     """The module to import for a package."""
     return MODULES.get(package, package.replace("-", "_"))
-
-
-def installed_packages(environment: Path) -> dict[str, str]:
-    """Every installed package in its one spelling (PEP 503), with its version."""
-    found: dict[str, str] = {}
-    for info in dist_infos(environment):
-        name, _, version = info.name.removesuffix(".dist-info").partition("-")
-        found[re.sub(r"[-_.]+", "-", name).lower()] = version
-    return found
 
 
 def dist_infos(environment: Path) -> Iterator[Path]:
@@ -142,6 +135,7 @@ class InstalledTorch:
         known = self._row(self.public)
         if known and (set(known.kernels), set(known.ptx)) == (set(kernels), set(ptx)):
             return None
+        # what else the catalog has of the build, such as its Pythons, is kept
         row = known or Build(torch=self.public, backend=self.backend.tag, platform=self.host.platform)
         return replace(row, kernels=kernels, ptx=ptx)
 

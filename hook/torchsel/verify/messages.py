@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from torchsel.verify.values import Verdict
+Verdict = Literal[
+    "works",
+    "cpu build",
+    "no kernels",
+    "driver too old",
+    "library missing",
+    "hung",
+    "crashed",
+    "busy",
+    "not installed",
+]
 
 Remedy = Literal["build", "driver", "reinstall", "pair", "again", "free", "machine"]
 """What helps: another build, another driver, the same build once more, the build that goes with torch, more
@@ -91,6 +101,7 @@ MESSAGES = (
         "CUDA unknown error",
         "CUDA driver initialization failed",
     ),
+    # before what any library says that can't be loaded: these are of the packages beside torch
     _message(
         *("library missing", "pair"),
         "{package} was built against another CUDA than {torch}",
@@ -107,6 +118,7 @@ MESSAGES = (
         r"WinError 127\b",
         "specified procedure could not be found",
     ),
+    # Windows speaks the user's language, but for the number
     _message(
         *("crashed", "machine"),
         "Windows' paging file is too small to load {package}; enlarge it, or end other programs",

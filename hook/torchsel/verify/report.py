@@ -14,9 +14,10 @@ from typing import Any
 
 from torchsel import __version__
 from torchsel.verify.child import TOLERANCES
-from torchsel.verify.values import Device, Verification, Verified
+from torchsel.verify.verdicts import Device, Verification, Verified
 
 _PRIVATE = (
+    # paths in quotes first: they alone may have spaces, and end at the quote
     (r"""(['"])(?:[A-Za-z]:|~)?[\\/][^'"\n]*\1""", "<path>"),
     (r"(?:[A-Za-z]:)?[\\/](?:Users|home)[\\/][^\\/'\";:,]+", "<path>"),
     (r"\b[\w.+-]+@[\w.-]+\.\w+", "<address>"),

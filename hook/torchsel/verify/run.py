@@ -135,12 +135,14 @@ class Runner:
         environ = {**self.environ, **task.variables}
         try:
             process = subprocess.Popen(  # noqa: S603 - an absolute path, no shell
+                # isolated, and without a cache: nothing of the project's runs, and nothing is written
                 [str(self.python), "-I", "-B", str(PROGRAM), work],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 cwd=folder,
                 env={name: value for name, value in environ.items() if value is not None},
+                # so that what it starts can be ended with it
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
@@ -186,7 +188,8 @@ class _Child:
         stream.close()
 
     def is_running(self) -> bool:
-        """Whether it runs; what one that ended has started is ended too, before its number is another's."""
+        """Whether it runs; what one that ended has started is ended too."""
+        # its group is ended at once, before its number is another's
         if not self.is_over and self.process.poll() is not None:
             self.is_over = True
             self._kill_group()
@@ -238,16 +241,12 @@ def _stop(children: Sequence[_Child]) -> None:
 
 def _reports(path: Path) -> Iterator[Mapping[str, Any]]:
     """The objects in a child's file, as far as they can be read."""
-    try:
-        with path.open("rb") as file:
-            lines = file.read(LARGEST_REPORT).decode("utf-8", "replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        with suppress(ValueError):
-            record = json.loads(line)
-            if isinstance(record, dict):
-                yield record
+    with suppress(OSError), path.open("rb") as file:
+        for line in file.read(LARGEST_REPORT).decode("utf-8", "replace").splitlines():
+            with suppress(ValueError):
+                record = json.loads(line)
+                if isinstance(record, dict):
+                    yield record
 
 
 def _free_memory() -> int:

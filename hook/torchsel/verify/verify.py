@@ -8,9 +8,19 @@ from typing import Any
 
 from torchsel.project.environment import installed_version
 from torchsel.verify.installed import InstalledTorch, companions_of, interpreter_of, module_of, row_text
+from torchsel.verify.messages import Verdict
 from torchsel.verify.run import Ended, Runner, Task, device_tasks
-from torchsel.verify.values import Companion, Device, Opinion, Verdict, Verification, Verified
-from torchsel.verify.verdicts import Attempt, last_words, opinion_of, worst
+from torchsel.verify.verdicts import (
+    Attempt,
+    Companion,
+    Device,
+    Opinion,
+    Verification,
+    Verified,
+    last_words,
+    opinion_of,
+    worst,
+)
 
 BUILT_FOR = {"cuda": "cuda", "rocm": "hip", "xpu": "xpu", "mps": "mps"}
 """Where ``torch.version`` and the like say that a build is for a family."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from torchsel.host import Accelerator
 from torchsel.probes.findings import ProbeResult, found
-from torchsel.probes.platform import is_wsl
 from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES, System
 
 CONTROL_NODE = "/dev/nvidiactl"
@@ -63,7 +62,7 @@ def _linux_driver(system: System) -> Driver | None:
     if system.exists(CONTROL_NODE):
         return Driver(where=CONTROL_NODE)
     # in WSL 2 itself there is the library that Windows mounts, in a container there the tool passed in
-    if is_wsl(system) and system.exists("/dev/dxg"):
+    if system.platform().is_wsl and system.exists("/dev/dxg"):
         shared = system.exists(f"{WSL_LIBRARIES}/libnvidia-ml.so.1") or system.find_program("nvidia-smi")
         return Driver(where="WSL 2") if shared else None
     return None

@@ -6,20 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from torchsel.host import Accelerator
-from torchsel.probes.findings import Finding, ProbeResult, absent, failed, found, listing
+from torchsel.probes.findings import Finding, ProbeResult, absent, found, listing
 from torchsel.probes.nvidia.driver import CONTROL_NODE, Driver, find_driver, probe_tegra
-from torchsel.probes.nvidia.tools import (
-    NVIDIA_SMI,
-    NVML,
-    VERSION_MISMATCH,
-    ask_nvidia_smi,
-    ask_nvml,
-    error_code,
-    within,
-)
-from torchsel.probes.pci import PASSED_TO_A_GUEST, SET_ASIDE, PciDevice, Scene
-from torchsel.probes.platform import hiding_variable, in_container, is_wsl
-from torchsel.probes.seam import System
+from torchsel.probes.nvidia.tools import NVIDIA_SMI, ask_nvidia_smi, from_nvml
+from torchsel.probes.scene import SET_ASIDE, PciDevice, Scene
 
 _NAME = "NVIDIA"
 
@@ -32,7 +22,7 @@ def probe_nvidia(scene: Scene) -> ProbeResult:
     system, environ = scene.system, scene.environ
     driver = find_driver(system)
     tegra = None if scene.cards else probe_tegra(system, driver.version if driver else None)
-    if (driver or scene.cards or tegra) and (hidden := hiding_variable(environ, "CUDA_VISIBLE_DEVICES")):
+    if (driver or scene.cards or tegra) and (hidden := scene.hiding_variable("CUDA_VISIBLE_DEVICES")):
         return absent(_NAME, f"{hidden} hides all", f"{hidden} hides all NVIDIA GPUs; unset it to use them.")
     if tegra:
         return tegra
@@ -59,12 +49,12 @@ def _without_driver(scene: Scene) -> ProbeResult:
 
 
 def _not_set_aside(scene: Scene) -> list[PciDevice]:
-    return [card for card in scene.cards if card.driver != PASSED_TO_A_GUEST]
+    return [card for card in scene.cards if not card.is_set_aside]
 
 
 def _driver_note(card: PciDevice) -> str:
     what = f"The NVIDIA GPU {card.pci_id}"
-    if card.driver == PASSED_TO_A_GUEST:
+    if card.is_set_aside:
         return f"{what} {SET_ASIDE}."
     if card.driver:
         return f"{what} is run by {card.driver}; CUDA needs NVIDIA's own driver."
@@ -76,7 +66,7 @@ def _ask(scene: Scene, driver: Driver) -> ProbeResult:
     told = Finding(
         probe="NVIDIA driver", outcome="found", why=f"{driver.version or 'loaded'} ({driver.where})"
     )
-    result, asked_enough = _from_nvml(scene.system, driver)
+    result, asked_enough = from_nvml(scene.system, driver)
     if not result.accelerators and not asked_enough:
         tool = ask_nvidia_smi(scene.system).after(*result.findings)
         result = tool if tool.accelerators else replace(tool, notes=result.notes)
@@ -85,36 +75,11 @@ def _ask(scene: Scene, driver: Driver) -> ProbeResult:
     return result.after(told)
 
 
-def _from_nvml(system: System, driver: Driver) -> tuple[ProbeResult, bool]:
-    """NVML's GPUs, and whether nvidia-smi, which asks the same library, would be no better."""
-    try:
-        module = system.nvml()
-    except OSError as error:
-        return failed(NVML, str(error)), False
-    try:
-        return within(system.timeout, lambda: ask_nvml(module)), True
-    except TimeoutError as error:
-        note = f"The NVIDIA driver does not respond ({error}); a reboot may help."
-        return failed(NVML, str(error), note), True
-    except module.NVMLError as error:
-        if error_code(error) == VERSION_MISMATCH:
-            note = (
-                f"The NVIDIA driver was updated while {driver.version or 'the old one'} stays loaded "
-                "(library and kernel module differ); CUDA fails until you reboot, or restart the container."
-            )
-            return failed(NVML, str(error), note), True
-        note = (
-            f"NVIDIA's management library fails ({str(error).rstrip('.')}), so CUDA will, too, "
-            "until 'nvidia-smi' lists the GPU; a reboot may help."
-        )
-        return failed(NVML, str(error), note), False
-
-
 def _from_bus(scene: Scene, driver: Driver, result: ProbeResult) -> ProbeResult:
     """GPUs that neither tool listed: by their PCI ids where the driver can be reached, else none."""
     if result.findings[0].outcome == "absent":  # NVML answered, and counted none
         return replace(result, notes=(*result.notes, *_nothing_attached(scene, driver)))
-    if is_wsl(scene.system):
+    if scene.system.platform().is_wsl:
         return result
     if scene.system.platform().name == "linux" and not scene.system.exists(CONTROL_NODE):
         return replace(result, notes=(_no_nodes(scene),))
@@ -128,16 +93,16 @@ def _nothing_attached(scene: Scene, driver: Driver) -> Iterator[str]:
     loaded = f"The NVIDIA driver {driver.version or ''}".rstrip()
     if not scene.cards:
         yield f"{loaded} is loaded, but no NVIDIA GPU is there."
-    elif in_container(scene):
+    elif scene.in_container:
         yield _no_nodes(scene)
     else:
-        yield from (_driver_note(card) for card in scene.cards if card.driver == PASSED_TO_A_GUEST)
+        yield from (_driver_note(card) for card in scene.cards if card.is_set_aside)
         if refused := ", ".join(card.pci_id for card in _not_set_aside(scene)):
             yield f"{loaded} does not run the NVIDIA GPU {refused}: too old or too new for this driver."
 
 
 def _no_nodes(scene: Scene) -> str:
-    if in_container(scene):
+    if scene.in_container:
         return (
             "No NVIDIA GPU is passed into this container, though the machine has NVIDIA's driver; start it "
             "with '--gpus all' (Docker, with the NVIDIA Container Toolkit) or the like."

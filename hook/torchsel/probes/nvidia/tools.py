@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from torchsel.host import Accelerator
 from torchsel.probes.findings import ProbeResult, absent, failed, found
-from torchsel.probes.nvidia.driver import driver_version
-from torchsel.probes.pci import pci_id
+from torchsel.probes.nvidia.driver import Driver, driver_version
+from torchsel.probes.scene import pci_id
 from torchsel.probes.seam import System
 
 NVML = "NVML"
@@ -61,6 +61,31 @@ def within(seconds: float, work: Callable[[], T]) -> T:
         msg = f"no answer within {seconds:g} s"
         raise TimeoutError(msg)
     return results[0]
+
+
+def from_nvml(system: System, driver: Driver) -> tuple[ProbeResult, bool]:
+    """NVML's GPUs, and whether nvidia-smi, which asks the same library, would be no better."""
+    try:
+        module = system.nvml()
+    except OSError as error:
+        return failed(NVML, str(error)), False
+    try:
+        return within(system.timeout, lambda: ask_nvml(module)), True
+    except TimeoutError as error:
+        note = f"The NVIDIA driver does not respond ({error}); a reboot may help."
+        return failed(NVML, str(error), note), True
+    except module.NVMLError as error:
+        if error_code(error) == VERSION_MISMATCH:
+            note = (
+                f"The NVIDIA driver was updated while {driver.version or 'the old one'} stays loaded "
+                "(library and kernel module differ); CUDA fails until you reboot, or restart the container."
+            )
+            return failed(NVML, str(error), note), True
+        note = (
+            f"NVIDIA's management library fails ({str(error).rstrip('.')}), so CUDA will, too, "
+            "until 'nvidia-smi' lists the GPU; a reboot may help."
+        )
+        return failed(NVML, str(error), note), False
 
 
 def ask_nvml(nvml: Any) -> ProbeResult:
