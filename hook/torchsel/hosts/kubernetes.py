@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from torchsel.catalog.catalog import load_catalog
 from torchsel.errors import ConfigError
@@ -14,14 +14,16 @@ from torchsel.hosts.names import accelerator_of, find_gpu
 from torchsel.hosts.words import complete, is_driver, number_of_gpus, shown, unknown_gpu
 
 _PRODUCT = "nvidia.com/gpu.product"
-_NVIDIA: Final = (
-    *(_PRODUCT, "nvidia.com/gpu.compute.major", "nvidia.com/gpu.compute.minor", "nvidia.com/gpu.count"),
-    *("nvidia.com/cuda.driver-version.full", "nvidia.com/cuda.driver-version.major"),
-    *("nvidia.com/cuda.driver-version.minor", "nvidia.com/cuda.driver-version.revision"),
-    *("nvidia.com/cuda.driver.major", "nvidia.com/cuda.driver.minor", "nvidia.com/cuda.driver.rev"),
+_COUNT = "nvidia.com/gpu.count"
+_CAPABILITY = ("nvidia.com/gpu.compute.major", "nvidia.com/gpu.compute.minor")
+# the whole driver version, and its parts by their newer and older names
+_DRIVERS = (
+    ("nvidia.com/cuda.driver-version.full",),
+    tuple(f"nvidia.com/cuda.driver-version.{part}" for part in ("major", "minor", "revision")),
+    tuple(f"nvidia.com/cuda.driver.{part}" for part in ("major", "minor", "rev")),
 )
+_NVIDIA = {_PRODUCT, _COUNT, *_CAPABILITY, *(key for keys in _DRIVERS for key in keys)}
 """Labels of NVIDIA GPU Feature Discovery (NVIDIA/k8s-device-plugin, docs/gpu-feature-discovery)."""
-_DRIVERS = (_NVIDIA[4:5], _NVIDIA[5:8], _NVIDIA[8:])
 _AMD = re.compile(r"(?:beta\.)?amd\.com/gpu\.device-id(?:\.([0-9a-f]{4}))?", re.ASCII)
 """Labels of AMD's node labeller (ROCm/k8s-device-plugin, cmd/k8s-node-labeller): an id, or a count by id."""
 _INTEL = re.compile(r"gpu\.intel\.com/device-id\.[0-9a-f]{4}-([0-9a-f]{4})\.(present|count)", re.ASCII)
@@ -87,7 +89,7 @@ def _nvidia(labels: Mapping[str, str], devices: Mapping[str, str]) -> tuple[Acce
     if product is None:
         return ()
     row = find_gpu(product)
-    pair = [labels.get(key, "") for key in _NVIDIA[1:3]]
+    pair = [labels.get(key, "") for key in _CAPABILITY]
     capability = ".".join(pair) if all(re.fullmatch(r"\d{1,2}", part, re.ASCII) for part in pair) else None
     if row is None and capability is None:
         raise ConfigError(unknown_gpu(product))
@@ -97,11 +99,11 @@ def _nvidia(labels: Mapping[str, str], devices: Mapping[str, str]) -> tuple[Acce
         # time slicing and MIG put words behind the product's name
         name = re.sub(r"-SHARED$|-MIG-.*", "", product[:64]).replace("-", " ")
         gpu = Accelerator(vendor="nvidia", name=name, compute_capability=capability)
-    return (gpu,) * number_of_gpus(labels.get("nvidia.com/gpu.count") or devices.get("nvidia.com/gpu") or "1")
+    return (gpu,) * number_of_gpus(labels.get(_COUNT) or devices.get("nvidia.com/gpu") or "1")
 
 
 def _driver(labels: Mapping[str, str]) -> str | None:
-    """From the label with the whole version, or from its parts, by their newer or older names.
+    """NVIDIA's driver version by the first labels that say one.
 
     Raises:
         ConfigError: it is none.

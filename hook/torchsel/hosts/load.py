@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -150,8 +151,7 @@ def hosts_of(source: str, *, driver: str | None, folder: Path | None) -> Invento
         ConfigError: it can't be read, or is none.
         OSError: a file can't be written.
     """
-    where = "standard input" if source == "-" else source
-    inventory = read_inventory(read_source(source), where=where, driver=driver)
+    inventory = read_inventory(read_source(source), where=_shown(source), driver=driver)
     if folder is not None:
         write_folder(inventory, folder)
     return inventory
@@ -163,24 +163,23 @@ def read_source(name: str) -> str:
     Raises:
         ConfigError: there is no such file, it is too large, or standard input is a terminal.
     """
-    if name == "-":
-        if sys.stdin.isatty():
-            msg = f"give a file or standard input: {FORMS}"
-            raise ConfigError(msg)
-        return _decoded(sys.stdin.buffer.read(INVENTORY_LIMIT + 1), "standard input")
+    if name == "-" and sys.stdin.isatty():
+        msg = f"give a file or standard input: {FORMS}"
+        raise ConfigError(msg)
     try:
-        with Path(name).open("rb") as file:
-            return _decoded(file.read(INVENTORY_LIMIT + 1), name)
+        with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+            content = file.read(INVENTORY_LIMIT + 1)
     except (OSError, ValueError) as error:
-        raise _unreadable(name, error) from None
-
-
-def _decoded(content: bytes, where: str) -> str:
+        raise _unreadable(_shown(name), error) from None
     if len(content) > INVENTORY_LIMIT:
-        msg = f"{where}: larger than {INVENTORY_LIMIT} bytes"
+        msg = f"{_shown(name)}: larger than {INVENTORY_LIMIT} bytes"
         raise ConfigError(msg)
     # comments may be in any encoding, names of GPUs are ASCII
     return content.decode("utf-8-sig", "replace")
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name == "-" else name
 
 
 def write_folder(inventory: Inventory, folder: Path) -> None:

@@ -117,8 +117,11 @@ class Runner:
 
         A signal that ends a program ends them first.
         """
-        scratch = tempfile.TemporaryDirectory(prefix="torchsel-verify-", ignore_cleanup_errors=True)
-        with Stops() as stops, scratch as folder:
+        with (
+            Stops() as stops,
+            # cleaned up as far as a child that is left behind allows
+            tempfile.TemporaryDirectory(prefix="torchsel-verify-", ignore_cleanup_errors=True) as folder,
+        ):
             children: list[_Child | Ended] = []
             try:
                 for at, task in enumerate(tasks):
