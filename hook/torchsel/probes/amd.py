@@ -160,7 +160,7 @@ def ask_rocm_tools(system: System) -> ProbeResult:
     findings: list[Finding] = []
     for name, parse in _TOOLS.items():
         program = system.find_program(name)
-        done = system.run(program, (), timeout=system.timeout) if program else Completed()
+        done = system.run(program, ()) if program else Completed()
         trouble = done.trouble or (f"exit code {done.code}" if done.code else "")
         if accelerators := () if trouble else parse(done.output):
             return found(name, accelerators).after(*findings)

@@ -68,8 +68,8 @@ class System(Protocol):
     def find_program(self, name: str) -> str | None:
         """A program's absolute path in one of the trusted folders, never through PATH."""
 
-    def run(self, program: str, arguments: Sequence[str], *, timeout: float) -> Completed:
-        """Run a program from a trusted folder, without a shell, for ``timeout`` seconds at most."""
+    def run(self, program: str, arguments: Sequence[str]) -> Completed:
+        """Run a program from a trusted folder, without a shell, for no longer than `timeout`."""
 
     def nvml(self) -> Any:
         """The ``pynvml`` module with its library loaded.

@@ -85,9 +85,9 @@ class RealSystem:
         candidates = (f"{folder}{separator}{name}{suffix}" for folder in _trusted_folders())
         return next((path for path in candidates if os.access(path, os.X_OK)), None)
 
-    def run(self, program: str, arguments: Sequence[str], *, timeout: float) -> Completed:
+    def run(self, program: str, arguments: Sequence[str]) -> Completed:
         """Output and errors come back as one text."""
-        return run_program(program, arguments, timeout=timeout, trusted=_trusted_folders())
+        return run_program(program, arguments, timeout=self.timeout, trusted=_trusted_folders())
 
     def nvml(self) -> Any:
         """Loads the library by name, then from where WSL 2 and NixOS keep it; on Windows from System32."""
@@ -102,8 +102,6 @@ class RealSystem:
 
     def windows_display_ids(self) -> tuple[str, ...] | None:
         """Asks the configuration manager."""
-        if sys.platform != "win32":
-            return None
         from torchsel.probes.windows import present_display_ids  # noqa: PLC0415 - Windows alone
 
         return present_display_ids()

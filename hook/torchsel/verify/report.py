@@ -90,7 +90,8 @@ def to_text(verified: Verified) -> str:
 def _lines(verified: Verified) -> Iterator[str]:
     yield f"{verified.verdict}: {verified.opinion.why}"
     for device in verified.devices:
-        why = device.opinion.why or _steps(device)
+        steps = ", ".join(f"{step} within {TOLERANCES[step]:g}" for step in device.steps)
+        why = device.opinion.why or steps
         aside = "" if device.counts else ", which the chosen build does not have to serve"
         yield f"  {device.label}{aside}: {device.opinion.verdict}{f' ({why})' if why else ''}"
     for item in verified.companions:
@@ -102,11 +103,6 @@ def _lines(verified: Verified) -> Iterator[str]:
         yield verified.catalog_row
     if verified.catalog_row or verified.unexplained:
         yield "please report it with what 'torchsel verify --report report.json' writes (no names, no paths)"
-
-
-def _steps(device: Device) -> str:
-    """Each step that was done, with the tolerance that it kept."""
-    return ", ".join(f"{step} within {TOLERANCES[step]:g}" for step in device.steps if step in TOLERANCES)
 
 
 def _device_record(device: Device) -> dict[str, Any]:

@@ -156,7 +156,9 @@ class Runner:
     def _wait(self, children: Sequence[_Child], stops: Stops) -> None:
         """Until all have ended, the limit or a signal; who takes too much memory is stopped before."""
         until = time.monotonic() + self.timeout
-        memory = min(self.memory, max(_free_memory() // 2, LEAST_MEMORY))
+        # all there may be is taken for free where the system does not say
+        free = (_kilobytes("/proc/meminfo", "MemAvailable:") << 10) or 2 * MOST_MEMORY
+        memory = min(self.memory, max(free // 2, LEAST_MEMORY))
         while running := [child for child in children if child.is_running()]:
             stops.check()
             for child in running:
@@ -250,11 +252,6 @@ def _reports(path: Path) -> Iterator[Mapping[str, Any]]:
                 record = json.loads(line)
                 if isinstance(record, dict):
                     yield record
-
-
-def _free_memory() -> int:
-    """Bytes of main memory that are free for use; all there may be where the system does not say."""
-    return (_kilobytes("/proc/meminfo", "MemAvailable:") << 10) or 2 * MOST_MEMORY
 
 
 def _kilobytes(path: str, name: str) -> int:

@@ -13,6 +13,7 @@ CONTROL_NODE = "/dev/nvidiactl"
 
 _MODULE = "/sys/module/nvidia/version"
 _PROC = "/proc/driver/nvidia/version"
+_WSL_NVML = f"{WSL_LIBRARIES}/libnvidia-ml.so.1"
 _VERSION = r"[0-9]{1,4}(?:\.[0-9]{1,6}){1,3}"
 # "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  <date>", and of the open module
 # "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build  (builder)  <date>".
@@ -48,13 +49,10 @@ def driver_version(text: str | None) -> str | None:
 
 def find_driver(system: System) -> Driver | None:
     """The loaded NVIDIA driver; None where there is no trace of one."""
-    name = system.platform().name
-    if name == "linux":
-        return _linux_driver(system)
-    return Driver(where=NVML_DLL) if name == "win32" and system.exists(NVML_DLL) else None
-
-
-def _linux_driver(system: System) -> Driver | None:
+    platform = system.platform()
+    if platform.name != "linux":
+        on_windows = platform.name == "win32" and system.exists(NVML_DLL)
+        return Driver(where=NVML_DLL) if on_windows else None
     if version := driver_version(system.read_text(_MODULE)):
         return Driver(version=version, where=_MODULE)
     if match := re.search(_NVRM, system.read_text(_PROC) or ""):
@@ -62,9 +60,9 @@ def _linux_driver(system: System) -> Driver | None:
     if system.exists(CONTROL_NODE):
         return Driver(where=CONTROL_NODE)
     # in WSL 2 itself there is the library that Windows mounts, in a container there the tool passed in
-    if system.platform().is_wsl and system.exists("/dev/dxg"):
-        shared = system.exists(f"{WSL_LIBRARIES}/libnvidia-ml.so.1") or system.find_program("nvidia-smi")
-        return Driver(where="WSL 2") if shared else None
+    in_wsl = platform.is_wsl and system.exists("/dev/dxg")
+    if in_wsl and (system.exists(_WSL_NVML) or system.find_program("nvidia-smi")):
+        return Driver(where="WSL 2")
     return None
 
 

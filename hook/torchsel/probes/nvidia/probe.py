@@ -37,14 +37,12 @@ def probe_nvidia(scene: Scene) -> ProbeResult:
 
 
 def _without_driver(scene: Scene) -> ProbeResult:
-    notes = dict.fromkeys(map(_driver_note, scene.cards))
+    notes = list(dict.fromkeys(map(_driver_note, scene.cards)))
     if ours := _not_set_aside(scene):
         accelerators = [card.accelerator for card in ours]
         return found(_NAME, accelerators, *notes, why=f"{listing(accelerators)}, without a driver")
-    tool = None if scene.cards else scene.system.find_program(NVIDIA_SMI)
-    if tool:
-        note = f"{tool} is installed, but there is no NVIDIA GPU and no driver loaded; it is left out."
-        return absent(_NAME, "no NVIDIA driver is loaded", note)
+    if not scene.cards and (tool := scene.system.find_program(NVIDIA_SMI)):
+        notes = [f"{tool} is installed, but there is no NVIDIA GPU and no driver loaded; it is left out."]
     return absent(_NAME, "no NVIDIA driver is loaded", *notes)
 
 

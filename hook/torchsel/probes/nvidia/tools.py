@@ -20,10 +20,7 @@ from torchsel.probes.seam import System
 NVML = "NVML"
 NVIDIA_SMI = "nvidia-smi"
 
-# nvml.h, nvmlReturn_t
-VERSION_MISMATCH = 18
-UNKNOWN = 999
-
+_VERSION_MISMATCH = 18  # nvml.h, nvmlReturn_t
 # MIG instances are of Ampere's data center GPUs and newer ones
 _MIG_SINCE = 8
 
@@ -75,7 +72,7 @@ def from_nvml(system: System, driver: Driver) -> tuple[ProbeResult, bool]:
         note = f"The NVIDIA driver does not respond ({error}); a reboot may help."
         return failed(NVML, str(error), note), True
     except module.NVMLError as error:
-        if error_code(error) == VERSION_MISMATCH:
+        if error.value == _VERSION_MISMATCH:
             note = (
                 f"The NVIDIA driver was updated while {driver.version or 'the old one'} stays loaded "
                 "(library and kernel module differ); CUDA fails until you reboot, or restart the container."
@@ -106,12 +103,6 @@ def ask_nvml(nvml: Any) -> ProbeResult:
     if not accelerators:
         return absent(NVML, "the driver runs no GPU", *notes)
     return found(NVML, accelerators, *notes, driver=driver)
-
-
-def error_code(error: Exception) -> int:
-    """NVML's return code behind one of its exceptions."""
-    code = getattr(error, "value", UNKNOWN)
-    return code if isinstance(code, int) else UNKNOWN
 
 
 def _device(nvml: Any, index: int) -> tuple[Accelerator | None, str | None]:
@@ -166,7 +157,7 @@ def ask_nvidia_smi(system: System) -> ProbeResult:
         return absent(NVIDIA_SMI, "not installed")
     for fields in (_FIELDS, _FIELDS_BEFORE_510):
         arguments = (f"--query-gpu={','.join(fields)}", "--format=csv,noheader")
-        done = system.run(program, arguments, timeout=system.timeout)
+        done = system.run(program, arguments)
         if done.trouble:
             return failed(NVIDIA_SMI, done.trouble)
         if rows := parse_rows(done.output, fields) if done.code == 0 else ():
