@@ -6,7 +6,7 @@ A display device is known by its ids even where no driver or tool answers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -150,37 +150,31 @@ def read_machine(system: System) -> tuple[Host, ProbeResult]:
     return host, ProbeResult(findings=(finding,), notes=tuple(_notes(platform, libc)))
 
 
-def _notes(platform: Platform, libc: str | None) -> list[str]:
-    notes = []
+def _notes(platform: Platform, libc: str | None) -> Iterator[str]:
+    """What keeps PyTorch's wheels, or its builds for GPUs, from a machine such as this."""
+    native = normalize_machine(platform.native_machine or platform.machine)
+    is_emulated = native != normalize_machine(platform.machine)
     if platform.name not in _NAMES:
-        notes.append(f"PyTorch publishes no wheels for {platform.name}; torchsel treats it as Linux.")
+        yield f"PyTorch publishes no wheels for {platform.name}; torchsel treats it as Linux."
     if libc == "musl":
-        notes.append(
+        yield (
             "This Python uses musl (Alpine Linux); PyTorch publishes no wheels for musl. "
             "Use an image or a distribution with glibc, such as Debian or Ubuntu."
         )
     if platform.bits == 32:
-        notes.append("This Python is a 32-bit build; PyTorch has wheels for 64-bit Python only.")
+        yield "This Python is a 32-bit build; PyTorch has wheels for 64-bit Python only."
     # WSL 1 reports 4.4.0-19041-Microsoft, WSL 2 a real kernel from 4.19 on
     if platform.is_wsl and (platform.kernel or "").startswith("4.4."):
-        notes.append(
-            "This is WSL 1, which has no access to a GPU; convert it with 'wsl --set-version <name> 2'."
-        )
-    return notes + _emulation_notes(platform)
-
-
-def _emulation_notes(platform: Platform) -> list[str]:
-    native = normalize_machine(platform.native_machine or platform.machine)
-    if native == normalize_machine(platform.machine):
-        if platform.name == "win32" and native == "aarch64":
-            return ["Windows on Arm: PyTorch has CPU wheels only for it, for Python built for Arm64."]
-        return []
-    if platform.name == "darwin":
-        return [
+        yield "This is WSL 1, which has no access to a GPU; convert it with 'wsl --set-version <name> 2'."
+    if is_emulated and platform.name == "darwin":
+        yield (
             "This Python is an x86_64 build under Rosetta on Apple silicon; "
             "use an arm64 Python, since PyTorch's last release for Intel Macs is 2.2."
-        ]
-    return [
-        f"This Python is built for {platform.machine} and emulated on {platform.native_machine}; "
-        "CUDA and XPU builds of PyTorch don't run there."
-    ]
+        )
+    elif is_emulated:
+        yield (
+            f"This Python is built for {platform.machine} and emulated on {platform.native_machine}; "
+            "CUDA and XPU builds of PyTorch don't run there."
+        )
+    elif platform.name == "win32" and native == "aarch64":
+        yield "Windows on Arm: PyTorch has CPU wheels only for it, for Python built for Arm64."

@@ -51,18 +51,15 @@ class RealSystem:
 
     def read_text(self, path: str) -> str | None:
         """The first 64 KiB of a file."""
-        try:
-            with Path(path).open("rb") as file:
-                return file.read(_LARGEST_FILE).decode("utf-8", "replace")
-        except (OSError, ValueError):
-            return None
+        with suppress(OSError, ValueError), Path(path).open("rb") as file:
+            return file.read(_LARGEST_FILE).decode("utf-8", "replace")
+        return None
 
     def list_dir(self, path: str) -> tuple[str, ...]:
         """Sorted names."""
-        try:
+        with suppress(OSError, ValueError):
             return tuple(sorted(os.listdir(path)))  # noqa: PTH208 (names alone are wanted, on the hot path)
-        except (OSError, ValueError):
-            return ()
+        return ()
 
     def exists(self, path: str) -> bool:
         """Follows links."""
@@ -74,10 +71,9 @@ class RealSystem:
 
     def read_link(self, path: str) -> str | None:
         """None where it is no link."""
-        try:
+        with suppress(OSError, ValueError):
             return str(Path(path).readlink())
-        except (OSError, ValueError):
-            return None
+        return None
 
     def find_program(self, name: str) -> str | None:
         """Looks in the trusted folders, in their order."""
@@ -112,10 +108,9 @@ def _trusted_folders() -> tuple[str, ...]:
 
 
 def _glibc() -> str | None:
-    try:
+    with suppress(AttributeError, OSError, ValueError):
         return os.confstr("CS_GNU_LIBC_VERSION") or None
-    except (AttributeError, OSError, ValueError):
-        return None
+    return None
 
 
 def _load_nvml(*, wsl: bool) -> Any:
@@ -124,10 +119,8 @@ def _load_nvml(*, wsl: bool) -> Any:
     # A Linux driver installed inside WSL leaves a library that can't work there; Windows' own comes first.
     libraries = (_NVML_LIBRARIES[1], _NVML_LIBRARIES[0]) if wsl else _NVML_LIBRARIES
     for library in (NVML_DLL,) if sys.platform == "win32" else libraries:
-        try:
+        with suppress(OSError):
             return ctypes.CDLL(library)
-        except OSError:
-            continue
     msg = "NVIDIA's management library (libnvidia-ml.so.1, nvml.dll) can't be loaded"
     raise OSError(msg)
 

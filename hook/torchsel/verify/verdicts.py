@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -226,10 +227,9 @@ def last_words(ended: Ended) -> str:
         shown = first if len(first) <= 300 else first[:300].rpartition(" ")[0]
         return f"{error}: {shown}" if first else str(error)
     if ended.code is not None and ended.code < 0:
-        try:
+        with suppress(ValueError):
             return signal.Signals(-ended.code).name
-        except ValueError:
-            return f"signal {-ended.code}"
+        return f"signal {-ended.code}"
     return f"it ended with exit code {ended.code}"
 
 
