@@ -39,7 +39,7 @@ MODULES = {module_of(path): path for path in SOURCES}
 
 
 def room(module: str) -> str:
-    """``torchsel.probes.amd.kfd`` is in ``probes``, ``torchsel.cli`` is ``cli``."""
+    """``torchsel.probes.nvidia.tools`` is in ``probes``, ``torchsel.cli`` is ``cli``."""
     return module.split(".")[1] if "." in module else module
 
 
@@ -138,7 +138,7 @@ def test_what_counts_as_imported() -> None:
     source = (
         "import os\nfrom torchsel import files, __version__\nfrom typing import TYPE_CHECKING\n"
         "if TYPE_CHECKING:\n    from torchsel.cli import main\n"
-        "def f():\n    try:\n        from torchsel.probes.amd import kfd\n"
+        "def f():\n    try:\n        from torchsel.probes.nvidia import tools\n"
         "    finally:\n        import json.decoder\n"
     )
     names = set(imported(ast.parse(source)))
@@ -147,7 +147,7 @@ def test_what_counts_as_imported() -> None:
         "torchsel.files",
         "typing",
         "torchsel.cli",
-        "torchsel.probes.amd.kfd",
+        "torchsel.probes.nvidia.tools",
         "json.decoder",
     }
-    assert room("torchsel.probes.amd.kfd") == "probes"
+    assert room("torchsel.probes.nvidia.tools") == "probes"

@@ -34,8 +34,7 @@ from torchsel.commands.help import for_terminal
 from torchsel.commands.parser import build_parser
 from torchsel.config.keys import parse_config
 from torchsel.uv.call import HOOKED_COMMANDS
-from torchsel.verify.messages import find_message
-from torchsel.verify.values import Verdict
+from torchsel.verify.messages import Verdict, find_message
 
 GROUPS = f"""{TABLE}strategy = "groups"
 backends = ["cpu", "cu126", "cu130"]

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from torchsel.errors import ConfigError
-from torchsel.hosts import folder as module
-from torchsel.hosts.folder import hosts_of, read_source, write_folder
+from torchsel.hosts import load as module
 from torchsel.hosts.inventory import read_inventory
-from torchsel.hosts.load import read_host
+from torchsel.hosts.load import hosts_of, read_host, read_source, write_folder
 
 TEXT = "n1 gpu:v100:4 x\nn2 (null) x\nn3 gpu:v100:4 y\n"
 

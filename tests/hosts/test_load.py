@@ -9,8 +9,7 @@ import pytest
 
 from torchsel.errors import ConfigError
 from torchsel.host import Host
-from torchsel.hosts.load import HOST_FILE_LIMIT, read_host
-from torchsel.hosts.several import read_hosts
+from torchsel.hosts.load import HOST_FILE_LIMIT, read_host, read_hosts
 
 
 def test_host_files_that_are_none(tmp_path: Path) -> None:

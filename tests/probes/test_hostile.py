@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.support.exploring import explored
 from tests.support.machines import FakeSystem, load_machine, machine_names
 from torchsel.host import parse_host
-from torchsel.probes.amd.tools import parse_enumerator, parse_rocminfo
-from torchsel.probes.nvidia.smi import parse_rows
+from torchsel.probes.amd import parse_enumerator, parse_rocminfo
+from torchsel.probes.nvidia.tools import parse_rows
 from torchsel.probes.run import probe
 
 NUMBERS = st.integers(-(10**30), 10**30).map(str)

@@ -8,8 +8,8 @@ import pytest
 from tests.support.machines import FakeSystem, load_machine, machine_names
 from torchsel.host import Host, parse_host
 from torchsel.probes.findings import Finding
-from torchsel.probes.platform import read_machine
 from torchsel.probes.run import PROBES, probe
+from torchsel.probes.scene import read_machine
 from torchsel.probes.seam import Platform
 from torchsel.vendors import VENDORS, Vendor
 

@@ -10,7 +10,7 @@ from pytest_mock import MockerFixture
 
 from tests.support.machines import FakeNvml, FakeSystem, load_machine
 from torchsel.host import Accelerator
-from torchsel.probes.nvidia.nvml import ask_nvml, error_code
+from torchsel.probes.nvidia.tools import ask_nvml
 from torchsel.probes.run import probe
 
 NOT_SUPPORTED = 3
@@ -83,7 +83,7 @@ def test_function_that_an_old_driver_lacks_is_an_nvml_error(mocker: MockerFixtur
     mocker.patch.object(pynvml, "nvmlLib", object())
     with pytest.raises(pynvml.NVMLError) as caught:
         ask_nvml(pynvml)
-    assert error_code(caught.value) == pynvml.NVML_ERROR_FUNCTION_NOT_FOUND
+    assert caught.value.value == pynvml.NVML_ERROR_FUNCTION_NOT_FOUND
 
 
 def test_mismatch_of_the_real_binding_is_known(mocker: MockerFixture) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from torchsel.probes.programs import run_program, within
+from torchsel.probes.nvidia.tools import within
 from torchsel.probes.run import probe
-from torchsel.probes.system import RealSystem
+from torchsel.probes.system import RealSystem, run_program
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for the tool")
 
@@ -53,7 +53,7 @@ def test_program_outside_trusted_folders_is_refused(
     _script(tmp_path, "nvidia-smi", f"touch {marker}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    done = RealSystem().run(program.format(folder=tmp_path), (), timeout=5)
+    done = RealSystem().run(program.format(folder=tmp_path), ())
     assert "not in a trusted folder" in (done.trouble or "")
     assert not marker.exists()
 

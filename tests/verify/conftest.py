@@ -13,7 +13,7 @@ from tests.support.stand_ins import Environment, make_environment
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import load_catalog
 from torchsel.host import Accelerator, Host
-from torchsel.verify.values import Verification, Verified
+from torchsel.verify.verdicts import Verification, Verified
 from torchsel.verify.verify import verify
 
 H100 = Host(

@@ -10,7 +10,7 @@ import pytest
 from tests.support.stand_ins import Environment
 from tests.verify.conftest import H100, PASCAL
 from torchsel.verify.last import keep, last_verdict
-from torchsel.verify.values import Opinion, Verified
+from torchsel.verify.verdicts import Opinion, Verified
 
 HUNG = Verified(
     opinion=Opinion(verdict="hung", why="it hung", commands=("torchsel verify",)), torch="2.13.0+cu130"

@@ -9,7 +9,7 @@ from torchsel.answer import Answer
 from torchsel.commands.context import HOSTS, Context
 from torchsel.commands.survey import options_anywhere, surveyed
 from torchsel.errors import MachineError
-from torchsel.hosts.several import NamedHost, read_hosts
+from torchsel.hosts.load import NamedHost, read_hosts
 from torchsel.pipeline import report
 from torchsel.pipeline.inputs import read_strategy
 from torchsel.selection.fleet import Fleet, Member, one_backend_for

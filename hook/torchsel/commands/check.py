@@ -6,7 +6,7 @@ from torchsel.answer import Answer
 from torchsel.commands.context import HOSTS, Context
 from torchsel.commands.survey import options
 from torchsel.errors import EXIT_DRIFT, EXIT_OK
-from torchsel.hosts.several import read_hosts
+from torchsel.hosts.load import read_hosts
 from torchsel.pipeline.check import check, check_host
 from torchsel.pipeline.inputs import decide, read_strategy, require_table
 from torchsel.pipeline.leaks import has_dependencies

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torchsel.answer import Answer
 from torchsel.commands.context import Context, Option
-from torchsel.hosts.folder import hosts_of
+from torchsel.hosts.load import hosts_of
 
 OPTIONS = (
     Option(

@@ -9,7 +9,7 @@ from torchsel.commands.context import HOSTS, NO_LOCK, ONLY_PRINTS, Context, Opti
 from torchsel.commands.survey import options
 from torchsel.config.config import Strategy
 from torchsel.config.request import resolve_host
-from torchsel.hosts.several import read_hosts
+from torchsel.hosts.load import read_hosts
 from torchsel.pipeline import init, report
 from torchsel.project.environment import EXAMPLE
 from torchsel.project.workspace import load_project

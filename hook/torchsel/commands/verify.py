@@ -13,7 +13,7 @@ from torchsel.host import Accelerator
 from torchsel.pipeline.inputs import Inputs
 from torchsel.verify.last import keep
 from torchsel.verify.report import to_json, to_report, to_text
-from torchsel.verify.values import LONGEST_TIMEOUT, TIMEOUT, Verification
+from torchsel.verify.verdicts import LONGEST_TIMEOUT, TIMEOUT, Verification
 from torchsel.verify.verify import verify
 
 

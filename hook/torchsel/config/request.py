@@ -10,7 +10,6 @@ from torchsel.config.config import Config, Request
 from torchsel.config.tags import check_backend
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
-from torchsel.hosts.load import read_host
 from torchsel.probes.findings import Finding
 
 
@@ -53,6 +52,8 @@ def resolve_host(*, option: str | None, environ: Mapping[str, str]) -> tuple[Hos
     """
     for source, name in (("--host", option), ("TORCHSEL_HOST", environ.get("TORCHSEL_HOST"))):
         if name:
+            from torchsel.hosts.load import read_host  # noqa: PLC0415 - only where a host is named
+
             return read_host(name, source), ()
     from torchsel.probes.run import probe  # noqa: PLC0415 - not needed with a recorded host
 
@@ -65,7 +66,7 @@ def resolve_host(*, option: str | None, environ: Mapping[str, str]) -> tuple[Hos
 
 def this_platform() -> Host:
     """This machine without its accelerators."""
-    from torchsel.probes.platform import read_machine  # noqa: PLC0415 - seldom needed
+    from torchsel.probes.scene import read_machine  # noqa: PLC0415 - seldom needed
     from torchsel.probes.system import RealSystem  # noqa: PLC0415 - seldom needed
 
     return read_machine(RealSystem())[0]

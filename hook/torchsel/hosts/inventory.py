@@ -10,32 +10,37 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, NamedTuple
 
 from torchsel.errors import ConfigError
 from torchsel.host import Host
-from torchsel.hosts.kubernetes import read_node
+from torchsel.hosts.kubernetes import Facts, read_node
 from torchsel.hosts.names import slug
-from torchsel.hosts.slurm import read_line
+from torchsel.hosts.slurm import Resources, read_line
 from torchsel.hosts.words import DRIVER_ASSUMED, is_driver, parse_words, shown, to_words
 
-INVENTORY_LIMIT: Final = 1 << 30
-"""Largest inventory, in characters; Kubernetes says 5 to 20 thousand of a node."""
 MOST_NODES: Final = 100_000
 MOST_MACHINES: Final = 500
 """Different machines, and different things unknown: beyond that it is not one cluster's inventory."""
 FORMS: Final = "'kubectl get nodes -o json', 'sinfo -N -h -o \"%N %G %f\"' or lines of machines in words"
 
 
-class Saying(Protocol):
-    """What an inventory says of a node; equal for equal nodes."""
+class Words(NamedTuple):
+    """A line that a person wrote."""
 
-    def host(self, driver: str | None) -> Host:
-        """The machine, with ``driver`` where nothing is said of that.
+    text: str
+
+    def host(self) -> Host:
+        """The machine.
 
         Raises:
             ConfigError: too little is known, or what is said can't be.
         """
+        return parse_words(self.text, shown(self.text))
+
+
+Saying = Facts | Resources | Words
+"""What an inventory says of a node; equal for equal nodes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,13 +82,15 @@ def read_inventory(text: str, *, where: str = "inventory", driver: str | None = 
     assumed: list[str] = []
     for saying, nodes in _by_saying(text, where).items():
         try:
-            host = saying.host(driver)
+            host = saying.host()
         except ConfigError as error:
             problems.setdefault("; ".join(error.problems), []).extend(nodes)
         else:
-            hosts.setdefault(replace(host, notes=()), []).extend(nodes)
+            if host.notes and driver:
+                host = replace(host, nvidia_driver=driver, notes=())
             if host.notes:
                 assumed.extend(nodes)
+            hosts.setdefault(replace(host, notes=()), []).extend(nodes)
         if len(hosts) + len(problems) > MOST_MACHINES:
             msg = f"{where}: more than {MOST_MACHINES} different machines, so not one cluster's inventory"
             raise ConfigError(msg)
@@ -92,26 +99,13 @@ def read_inventory(text: str, *, where: str = "inventory", driver: str | None = 
         nothing = unknown or (f"no machine is in it; expected {FORMS}",)
         raise ConfigError(*(f"{where}: {sentence}" for sentence in nothing))
     if assumed:
-        unknown = (
-            f"{_counted(assumed)}: {DRIVER_ASSUMED}; 'torchsel hosts --driver' takes another",
-            *unknown,
-        )
+        another = "'torchsel hosts --driver' takes another"
+        unknown = (f"{_counted(assumed)}: {DRIVER_ASSUMED}; {another}", *unknown)
     return Inventory(machines=tuple(_named(hosts)), unknown=unknown)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Words:
-    text: str
-
-    def host(self, driver: str | None) -> Host:
-        return parse_words(self.text, shown(self.text), driver=driver)
 
 
 def _by_saying(text: str, where: str) -> dict[Saying, list[str]]:
     """The nodes by what is said of them, each once: Slurm lists one for every partition that it is in."""
-    if len(text) > INVENTORY_LIMIT:
-        msg = f"{where}: larger than {INVENTORY_LIMIT} characters"
-        raise ConfigError(msg)
     nodes = _from_json(text, where) if text.lstrip()[:1] in ("{", "[") else _from_lines(text)
     found: dict[Saying, dict[str, None]] = {}
     for count, (name, saying) in enumerate(nodes):
@@ -130,7 +124,7 @@ def _from_json(text: str, where: str) -> Iterator[tuple[str, Saying]]:
         msg = f"{where}: not JSON ({error}); expected {FORMS}"
         raise ConfigError(msg) from None
     items = data.get("items", [data]) if isinstance(data, dict) else None
-    nodes = [read_node(item) for item in items] if isinstance(items, list) else []
+    nodes = list(map(read_node, items)) if isinstance(items, list) else []
     if not nodes or None in nodes:
         msg = f"{where}: not what 'kubectl get nodes -o json' prints"
         raise ConfigError(msg)
@@ -141,11 +135,12 @@ def _from_lines(text: str) -> Iterator[tuple[str, Saying]]:
     """Lines of sinfo's or of words; empty ones and those that begin with ``#`` say nothing."""
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
-            yield read_line(line) or (f"line {number}", _Words(text=line.strip()))
+            yield read_line(line) or (f"line {number}", Words(line.strip()))
 
 
 def _named(hosts: dict[Host, list[str]]) -> Iterator[Machine]:
     """A name for each, with as much of the driver version as tells them apart."""
+    # by name where equally many, so that the same cluster is listed the same way every day
     ordered = sorted(hosts, key=lambda host: (-len(hosts[host]), _name(host, parts=4)))
     wholes = Counter(_name(host, parts=1) for host in ordered)
     taken: set[str] = set()

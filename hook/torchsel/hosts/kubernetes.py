@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import replace
+from typing import NamedTuple
 
-from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.catalog import accelerator_of, load_catalog
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host, System, normalize_machine
 from torchsel.hosts.names import find_gpu
 from torchsel.hosts.words import complete, is_driver, number_of_gpus, shown, unknown_gpu
 
 _PRODUCT = "nvidia.com/gpu.product"
-_NVIDIA: Final = (
-    *(_PRODUCT, "nvidia.com/gpu.compute.major", "nvidia.com/gpu.compute.minor", "nvidia.com/gpu.count"),
-    *("nvidia.com/cuda.driver-version.full", "nvidia.com/cuda.driver-version.major"),
-    *("nvidia.com/cuda.driver-version.minor", "nvidia.com/cuda.driver-version.revision"),
-    *("nvidia.com/cuda.driver.major", "nvidia.com/cuda.driver.minor", "nvidia.com/cuda.driver.rev"),
+_COUNT = "nvidia.com/gpu.count"
+_CAPABILITY = ("nvidia.com/gpu.compute.major", "nvidia.com/gpu.compute.minor")
+# the whole driver version, and its parts by their newer and older names
+_DRIVERS = (
+    ("nvidia.com/cuda.driver-version.full",),
+    tuple(f"nvidia.com/cuda.driver-version.{part}" for part in ("major", "minor", "revision")),
+    tuple(f"nvidia.com/cuda.driver.{part}" for part in ("major", "minor", "rev")),
 )
+_NVIDIA = {_PRODUCT, _COUNT, *_CAPABILITY, *(key for keys in _DRIVERS for key in keys)}
 """Labels of NVIDIA GPU Feature Discovery (NVIDIA/k8s-device-plugin, docs/gpu-feature-discovery)."""
-_DRIVERS = (_NVIDIA[4:5], _NVIDIA[5:8], _NVIDIA[8:])
 _AMD = re.compile(r"(?:beta\.)?amd\.com/gpu\.device-id(?:\.([0-9a-f]{4}))?", re.ASCII)
 """Labels of AMD's node labeller (ROCm/k8s-device-plugin, cmd/k8s-node-labeller): an id, or a count by id."""
 _INTEL = re.compile(r"gpu\.intel\.com/device-id\.[0-9a-f]{4}-([0-9a-f]{4})\.(present|count)", re.ASCII)
 """Labels by Intel's rules for Node Feature Discovery (intel/intel-device-plugins-for-kubernetes)."""
+# the beta. names are those of clusters before 1.14
 _ARCHITECTURES = ("kubernetes.io/arch", "beta.kubernetes.io/arch")
 _SYSTEMS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _DEVICES = re.compile(r"(nvidia|amd)\.com/gpu(\.shared)?|nvidia\.com/mig-.{1,40}|gpu\.intel\.com/(i915|xe)")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What of a node tells its machine: labels and devices that can be asked for, as (name, value)."""
 
     labels: tuple[tuple[str, str], ...]
@@ -40,8 +42,8 @@ class Facts:
     architecture: str
     system: str
 
-    def host(self, driver: str | None) -> Host:
-        """The machine, with ``driver`` where no label has NVIDIA's driver version.
+    def host(self) -> Host:
+        """The machine.
 
         Raises:
             ConfigError: which GPU it is, or how many, can't be told.
@@ -50,18 +52,16 @@ class Facts:
         gpus = (*_nvidia(labels, devices), *_amd(labels, devices), *_intel(labels))
         if devices and not gpus:
             name, count = self.devices[0]
-            msg = (
-                f"has {count} of {shown(name)}, but no label of its vendor's feature discovery says which GPU"
-            )
+            why = "no label of its vendor's feature discovery says which GPU"
+            msg = f"has {count} of {shown(name)}, but {why}"
             raise ConfigError(msg)
-        if self.system not in ("linux", "windows") or not re.fullmatch(
-            r"\w{1,20}", self.architecture, re.ASCII
-        ):
+        is_known = self.system in ("linux", "windows")
+        if not is_known or not re.fullmatch(r"\w{1,20}", self.architecture, re.ASCII):
             msg = f"{shown(self.system)} on {shown(self.architecture)} is not a system that torchsel knows"
             raise ConfigError(msg)
         system: System = "win32" if self.system == "windows" else "linux"
         machine = normalize_machine(self.architecture)
-        return complete(gpus, driver=_driver(labels) or driver, machine=machine, system=system)
+        return complete(gpus, driver=_driver(labels), machine=machine, system=system)
 
 
 def read_node(node: object) -> tuple[str, Facts] | None:
@@ -77,6 +77,7 @@ def read_node(node: object) -> tuple[str, Facts] | None:
     systems = (*(labels.get(key) for key in _SYSTEMS), info.get("operatingSystem"), "linux")
     return name, Facts(
         labels=tuple(sorted(kept.items())),
+        # a node whose device plugin is gone keeps the resource, with a count of 0
         devices=tuple(sorted((key, str(value)[:20]) for key, value in devices.items() if value != "0")),
         architecture=next(text for text in architectures if isinstance(text, str)),
         system=next(text for text in systems if isinstance(text, str)),
@@ -88,20 +89,21 @@ def _nvidia(labels: Mapping[str, str], devices: Mapping[str, str]) -> tuple[Acce
     if product is None:
         return ()
     row = find_gpu(product)
-    pair = [labels.get(key, "") for key in _NVIDIA[1:3]]
+    pair = [labels.get(key, "") for key in _CAPABILITY]
     capability = ".".join(pair) if all(re.fullmatch(r"\d{1,2}", part, re.ASCII) for part in pair) else None
     if row is None and capability is None:
         raise ConfigError(unknown_gpu(product))
     if row and row.vendor == "nvidia" and capability in (None, row.target):
-        gpu = Accelerator(vendor="nvidia", name=row.name, compute_capability=row.target)
+        gpu = accelerator_of(row)
     else:
+        # time slicing and MIG put words behind the product's name
         name = re.sub(r"-SHARED$|-MIG-.*", "", product[:64]).replace("-", " ")
         gpu = Accelerator(vendor="nvidia", name=name, compute_capability=capability)
-    return (gpu,) * number_of_gpus(labels.get("nvidia.com/gpu.count") or devices.get("nvidia.com/gpu") or "1")
+    return (gpu,) * number_of_gpus(labels.get(_COUNT) or devices.get("nvidia.com/gpu") or "1")
 
 
 def _driver(labels: Mapping[str, str]) -> str | None:
-    """From the label with the whole version, or from its parts, by their newer or older names.
+    """NVIDIA's driver version by the first labels that say one.
 
     Raises:
         ConfigError: it is none.
@@ -116,25 +118,17 @@ def _driver(labels: Mapping[str, str]) -> str | None:
     return None
 
 
-def _amd(labels: Mapping[str, str], devices: Mapping[str, str]) -> tuple[Accelerator, ...]:
+def _amd(labels: Mapping[str, str], devices: Mapping[str, str]) -> Iterator[Accelerator]:
     """By id with a count each where there are such labels, else by the one id and the devices there."""
-    counted: dict[str, str] = {}
-    single: dict[str, str] = {}
-    for key, value in labels.items():
-        if match := _AMD.fullmatch(key):
-            if match[1]:
-                counted[match[1]] = value
-            else:
-                single[value.lower()] = devices.get("amd.com/gpu", "1")
-    found: list[Accelerator] = []
+    said = [(match[1], value) for key, value in labels.items() if (match := _AMD.fullmatch(key))]
+    counted = {device: count for device, count in said if device}
+    single = {device.lower(): devices.get("amd.com/gpu", "1") for key, device in said if not key}
     for device, count in (counted or single).items():
         row = load_catalog().gpu(f"1002:{device}")
         if row is None:
             msg = f"the AMD GPU with the device id {shown(device)} is not known"
             raise ConfigError(msg)
-        gpu = Accelerator(vendor="amd", name=row.name, gfx_target=row.target, pci_id=row.pci_id)
-        found += [gpu] * number_of_gpus(count)
-    return tuple(found)
+        yield from (replace(accelerator_of(row), pci_id=row.pci_id),) * number_of_gpus(count)
 
 
 def _intel(labels: Mapping[str, str]) -> Iterator[Accelerator]:
@@ -145,7 +139,7 @@ def _intel(labels: Mapping[str, str]) -> Iterator[Accelerator]:
             counts[match[1]] = value if match[2] == "count" else counts.get(match[1], "1")
     for device, count in counts.items():
         row = load_catalog().gpu(f"8086:{device}")
-        gpu = Accelerator(vendor="intel", name=row.name if row else None, pci_id=f"8086:{device}")
+        gpu = accelerator_of(row) if row else Accelerator(vendor="intel", pci_id=f"8086:{device}")
         yield from (gpu,) * number_of_gpus(count)
 
 

@@ -55,6 +55,7 @@ def find_gpu(name: str) -> Gpu | None:
 def near_names(name: str) -> tuple[str, ...]:
     """At most three names of the catalog that are spelt much like this one."""
     known, essence = _by_essence(), _essence(name)
+    # two letters are part of nearly every name
     close = [key for key in known if len(essence) > 2 and essence in key]
     close += get_close_matches(essence, known, n=3, cutoff=0.6)
     return tuple(dict.fromkeys(known[key].name for key in close))[:3]

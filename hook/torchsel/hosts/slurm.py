@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host
@@ -18,14 +18,13 @@ _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64
 _LONGEST = 4096
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resources:
+class Resources(NamedTuple):
     """What sinfo says of a node: generic resources (``%G``) and features (``%f``)."""
 
     resources: str
     features: str
 
-    def host(self, driver: str | None) -> Host:
+    def host(self) -> Host:
         """The machine; of its features only a machine type, and a GPU's name where no type says it.
 
         Source: slurm.schedmd.com/gres.html, ``name[:type]:count`` with sockets or indexes in brackets.
@@ -36,8 +35,9 @@ class Resources:
         words = [word for word in re.split(r"[,&|]", self.features) if word not in _NONE]
         resources = "" if self.resources in _NONE else _SOCKETS.sub("", self.resources)
         gpus = tuple(gpu for resource in resources.split(",") for gpu in _gpus(resource, words))
+        # a node with features of two architectures says neither
         machines = {_MACHINES[word.lower()] for word in words if word.lower() in _MACHINES}
-        return complete(gpus, driver=driver, machine=machines.pop() if len(machines) == 1 else None)
+        return complete(gpus, machine=machines.pop() if len(machines) == 1 else None)
 
 
 def read_line(line: str) -> tuple[str, Resources] | None:
@@ -51,6 +51,7 @@ def _gpus(resource: str, features: Iterable[str]) -> list[Accelerator]:
     name, *parts = (part for part in resource.split(":") if part != "no_consume")
     if name.removeprefix("gres/") != "gpu":
         return []
+    # a number at the end is the count, though a type could be one, too
     count = parts.pop() if parts and parts[-1].isdigit() else "1"
     kind = ":".join(parts)
     return [_gpu(resource, kind, features)] * number_of_gpus(count)
@@ -62,10 +63,7 @@ def _gpu(resource: str, kind: str, features: Iterable[str]) -> Accelerator:
         named = {found for word in features if (found := find_accelerator(word))}
         accelerator = named.pop() if len(named) == 1 else None
     if accelerator is None:
-        msg = (
-            f"{shown(resource)}: {unknown_gpu(kind)}"
-            if kind
-            else f"{shown(resource)}: no feature says which GPU"
-        )
+        why = unknown_gpu(kind) if kind else "no feature says which GPU"
+        msg = f"{shown(resource)}: {why}"
         raise ConfigError(msg)
     return accelerator

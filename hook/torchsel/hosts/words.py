@@ -51,11 +51,8 @@ class _Wish:
     faults: list[str] = field(default_factory=list)
 
 
-def parse_words(text: str, where: str, *, driver: str | None = None) -> Host:
-    """The machine that a person put in words.
-
-    ``driver`` is the NVIDIA driver version where the words name none; without either it is the newest that
-    NVIDIA makes for the card.
+def parse_words(text: str, where: str) -> Host:
+    """The machine that a person put in words; without a driver version, with the newest made for its GPUs.
 
     Raises:
         ConfigError: with every fault, each beginning with ``where``, and the names near an unknown one.
@@ -70,8 +67,9 @@ def parse_words(text: str, where: str, *, driver: str | None = None) -> Host:
     faults = wish.faults or list(_contradictions(wish))
     if faults:
         raise ConfigError(*(f"{where}: {fault}" for fault in faults))
+    # a driver without a GPU stands for one of unknown kind
     gpus = tuple(wish.accelerators) or (_UNKNOWN_NVIDIA if wish.driver else ())
-    return complete(gpus, driver=wish.driver or driver, machine=wish.machine, system=wish.system)
+    return complete(gpus, driver=wish.driver, machine=wish.machine, system=wish.system)
 
 
 def complete(
@@ -110,6 +108,7 @@ def newest_driver(accelerators: Iterable[Accelerator], system: System) -> str:
     rows = [row for row in catalog.architectures if row.compute_capability in capabilities]
     last = min((int(row.last_branch) for row in rows if row.last_branch), default=None)
     versions = [row.windows if system == "win32" else row.linux for row in catalog.drivers]
+    # a card is left out of every branch after its last
     keys = {release_key(version): version for version in versions if version}
     return keys[max(key for key in keys if last is None or key[0] <= last)]
 

@@ -16,9 +16,9 @@ from torchsel.project.environment import installed_version, present_environments
 from torchsel.project.lock import Locked, locked_here
 from torchsel.strategies.companions import beside
 from torchsel.strategies.packages import way_to
-from torchsel.verify.feedback import static_fault
+from torchsel.verify.installed import InstalledTorch
 from torchsel.verify.last import LastVerdict, last_verdict
-from torchsel.verify.values import to_run
+from torchsel.verify.verdicts import to_run
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,7 +172,7 @@ def _kernel_warning(found: Inputs, installed: str | None) -> str:
     """Where the installed torch has nothing that runs on this machine's GPU, by the catalog's tables."""
     if installed is None or not found.selection.usable:
         return ""
-    fault = static_fault(installed, found.host, found.catalog)
+    fault = InstalledTorch(version=installed, host=found.host, catalog=found.catalog).static_fault()
     return f": {fault}{to_run(found.sync)}" if fault else ""
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torchsel.host import Accelerator
-
-Outcome = Literal["found", "absent", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +14,7 @@ class Finding:
     """One way of looking and what came of it; ``why`` completes the sentence for ``-v``."""
 
     probe: str
-    outcome: Outcome
+    outcome: Literal["found", "absent", "failed"]
     why: str
 
     @property
@@ -38,20 +37,33 @@ class ProbeResult:
 
     def after(self, *findings: Finding) -> ProbeResult:
         """The same result with findings that were made before it."""
-        return ProbeResult(
-            findings=findings + self.findings,
-            accelerators=self.accelerators,
-            driver=self.driver,
-            notes=self.notes,
-        )
+        return replace(self, findings=findings + self.findings)
 
 
-def absent(probe: str, why: str, *, notes: tuple[str, ...] = ()) -> ProbeResult:
+def found(
+    probe: str,
+    accelerators: Iterable[Accelerator],
+    *notes: str,
+    why: str | None = None,
+    driver: str | None = None,
+) -> ProbeResult:
+    """A result that lists accelerators; ``why`` is said of them in place of their names."""
+    items = tuple(accelerators)
+    finding = Finding(probe=probe, outcome="found", why=why or listing(items))
+    return ProbeResult(findings=(finding,), accelerators=items, driver=driver, notes=notes)
+
+
+def absent(probe: str, why: str, *notes: str) -> ProbeResult:
     """A result that lists no accelerator, and why."""
     return ProbeResult(findings=(Finding(probe=probe, outcome="absent", why=why),), notes=notes)
 
 
-def listing(accelerators: tuple[Accelerator, ...]) -> str:
+def failed(probe: str, why: str, *notes: str) -> ProbeResult:
+    """A result of what could not be asked, and why."""
+    return ProbeResult(findings=(Finding(probe=probe, outcome="failed", why=why),), notes=notes)
+
+
+def listing(accelerators: Iterable[Accelerator]) -> str:
     """The accelerators in a few words: ``NVIDIA H200 (9.0), gfx1100``."""
     return ", ".join(_words(item) for item in accelerators)
 

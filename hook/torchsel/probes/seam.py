@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from torchsel.probes.programs import Completed
-
 WSL_LIBRARIES = "/usr/lib/wsl/lib"
 NVML_DLL = r"C:\Windows\System32\nvml.dll"
 
@@ -26,6 +24,20 @@ class Platform:
     libc: str | None = None
     kernel: str | None = None
     bits: int = 64
+
+    @property
+    def is_wsl(self) -> bool:
+        """Whether the kernel is Windows Subsystem for Linux's (``5.15.153.1-microsoft-standard-WSL2``)."""
+        return self.name == "linux" and "microsoft" in (self.kernel or "").lower()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completed:
+    """A program's end: its exit code and output, or ``trouble`` where there was no orderly end."""
+
+    code: int | None = None
+    output: str = ""
+    trouble: str | None = None
 
 
 class System(Protocol):
@@ -56,8 +68,8 @@ class System(Protocol):
     def find_program(self, name: str) -> str | None:
         """A program's absolute path in one of the trusted folders, never through PATH."""
 
-    def run(self, program: str, arguments: Sequence[str], *, timeout: float) -> Completed:
-        """Run a program from a trusted folder, without a shell, for ``timeout`` seconds at most."""
+    def run(self, program: str, arguments: Sequence[str]) -> Completed:
+        """Run a program from a trusted folder, without a shell, for no longer than `timeout`."""
 
     def nvml(self) -> Any:
         """The ``pynvml`` module with its library loaded.

@@ -1,17 +1,20 @@
-"""The real machine behind the seam."""
+"""The real machine behind the seam: its files, a vendor's tools from trusted folders, NVIDIA's library."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
-from torchsel.probes.programs import Completed, run_program
-from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES, Platform
+from torchsel.probes.seam import NVML_DLL, WSL_LIBRARIES, Completed, Platform
 
 _LARGEST_FILE = 1 << 16
+_LARGEST_OUTPUT = 1 << 18
+_LAST_WAIT = 0.5
 _POSIX_PROGRAMS = ("/usr/bin", "/usr/local/bin", "/opt/rocm/bin", WSL_LIBRARIES)
 _WINDOWS_PROGRAMS = (r"C:\Windows\System32", r"C:\Program Files\NVIDIA Corporation\NVSMI")
 # NixOS keeps the driver's libraries outside the loader's path.
@@ -48,18 +51,15 @@ class RealSystem:
 
     def read_text(self, path: str) -> str | None:
         """The first 64 KiB of a file."""
-        try:
-            with Path(path).open("rb") as file:
-                return file.read(_LARGEST_FILE).decode("utf-8", "replace")
-        except (OSError, ValueError):
-            return None
+        with suppress(OSError, ValueError), Path(path).open("rb") as file:
+            return file.read(_LARGEST_FILE).decode("utf-8", "replace")
+        return None
 
     def list_dir(self, path: str) -> tuple[str, ...]:
         """Sorted names."""
-        try:
+        with suppress(OSError, ValueError):
             return tuple(sorted(os.listdir(path)))  # noqa: PTH208 (names alone are wanted, on the hot path)
-        except (OSError, ValueError):
-            return ()
+        return ()
 
     def exists(self, path: str) -> bool:
         """Follows links."""
@@ -71,10 +71,9 @@ class RealSystem:
 
     def read_link(self, path: str) -> str | None:
         """None where it is no link."""
-        try:
+        with suppress(OSError, ValueError):
             return str(Path(path).readlink())
-        except (OSError, ValueError):
-            return None
+        return None
 
     def find_program(self, name: str) -> str | None:
         """Looks in the trusted folders, in their order."""
@@ -82,9 +81,9 @@ class RealSystem:
         candidates = (f"{folder}{separator}{name}{suffix}" for folder in _trusted_folders())
         return next((path for path in candidates if os.access(path, os.X_OK)), None)
 
-    def run(self, program: str, arguments: Sequence[str], *, timeout: float) -> Completed:
+    def run(self, program: str, arguments: Sequence[str]) -> Completed:
         """Output and errors come back as one text."""
-        return run_program(program, arguments, timeout=timeout, trusted=_trusted_folders())
+        return run_program(program, arguments, timeout=self.timeout, trusted=_trusted_folders())
 
     def nvml(self) -> Any:
         """Loads the library by name, then from where WSL 2 and NixOS keep it; on Windows from System32."""
@@ -99,8 +98,6 @@ class RealSystem:
 
     def windows_display_ids(self) -> tuple[str, ...] | None:
         """Asks the configuration manager."""
-        if sys.platform != "win32":
-            return None
         from torchsel.probes.windows import present_display_ids  # noqa: PLC0415 - Windows alone
 
         return present_display_ids()
@@ -111,10 +108,9 @@ def _trusted_folders() -> tuple[str, ...]:
 
 
 def _glibc() -> str | None:
-    try:
+    with suppress(AttributeError, OSError, ValueError):
         return os.confstr("CS_GNU_LIBC_VERSION") or None
-    except (AttributeError, OSError, ValueError):
-        return None
+    return None
 
 
 def _load_nvml(*, wsl: bool) -> Any:
@@ -123,9 +119,55 @@ def _load_nvml(*, wsl: bool) -> Any:
     # A Linux driver installed inside WSL leaves a library that can't work there; Windows' own comes first.
     libraries = (_NVML_LIBRARIES[1], _NVML_LIBRARIES[0]) if wsl else _NVML_LIBRARIES
     for library in (NVML_DLL,) if sys.platform == "win32" else libraries:
-        try:
+        with suppress(OSError):
             return ctypes.CDLL(library)
-        except OSError:
-            continue
     msg = "NVIDIA's management library (libnvidia-ml.so.1, nvml.dll) can't be loaded"
     raise OSError(msg)
+
+
+def run_program(
+    program: str, arguments: Sequence[str], *, timeout: float, trusted: Sequence[str]
+) -> Completed:
+    """Run ``program`` for at most ``timeout`` seconds; refuse one that is not in a ``trusted`` folder."""
+    path = PurePath(program)
+    if ".." in path.parts or str(path.parent) not in trusted:
+        return Completed(trouble=f"{program} is not in a trusted folder")
+    try:
+        process = _start(program, arguments)
+    except (OSError, ValueError) as error:
+        return Completed(trouble=f"could not be started ({error})")
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        _abandon(process)
+        return Completed(trouble=f"no answer within {timeout:g} s")
+    return Completed(code=process.returncode, output=output[:_LARGEST_OUTPUT].decode("utf-8", "replace"))
+
+
+def _start(program: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    # Windows' own libraries look for its folder
+    kept = {name: value for name in ("SystemRoot", "WINDIR") if (value := os.environ.get(name))}
+    return subprocess.Popen(  # noqa: S603 (an absolute path from a trusted folder, no shell)
+        [program, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=Path(program).parent,
+        env={"LC_ALL": "C", "PATH": os.defpath, **kept},
+        # a group of its own, to be ended with all that it started
+        start_new_session=sys.platform != "win32",
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def _abandon(process: subprocess.Popen[bytes]) -> None:
+    """Kill it and its children, and don't wait for one that the kernel holds on to."""
+    with suppress(OSError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, 9)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_LAST_WAIT)
+    if process.stdout:
+        process.stdout.close()

@@ -185,10 +185,11 @@ def _shown(path: Path, project: Path) -> str:
 
 
 def _is_environment(folder: Path) -> bool:
-    return any(True for _ in _site_packages(folder)) or (folder / "pyvenv.cfg").is_file()
+    return any(True for _ in site_packages(folder)) or (folder / "pyvenv.cfg").is_file()
 
 
-def _site_packages(folder: Path) -> Iterable[Path]:
+def site_packages(folder: Path) -> Iterable[Path]:
+    """Where an environment's packages are; none where it is no environment."""
     try:
         candidates = (*folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
         return [site for site in candidates if site.is_dir()]
@@ -199,7 +200,7 @@ def _site_packages(folder: Path) -> Iterable[Path]:
 def installed_version(environment: Path, package: str) -> str | None:
     """Version of ``package`` in an environment, local part included; None where it isn't there."""
     prefix = f"{package.replace('-', '_')}-"
-    for site in _site_packages(environment):
+    for site in site_packages(environment):
         for info in site.glob(f"{prefix}*.dist-info"):
             return info.name.removeprefix(prefix).removesuffix(".dist-info")
     return None

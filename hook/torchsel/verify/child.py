@@ -46,7 +46,11 @@ def main(task: dict[str, Any]) -> None:
     with suppress(OSError):  # where memory runs out, this is to go first
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     with open(task["result"], "a", encoding="utf-8") as file:  # noqa: PTH123 - one handle, flushed line by line
-        tell = teller(file)
+
+        def tell(**record: Any) -> None:
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_, **__: tell(warning=str(message)[:LONGEST])
         try:
@@ -66,27 +70,18 @@ def with_causes(error: BaseException) -> str:
     return "\n".join(texts)
 
 
-def teller(file: Any) -> Callable[..., None]:
-    """Writes an object on a line, at once."""
-
-    def tell(**record: Any) -> None:
-        file.write(json.dumps(record) + "\n")
-        file.flush()
-
-    return tell
-
-
 def run(task: dict[str, Any], tell: Callable[..., None]) -> None:
     """Import, then what the task is about."""
     name = task.get("module", "torch")
     tell(step=f"import {name}")
     module = importlib.import_module(name)
+    kind = "cuda" if task["family"] == "rocm" else task["family"]  # as torch calls its devices
     if task["kind"] == "look":
         tell(build=build_of(module))
         tell(step="count the devices")
-        tell(devices=count(module, task["family"]))
-    if task["kind"] == "device" or (task["kind"] == "look" and task["family"] == "cpu"):
-        try_device(module, task["family"], task["index"], tell)
+        tell(devices=count(module, kind))
+    if task["kind"] == "device" or (task["kind"] == "look" and kind == "cpu"):
+        try_device(module, kind, task["index"], tell)
 
 
 def build_of(torch: Any) -> dict[str, Any]:
@@ -101,60 +96,52 @@ def build_of(torch: Any) -> dict[str, Any]:
     return {"torch": str(torch.__version__), "python": sys.version.split()[0], **facts}
 
 
-def count(torch: Any, family: str) -> int:
-    """How many devices of the family torch sees; the CPU is one."""
-    if family in ("cuda", "rocm"):
-        return int(torch.cuda.device_count())
-    if family == "xpu":
-        return int(torch.xpu.device_count())
-    return int(family != "mps" or torch.backends.mps.is_available())
+def count(torch: Any, kind: str) -> int:
+    """How many devices of the kind torch sees; the CPU is one."""
+    if kind in ("cuda", "xpu"):
+        return int(getattr(torch, kind).device_count())
+    return int(kind != "mps" or torch.backends.mps.is_available())
 
 
-def try_device(torch: Any, family: str, index: int, tell: Callable[..., None]) -> None:
+def try_device(torch: Any, kind: str, index: int, tell: Callable[..., None]) -> None:
     """What it is, whether it has memory to spare, and every step against the CPU."""
-    name = {"cuda": "cuda", "rocm": "cuda"}.get(family, family)
-    device = name if name in ("cpu", "mps") else f"{name}:{index}"
+    device = kind if kind in ("cpu", "mps") else f"{kind}:{index}"
     tell(step="describe the device")
-    tell(device=describe(torch, name, index))
+    tell(device=describe(torch, kind, index))
     tell(step="ask for free memory")
-    free = free_memory(torch, name, index)
+    ask = getattr(getattr(torch, kind, None), "mem_get_info", None)
+    free = int(ask(index)[0]) if ask else None
     if free is not None and free < LEAST_FREE:
         tell(busy=free)
         return
-    sees_bf16 = has_bf16(torch, family, index)
+    sees_bf16 = has_bf16(torch, kind, index)
     for step, got, want in steps(torch, device, tell):
         if step == "matmul bf16" and not sees_bf16:
             continue
         tell(step=step)
         compare(step, got(), want, tell)
-    most = getattr(getattr(torch, name, None), "max_memory_reserved", None)
+    most = getattr(getattr(torch, kind, None), "max_memory_reserved", None)
     tell(memory=int(most(index)) if most else None)
 
 
-def describe(torch: Any, name: str, index: int) -> dict[str, Any]:
+def describe(torch: Any, kind: str, index: int) -> dict[str, Any]:
     """Its name, and its compute capability or gfx target."""
-    if name not in ("cuda", "xpu"):
-        return {"name": "CPU" if name == "cpu" else "Apple GPU"}
-    properties = getattr(torch, name).get_device_properties(index)
+    if kind not in ("cuda", "xpu"):
+        return {"name": "CPU" if kind == "cpu" else "Apple GPU"}
+    properties = getattr(torch, kind).get_device_properties(index)
     found: dict[str, Any] = {"name": str(properties.name)}
-    if name == "cuda" and torch.version.hip:
+    if kind == "cuda" and torch.version.hip:
         found["gfx_target"] = str(getattr(properties, "gcnArchName", "")).partition(":")[0] or None
-    elif name == "cuda":
+    elif kind == "cuda":
         found["compute_capability"] = f"{properties.major}.{properties.minor}"
     return found
 
 
-def free_memory(torch: Any, name: str, index: int) -> int | None:
-    """Bytes of memory that are free; None where that can't be asked."""
-    ask = getattr(getattr(torch, name, None), "mem_get_info", None)
-    return int(ask(index)[0]) if ask else None
-
-
-def has_bf16(torch: Any, family: str, index: int) -> bool:
+def has_bf16(torch: Any, kind: str, index: int) -> bool:
     """NVIDIA's GPUs have it from 8.0 on; an Apple GPU has it by macOS release."""
-    if family == "cuda":
+    if kind == "cuda" and not torch.version.hip:
         return bool(torch.cuda.get_device_capability(index) >= (8, 0))
-    return family != "mps"
+    return kind != "mps"
 
 
 def steps(torch: Any, device: str, tell: Callable[..., None]) -> Iterator[tuple[str, Callable[[], Any], Any]]:

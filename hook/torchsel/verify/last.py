@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
@@ -16,7 +16,8 @@ from torchsel.files.replace import write_synced
 from torchsel.files.state import digest, state_folder, state_path
 from torchsel.host import Host
 from torchsel.verify.installed import dist_infos
-from torchsel.verify.values import Verdict, Verified
+from torchsel.verify.messages import Verdict
+from torchsel.verify.verdicts import Verified
 
 LARGEST = 1 << 16
 """Bytes of a record; one has a few hundred."""
@@ -34,13 +35,7 @@ class LastVerdict:
 
 def keep(verified: Verified, environment: Path, host: Host, environ: Mapping[str, str]) -> None:
     """Note the verdict for `last_verdict`; where no state can be kept, nothing is."""
-    record = {
-        "stamp": stamp(environment, host),
-        "verdict": verified.verdict,
-        "torch": verified.torch,
-        "why": verified.opinion.why,
-        "commands": list(verified.opinion.commands),
-    }
+    record = {"stamp": stamp(environment, host), "torch": verified.torch, **asdict(verified.opinion)}
     with suppress(TorchselError, OSError):
         state_folder(environ, environment.parent)
         path = _path(environment, environ)
@@ -55,16 +50,13 @@ def keep(verified: Verified, environment: Path, host: Host, environ: Mapping[str
 def last_verdict(environment: Path, host: Host, environ: Mapping[str, str]) -> LastVerdict | None:
     """The verdict that still holds; None where there is none, or packages, driver or GPUs have changed."""
     record = _read(_path(environment, environ))
-    if record is None or record.get("stamp") != stamp(environment, host):
+    if record.get("stamp") != stamp(environment, host) or record["verdict"] not in get_args(Verdict):
         return None
-    if record.get("verdict") not in get_args(Verdict):
-        return None
-    commands = record.get("commands")
     return LastVerdict(
         verdict=record["verdict"],
-        torch=record.get("torch"),
-        why=str(record.get("why", "")),
-        commands=tuple(map(str, commands)) if isinstance(commands, list) else (),
+        torch=record["torch"],
+        why=record["why"],
+        commands=tuple(record["commands"]),
     )
 
 
@@ -73,6 +65,7 @@ def stamp(environment: Path, host: Host) -> str:
     parts = [host.platform, host.kernel, host.nvidia_driver, *map(repr, host.accelerators)]
     for info in dist_infos(environment):
         with suppress(OSError):
+            # an installation of the same version again is another one: its folder has another time
             parts.append(f"{info.parent} {info.name} {info.stat().st_mtime_ns}")
     return sha256("\n".join(map(str, parts)).encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -81,13 +74,14 @@ def _path(environment: Path, environ: Mapping[str, str]) -> Path:
     return state_path(environ, environment.parent) / f"{digest(environment)}.verdict"
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """The record, where it is this user's."""
+def _read(path: Path) -> dict[str, Any]:
+    """The record, where it is this user's, else an empty one."""
     try:
         found = path.lstat()
+        # whoever else may write it could have any command printed as the way out
         if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
-            return None
+            return {}
         record = json.loads(path.read_bytes()) if found.st_size <= LARGEST else None
     except (OSError, ValueError):
-        return None
-    return record if isinstance(record, dict) else None
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from torchsel.verify.values import Verdict
+Verdict = Literal[
+    "works",
+    "cpu build",
+    "no kernels",
+    "driver too old",
+    "library missing",
+    "hung",
+    "crashed",
+    "busy",
+    "not installed",
+]
 
 Remedy = Literal["build", "driver", "reinstall", "pair", "again", "free", "machine"]
-
 """What helps: another build, another driver, the same build once more, the build that goes with torch, more
 time, a GPU that is free, or something on the machine that the sentence says."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message of PyTorch or a library below it; ``why`` may name the pattern's first group as {0}."""
 
-    pattern: str
     verdict: Verdict
-    why: str
     remedy: Remedy
+    why: str
+    pattern: str
 
 
 def _message(verdict: Verdict, remedy: Remedy, why: str, *patterns: str) -> Message:
-    return Message(pattern="|".join(patterns), verdict=verdict, why=why, remedy=remedy)
+    return Message(verdict, remedy, why, "|".join(patterns))
 
 
 MESSAGES = (
@@ -94,6 +101,7 @@ MESSAGES = (
         "CUDA unknown error",
         "CUDA driver initialization failed",
     ),
+    # before what any library says that can't be loaded: these are of the packages beside torch
     _message(
         *("library missing", "pair"),
         "{package} was built against another CUDA than {torch}",
@@ -110,6 +118,7 @@ MESSAGES = (
         r"WinError 127\b",
         "specified procedure could not be found",
     ),
+    # Windows speaks the user's language, but for the number
     _message(
         *("crashed", "machine"),
         "Windows' paging file is too small to load {package}; enlarge it, or end other programs",

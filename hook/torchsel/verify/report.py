@@ -8,14 +8,16 @@ import platform
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torchsel import __version__
 from torchsel.verify.child import TOLERANCES
-from torchsel.verify.values import Device, Opinion, Verification, Verified
+from torchsel.verify.verdicts import Device, Verification, Verified
 
 _PRIVATE = (
+    # paths in quotes first: they alone may have spaces, and end at the quote
     (r"""(['"])(?:[A-Za-z]:|~)?[\\/][^'"\n]*\1""", "<path>"),
     (r"(?:[A-Za-z]:)?[\\/](?:Users|home)[\\/][^\\/'\";:,]+", "<path>"),
     (r"\b[\w.+-]+@[\w.-]+\.\w+", "<address>"),
@@ -30,14 +32,8 @@ _PRIVATE = (
 """What may name a person, a machine or a place, and what is written instead."""
 
 _NAMING = (
-    "USER",
-    "LOGNAME",
-    "USERNAME",
-    "HOSTNAME",
-    "COMPUTERNAME",
-    "SLURMD_NODENAME",
-    "SLURM_JOB_USER",
-    "NODE_NAME",
+    *("USER", "LOGNAME", "USERNAME", "HOSTNAME", "COMPUTERNAME"),
+    *("SLURMD_NODENAME", "SLURM_JOB_USER", "NODE_NAME"),
 )
 """Variables that name a user or a machine."""
 
@@ -50,7 +46,7 @@ def to_json(verified: Verified) -> str:
         "why": verified.opinion.why,
         "gpus": [_device_record(device) for device in verified.devices if device.name != "CPU"],
         "companions": [
-            {"name": item.name, "version": item.version, **_opinion_record(item.opinion)}
+            {"name": item.name, "version": item.version, **asdict(item.opinion)}
             for item in verified.companions
         ],
         "predicted": verified.predicted,
@@ -60,11 +56,6 @@ def to_json(verified: Verified) -> str:
         "commands": list(verified.opinion.commands),
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
-
-
-def to_text(verified: Verified) -> str:
-    """The verification for people."""
-    return "\n".join(_lines(verified))
 
 
 def to_report(verified: Verified, request: Verification) -> str:
@@ -83,18 +74,24 @@ def to_report(verified: Verified, request: Verification) -> str:
         "unexplained": verified.unexplained,
         "platform": host.platform,
         "libc": host.libc,
+        # the release alone: what stands behind it may name who built the kernel
         "kernel": (re.match(r"[\d.]*", host.kernel or "") or [""])[0],
         "nvidia_driver": host.nvidia_driver,
         "accelerators": host.to_record()["accelerators"],
     }
-    names = _names(request)
-    return json.dumps(_without(record, names), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_without(record, _names(request)), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_text(verified: Verified) -> str:
+    """The verification for people."""
+    return "\n".join(_lines(verified))
 
 
 def _lines(verified: Verified) -> Iterator[str]:
     yield f"{verified.verdict}: {verified.opinion.why}"
     for device in verified.devices:
-        why = device.opinion.why or _steps(device)
+        steps = ", ".join(f"{step} within {TOLERANCES[step]:g}" for step in device.steps)
+        why = device.opinion.why or steps
         aside = "" if device.counts else ", which the chosen build does not have to serve"
         yield f"  {device.label}{aside}: {device.opinion.verdict}{f' ({why})' if why else ''}"
     for item in verified.companions:
@@ -108,23 +105,14 @@ def _lines(verified: Verified) -> Iterator[str]:
         yield "please report it with what 'torchsel verify --report report.json' writes (no names, no paths)"
 
 
-def _steps(device: Device) -> str:
-    """Each step that was done, with the tolerance that it kept."""
-    return ", ".join(f"{step} within {TOLERANCES[step]:g}" for step in device.steps if step in TOLERANCES)
-
-
 def _device_record(device: Device) -> dict[str, Any]:
     record = {
         "name": device.name,
         "compute_capability": device.compute_capability,
-        **_opinion_record(device.opinion),
+        **asdict(device.opinion),
         "counts": device.counts,
     }
     return record | ({"gfx_target": device.gfx_target} if device.gfx_target else {})
-
-
-def _opinion_record(opinion: Opinion) -> dict[str, Any]:
-    return {"verdict": opinion.verdict, "why": opinion.why, "commands": list(opinion.commands)}
 
 
 def _names(request: Verification) -> list[str]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +33,9 @@ KEPT_WORDS = 16 << 10
 _BETWEEN_LOOKS = 0.05
 _LAST_WAIT = 1.0
 
+_LISTS = {"cuda": ("CUDA_VISIBLE_DEVICES",), "rocm": ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")}
+"""The variables that list the GPUs a program may see; HIP takes CUDA's where its own is not set."""
+
 End = Literal["ended", "hung", "ate memory", "not started"]
 
 
@@ -46,6 +48,30 @@ class Task:
     index: int = 0
     module: str = "torch"
     variables: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def device_tasks(family: str, count: int, environ: Mapping[str, str]) -> list[Task]:
+    """One task a device; where torch sees none, one all the same, for the message that it gives."""
+    if not count:
+        return [Task(kind="device", family=family)]
+    return [_device_task(family, index, environ) for index in range(count)]
+
+
+def _device_task(family: str, index: int, environ: Mapping[str, str]) -> Task:
+    # Intel's GPUs go by torch's index: it passes over integrated ones, which oneAPI's selectors count
+    if family not in _LISTS:
+        return Task(kind="device", family=family, index=index)
+    name, *others = _LISTS[family]
+    listed = next((value for key in _LISTS[family] if (value := environ.get(key))), "")
+    entries = [entry.strip() for entry in listed.split(",") if entry.strip()]
+    shown = entries[index] if index < len(entries) else str(index)
+    variables: dict[str, str | None] = {name: shown, **dict.fromkeys(others)}
+    if family == "cuda":
+        # 128 kB of the GPU's memory for cuBLAS's workspace, in place of the up to 32 MB that torch takes
+        variables["CUBLAS_WORKSPACE_CONFIG"] = environ.get("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    if family == "cuda" and not entries:
+        variables["CUDA_DEVICE_ORDER"] = environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return Task(kind="device", family=family, variables=variables)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,9 +95,9 @@ class Ended:
         """Whether it came to the end of its work."""
         return bool(self.get("done"))
 
-    def all(self, *keys: str) -> list[str]:
-        """Every text reported under ``keys``."""
-        return [str(report[key]) for report in self.reports for key in keys if report.get(key)]
+    def all(self, key: str) -> list[str]:
+        """Every text reported under a key."""
+        return [str(report[key]) for report in self.reports if report.get(key)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,49 +117,48 @@ class Runner:
 
         A signal that ends a program ends them first.
         """
-        with Stops() as stops, _scratch_folder() as folder:
-            children: list[_Child] = []
+        with (
+            Stops() as stops,
+            # cleaned up as far as a child that is left behind allows
+            tempfile.TemporaryDirectory(prefix="torchsel-verify-", ignore_cleanup_errors=True) as folder,
+        ):
+            children: list[_Child | Ended] = []
             try:
                 for at, task in enumerate(tasks):
-                    children.append(self._start(task, folder / str(at)))
-                self._wait(children, stops)
+                    children.append(self._start(task, Path(folder, str(at))))
+                self._wait(_started(children), stops)
             finally:
-                _stop(children)
-            return [child.ended() for child in children]
+                _stop(_started(children))
+            return [child.ended() if isinstance(child, _Child) else child for child in children]
 
-    def _start(self, task: Task, folder: Path) -> _Child:
+    def _start(self, task: Task, folder: Path) -> _Child | Ended:
         folder.mkdir()
-        work = {
-            "kind": task.kind,
-            "family": task.family,
-            "index": task.index,
-            "module": task.module,
-            "seconds": self.timeout,
-            "result": str(folder / "result"),
-        }
+        report = folder / "result"
+        work = json.dumps({**asdict(task), "seconds": self.timeout, "result": str(report)})
         environ = {**self.environ, **task.variables}
         try:
             process = subprocess.Popen(  # noqa: S603 - an absolute path, no shell
-                [str(self.python), "-I", "-B", str(PROGRAM), json.dumps(work)],
+                # isolated, and without a cache: nothing of the project's runs, and nothing is written
+                [str(self.python), "-I", "-B", str(PROGRAM), work],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 cwd=folder,
                 env={name: value for name, value in environ.items() if value is not None},
+                # so that what it starts can be ended with it
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         except OSError as error:
-            return _Child(process=None, report=folder / "result", words=[str(error.strerror).encode()])
-        child = _Child(process=process, report=folder / "result")
-        child.ear = threading.Thread(target=child.listen, name="torchsel-verify", daemon=True)
-        child.ear.start()
-        return child
+            return Ended(end="not started", words=str(error.strerror))
+        return _Child(process=process, report=report)
 
-    def _wait(self, children: list[_Child], stops: Stops) -> None:
+    def _wait(self, children: Sequence[_Child], stops: Stops) -> None:
         """Until all have ended, the limit or a signal; who takes too much memory is stopped before."""
         until = time.monotonic() + self.timeout
-        memory = min(self.memory, max(_free_memory() // 2, LEAST_MEMORY))
+        # all there may be is taken for free where the system does not say
+        free = (_kilobytes("/proc/meminfo", "MemAvailable:") << 10) or 2 * MOST_MEMORY
+        memory = min(self.memory, max(free // 2, LEAST_MEMORY))
         while running := [child for child in children if child.is_running()]:
             stops.check()
             for child in running:
@@ -146,36 +171,38 @@ class Runner:
 
 @dataclass(kw_only=True, slots=True)
 class _Child:
-    """A started program; ``process`` is None where it could not be."""
+    """A started program, and the thread that listens to it."""
 
-    process: subprocess.Popen[bytes] | None
+    process: subprocess.Popen[bytes]
     report: Path
-    words: list[bytes] = field(default_factory=list)
+    words: bytes = b""
     end: End = "ended"
     is_over: bool = False
-    ear: threading.Thread | None = None
+    ear: threading.Thread = field(init=False)
 
-    def is_running(self) -> bool:
-        """Whether it runs; what one that ended has started is ended too, before its number is another's."""
-        if self.process is None or self.is_over:
-            return False
-        self.is_over = self.process.poll() is not None
-        if self.is_over:
-            self._kill_group()
-        return not self.is_over
+    def __post_init__(self) -> None:
+        self.ear = threading.Thread(target=self.listen, name="torchsel-verify", daemon=True)
+        self.ear.start()
 
     def listen(self) -> None:
         """Keep the end of what it says until its end."""
-        stream = self.process.stderr if self.process else None
+        stream: Any = self.process.stderr
         with suppress(OSError, ValueError):
-            while stream and (part := stream.read1(KEPT_WORDS)):  # type: ignore[attr-defined]
-                self.words[:] = [b"".join((*self.words, part))[-KEPT_WORDS:]]
-        if stream:
-            stream.close()
+            while part := stream.read1(KEPT_WORDS):
+                self.words = (self.words + part)[-KEPT_WORDS:]
+        stream.close()
+
+    def is_running(self) -> bool:
+        """Whether it runs; what one that ended has started is ended too."""
+        # its group is ended at once, before its number is another's
+        if not self.is_over and self.process.poll() is not None:
+            self.is_over = True
+            self._kill_group()
+        return not self.is_over
 
     def memory(self) -> int:
         """Bytes of main memory of its own, libraries apart; 0 where the system does not say (Linux does)."""
-        return _kilobytes(f"/proc/{self.process.pid if self.process else 0}/status", "RssAnon:") << 10
+        return _kilobytes(f"/proc/{self.process.pid}/status", "RssAnon:") << 10
 
     def kill(self, end: End = "hung") -> None:
         """Kill it with all that it started, where it still runs."""
@@ -185,30 +212,27 @@ class _Child:
 
     def _kill_group(self) -> None:
         with suppress(OSError):
-            if self.process and sys.platform == "win32":
+            if sys.platform == "win32":
                 self.process.kill()
-            elif self.process:
+            else:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def wait(self, until: float) -> None:
         """Wait for its end and its last words, no longer than that moment of the monotonic clock."""
-        if self.process and self.ear:
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(max(0.0, until - time.monotonic()))
-            self.ear.join(max(0.0, until - time.monotonic()))
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(max(0.0, until - time.monotonic()))
+        self.ear.join(max(0.0, until - time.monotonic()))
 
     def ended(self) -> Ended:
-        if self.process is None:
-            return Ended(end="not started", words=b"".join(self.words).decode("utf-8", "replace"))
         code = self.process.returncode
         if code is None:  # left behind: what Popen would say of that is said by the verdict
             self.process.returncode = -signal.SIGTERM
-        return Ended(
-            end=self.end,
-            reports=tuple(_reports(self.report)),
-            code=code,
-            words=b"".join(self.words).decode("utf-8", "replace"),
-        )
+        words = self.words.decode("utf-8", "replace")
+        return Ended(end=self.end, reports=tuple(_reports(self.report)), code=code, words=words)
+
+
+def _started(children: Iterable[_Child | Ended]) -> list[_Child]:
+    return [child for child in children if isinstance(child, _Child)]
 
 
 def _stop(children: Sequence[_Child]) -> None:
@@ -222,21 +246,12 @@ def _stop(children: Sequence[_Child]) -> None:
 
 def _reports(path: Path) -> Iterator[Mapping[str, Any]]:
     """The objects in a child's file, as far as they can be read."""
-    try:
-        with path.open("rb") as file:
-            lines = file.read(LARGEST_REPORT).decode("utf-8", "replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        with suppress(ValueError):
-            record = json.loads(line)
-            if isinstance(record, dict):
-                yield record
-
-
-def _free_memory() -> int:
-    """Bytes of main memory that are free for use; all there may be where the system does not say."""
-    return (_kilobytes("/proc/meminfo", "MemAvailable:") << 10) or 2 * MOST_MEMORY
+    with suppress(OSError), path.open("rb") as file:
+        for line in file.read(LARGEST_REPORT).decode("utf-8", "replace").splitlines():
+            with suppress(ValueError):
+                record = json.loads(line)
+                if isinstance(record, dict):
+                    yield record
 
 
 def _kilobytes(path: str, name: str) -> int:
@@ -246,13 +261,3 @@ def _kilobytes(path: str, name: str) -> int:
             if line.startswith(name):
                 return int(line.split()[1])
     return 0
-
-
-@contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    """An empty folder of this user's alone, gone afterwards as far as what runs on allows."""
-    folder = Path(tempfile.mkdtemp(prefix="torchsel-verify-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from torchsel.answer import Draft
 from torchsel.config.request import this_platform
 from torchsel.errors import EXIT_MACHINE, EXIT_OK, ConfigError
 from torchsel.host import Host
-from torchsel.hosts.several import NamedHost, read_hosts
+from torchsel.hosts.load import NamedHost, read_hosts
 from torchsel.pipeline.check import check, check_host
 from torchsel.pipeline.inputs import Inputs, Options, decide, require_table, strategy_in
 from torchsel.project.environment import EXAMPLE, VARIABLE, Environment, has_place

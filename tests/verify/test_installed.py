@@ -9,21 +9,18 @@ import pytest
 
 from tests.support.toolbox import HOSTS
 from tests.verify.conftest import CPU, H100, PASCAL
-from torchsel.catalog.catalog import load_catalog
+from torchsel.catalog.catalog import Catalog, load_catalog
 from torchsel.config.builds import read_catalog
 from torchsel.host import Host, parse_host
-from torchsel.verify.feedback import (
-    installed_backend,
-    needed_driver,
-    observed_row,
-    read_arch_list,
-    row_text,
-    static_fault,
-)
+from torchsel.verify.installed import InstalledTorch, read_arch_list, row_text
 
 CATALOG = load_catalog()
 LINUX = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
 WINDOWS = Host(system="win32", machine="x86_64")
+
+
+def installed(version: str, host: Host, catalog: Catalog = CATALOG) -> InstalledTorch:
+    return InstalledTorch(version=version, host=host, catalog=catalog)
 
 
 def recorded(name: str) -> Host:
@@ -43,7 +40,7 @@ def recorded(name: str) -> Host:
     ],
 )
 def test_the_backend_of_an_installed_torch(version: str, host: Host, tag: str | None) -> None:
-    found = installed_backend(version, host, CATALOG)
+    found = installed(version, host).backend
     assert (found.tag if found else None) == tag
 
 
@@ -63,7 +60,7 @@ def test_the_backend_of_an_installed_torch(version: str, host: Host, tag: str | 
     ],
 )
 def test_whether_an_installed_torch_has_kernels_for_this_gpu(version: str, host: Host, fault: str) -> None:
-    found = static_fault(version, host, CATALOG)
+    found = installed(version, host).static_fault()
     if fault:
         assert found.startswith(f"torch {version} can't run on this machine: ")
         assert fault in found
@@ -73,13 +70,15 @@ def test_whether_an_installed_torch_has_kernels_for_this_gpu(version: str, host:
 
 def test_the_driver_that_a_build_needs() -> None:
     old = replace(H100, nvidia_driver="470.1")
-    assert needed_driver("2.13.0+cu130", old, CATALOG) == "580"
-    assert needed_driver("2.13.0+cu126", old, CATALOG) == "525.60.13"
-    assert needed_driver("2.13.0+cu126", replace(old, kernel="5.15-microsoft-standard"), CATALOG) == "528.33"
+    assert installed("2.13.0+cu130", old).needed_driver() == "580"
+    assert installed("2.13.0+cu126", old).needed_driver() == "525.60.13"
+    assert (
+        installed("2.13.0+cu126", replace(old, kernel="5.15-microsoft-standard")).needed_driver() == "528.33"
+    )
     ptx = replace(H100, nvidia_driver="530.30")
-    assert needed_driver("2.13.0+cu126", ptx, CATALOG) == "560.28.03"
-    assert needed_driver("2.13.0+cu126", H100, CATALOG) == ""
-    assert needed_driver("2.13.0+rocm7.2", H100, CATALOG) == ""
+    assert installed("2.13.0+cu126", ptx).needed_driver() == "560.28.03"
+    assert installed("2.13.0+cu126", H100).needed_driver() == ""
+    assert installed("2.13.0+rocm7.2", H100).needed_driver() == ""
 
 
 @pytest.mark.parametrize(
@@ -105,7 +104,7 @@ def test_reading_an_arch_list(listed: list[str], kernels: tuple[str, ...], ptx: 
     ],
 )
 def test_no_row_where_the_catalog_has_it_or_nothing_was_seen(version: str, listed: list[str]) -> None:
-    assert observed_row(version, H100, CATALOG, listed) is None
+    assert installed(version, H100).missing_row(listed) is None
 
 
 @pytest.mark.parametrize(
@@ -113,10 +112,10 @@ def test_no_row_where_the_catalog_has_it_or_nothing_was_seen(version: str, liste
     [("2.13.0+cu130", [*LINUX, "sm_121"]), ("2.99.0+cu140", ["sm_120", "compute_120"])],
 )
 def test_the_row_can_be_pasted_and_mends_the_catalog(version: str, listed: list[str]) -> None:
-    row = observed_row(version, H100, CATALOG, listed)
+    row = installed(version, H100).missing_row(listed)
     assert row is not None
     text = row_text(row)
     assert text.startswith("[[tool.torchsel.catalog.builds]]\n")
     read = read_catalog(tomllib.loads(text)["tool"]["torchsel"]["catalog"])
     assert [(item.kernels, item.ptx, item.python) for item in read] == [(row.kernels, row.ptx, row.python)]
-    assert observed_row(version, H100, CATALOG.with_builds(read), listed) is None
+    assert installed(version, H100, CATALOG.with_builds(read)).missing_row(listed) is None
