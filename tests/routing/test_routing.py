@@ -270,11 +270,10 @@ def test_pin_repeats_no_package() -> None:
 
 
 def test_what_is_routed() -> None:
-    assert Present(tomllib.loads(CU130)).routed() == "cu130"
-    assert Present(tomllib.loads(CU130)).routed("torchvision") is None
-    assert Present({}).routed() is None
-    assert Present(tomllib.loads('tool.uv.sources.torch = { index = "mine" }\n' + MINE)).routed() is None
-    assert Present(tomllib.loads(source("cpu"))).routed() is None, "there is no such index"
+    assert Present(tomllib.loads(CU130)).routed == "cu130"
+    assert Present({}).routed is None
+    assert Present(tomllib.loads('tool.uv.sources.torch = { index = "mine" }\n' + MINE)).routed is None
+    assert Present(tomllib.loads(source("cpu"))).routed is None, "there is no such index"
     assert Present(tomllib.loads(CU130 + MINE + index("cpu"))).backends == {
         f"{BASE}/cu130": "cu130",
         f"{BASE}/cpu": "cpu",
@@ -287,7 +286,7 @@ def test_what_is_routed() -> None:
 )
 def test_tables_of_the_wrong_type_hold_nothing(text: str) -> None:
     data = tomllib.loads(text)
-    assert Present(data).routed() is None
+    assert Present(data).routed is None
     assert find_changes(Present(data), pinned(), ours=FAMILY).left_alone == ()
 
 
@@ -315,7 +314,7 @@ def test_groups_and_back_to_pin() -> None:
         [{"extra": "a"}, {"extra": "b"}],
         [{"group": "torch-cpu"}, {"group": "torch-rocm7-2"}],
     ]
-    assert Present(grouped).routed() is None
+    assert Present(grouped).routed is None
     back = apply_to_data(grouped, find_changes(Present(grouped), pinned(), ours=FAMILY).edits)
     assert back["dependency-groups"] == {"dev": ["pytest"]}
     assert back["tool"]["uv"]["conflicts"] == tomllib.loads(before)["tool"]["uv"]["conflicts"]
@@ -355,7 +354,7 @@ def test_companions_are_routed_without_a_marker_and_anchored() -> None:
     )
     there = Present(after)
     assert there.companions == {"flash-attn"}
-    assert there.routed() == "cu130"
+    assert there.routed == "cu130"
     next_one = to_one(with_companions("cu126")[0], anchored=["flash-attn"], marker=LINUX)
     moved = apply_to_data(after, find_changes(there, next_one, ours=FAMILY).edits)
     assert [item["name"] for item in moved["tool"]["uv"]["index"]] == ["pytorch-cu126", "astral-cu126"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torchsel.answer import Draft
 from torchsel.console import ColorChoice, Console
-from torchsel.project.folders import current_folder
+from torchsel.project.workspace import current_folder
 from torchsel.uv.call import UvCall, read_uv_call
 
 

@@ -1,4 +1,4 @@
-"""TOML files: read within limits, and what is wrong with one told with its place."""
+"""The text of TOML files: read within limits, and what is wrong with one told with its place."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import errno
 import os
 import re
 import stat
-import time
 import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from torchsel.errors import ConfigError, MachineError
-from torchsel.project.project import TomlFile
 
 FILE_LIMIT = 16 << 20
 """Largest uv.lock read, in bytes: parsing the worst of that size takes 20 s and 1.3 GB."""
@@ -34,28 +32,6 @@ _NO_KEYS = re.compile(
 """Strings and comments, an unended one to the end of the text."""
 
 _KEYS = re.compile(r"[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++)*+")
-
-SETTLE = 0.05
-"""Seconds after which a file that says nothing is read again: uv (0.13.9) empties it before it writes it."""
-
-
-def read_toml(path: Path) -> TomlFile:
-    """Read one TOML file.
-
-    Raises:
-        ConfigError: too large, not UTF-8 or not TOML, with the place.
-        MachineError: it can't be read.
-    """
-    text = read_text(path)
-    try:
-        data = parse_toml(text, path)
-    except ConfigError:
-        data = {}
-    if not data:
-        time.sleep(SETTLE)
-        text = read_text(path)
-        data = parse_toml(text, path)
-    return TomlFile(path=path, text=text, data=data)
 
 
 def read_text(path: Path) -> str:

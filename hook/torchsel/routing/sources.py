@@ -26,12 +26,7 @@ class Sources:
 
 
 def split_sources(
-    present: Present,
-    routing: Routing,
-    *,
-    ours: Collection[str],
-    addressed: Mapping[str, str],
-    also: Collection[str] = (),
+    present: Present, routing: Routing, *, ours: Collection[str], addressed: Mapping[str, str]
 ) -> Sources:
     """Sort the sources of a file and of ``routing`` by what happens to them."""
     there = {index.name for index in present.indexes}
@@ -40,7 +35,7 @@ def split_sources(
     names = {canonical(name) for name in (*routing.groups, *routing.extras)}
 
     def is_ours(source: Source) -> bool:
-        return source.is_only_to(indexes) and not present.users_lists(source, names, also)
+        return source.is_only_to(indexes) and not present.users_lists(source, names)
 
     users = [present.sources[name] for name in routing.sources if name in present.sources]
     users = [source for source in users if not is_ours(source)]
@@ -48,11 +43,10 @@ def split_sources(
     reached = sorted(addressed.keys() & routing.sources.keys())
     notes += [f"{addressed[name]}: {name} is required by address; left alone" for name in reached]
     foreign = frozenset({*(source.package for source in users), *reached})
-    unwanted = (present.sources[name] for name in present.sources.keys() - routing.sources.keys())
-    stale = [source.key for source in unwanted if source.package in ours and is_ours(source)]
+    unwanted = (source for name, source in present.sources.items() if name not in routing.sources)
     return Sources(
         wanted={package: items for package, items in routing.sources.items() if package not in foreign},
-        stale=tuple(key for key in (source.key for source in present.sources.values()) if key in stale),
+        stale=tuple(source.key for source in unwanted if source.package in ours and is_ours(source)),
         foreign=foreign,
         notes=tuple(notes),
     )

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from torchsel.backend import Backend
 from torchsel.project.places import ANCHOR_GROUP, Scope
 from torchsel.project.requirement import required_name
-
-_NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 _NOWHERE = "platform_release == 'never'"
 """A marker that holds on no machine and that uv can't tell to: it applies the source and installs nothing."""
@@ -28,10 +25,10 @@ class Routing:
     that nothing else which a user wrote in the lists stays. ``notes`` say what could not be routed.
     """
 
-    indexes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    sources: Mapping[str, list[dict[str, str]]] = field(default_factory=lambda: MappingProxyType({}))
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
-    extras: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
+    indexes: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, list[dict[str, str]]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     conflicts: tuple[dict[str, str], ...] = ()
     defaults: tuple[str, ...] = ()
     keeps_bounds: bool = False
@@ -73,8 +70,8 @@ class Alternative:
     url: str
     packages: tuple[str, ...]
     name: str = ""
-    bounds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    elsewhere: Mapping[str, OtherIndex] = field(default_factory=lambda: MappingProxyType({}))
+    bounds: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Mapping[str, OtherIndex] = field(default_factory=dict)
     also: tuple[str, ...] = ()
     anchored: tuple[str, ...] = ()
     marker: str = ""
@@ -82,15 +79,17 @@ class Alternative:
     @property
     def requirements(self) -> tuple[str, ...]:
         """What its group or extra requires; one of ``also`` stands for a routed package's bare name."""
-        suffix = f"; {self.marker}" if self.marker else ""
         said = {required_name(text) for text in self.also}
         routed = (package for package in self.packages if package not in said)
-        return (*(f"{package}{self.bounds.get(package, '')}{suffix}" for package in routed), *self.also)
+        return (*(self.requirement(package, self.marker) for package in routed), *self.also)
 
-    @property
-    def marked(self) -> dict[str, str]:
-        """The marker as a part of a source."""
-        return {"marker": self.marker} if self.marker else {}
+    def requirement(self, package: str, marker: str) -> str:
+        """A package with its bound and a marker."""
+        return f"{package}{self.bounds.get(package, '')}{f'; {marker}' if marker else ''}"
+
+    def source(self, package: str, marker: str) -> dict[str, str]:
+        """The index of a package, where the marker holds."""
+        return {"index": self.index_of(package), **({"marker": marker} if marker else {})}
 
     @property
     def indexes(self) -> dict[str, str]:
@@ -114,31 +113,19 @@ def to_one(way: Alternative, *, anchored: Collection[str], marker: str, named: I
     not reach them; ``named`` those that the project names. An anchor carries a bound too, as uv's sources
     reach no further than requirements.
     """
-    routed = list(dict.fromkeys(way.packages))
-    markers = {package: marker if way.is_from_pytorch(package) else "" for package in routed}
+    markers = {package: marker if way.is_from_pytorch(package) else "" for package in way.packages}
+    anchors = tuple(
+        way.requirement(package, text)
+        for package, text in markers.items()
+        if package in anchored or way.bounds.get(package)
+    )
     return Routing(
         indexes=way.indexes,
-        sources={
-            package: [{"index": way.index_of(package), **({"marker": text} if text else {})}]
-            for package, text in markers.items()
-        },
-        groups=_anchors(way, markers, anchored),
-        packages=tuple(name for name in named if name in routed),
+        sources={package: [way.source(package, text)] for package, text in markers.items()},
+        groups={ANCHOR_GROUP: anchors} if anchors else {},
+        packages=tuple(name for name in named if name in markers),
         marker=marker,
     )
-
-
-def _anchors(
-    way: Alternative, markers: Mapping[str, str], anchored: Collection[str]
-) -> dict[str, tuple[str, ...]]:
-    """The group of anchors, where there are any."""
-    bounds = {package: way.bounds.get(package, "") for package in markers}
-    anchors = tuple(
-        f"{package}{bounds[package]}{f'; {marker}' if marker else ''}"
-        for package, marker in markers.items()
-        if package in anchored or bounds[package]
-    )
-    return {ANCHOR_GROUP: anchors} if anchors else {}
 
 
 def to_several(
@@ -155,14 +142,13 @@ def to_several(
     sources: dict[str, list[dict[str, str]]] = {}
     for item in listed:
         for package in item.packages:
-            source = {"index": item.index_of(package), **item.marked, scope: item.name}
+            source = {**item.source(package, item.marker), scope: item.name}
             sources.setdefault(package, []).append(source)
     lists = {item.name: item.requirements for item in listed}
     anchors: dict[str, str] = {}
     for item in sorted(listed, key=lambda way: way.backend.release):
         for package in item.anchored:  # all backends' indexes list the same files of it: the newest one's
-            source = {"index": item.backend.index_name, **item.marked, "group": ANCHOR_GROUP}
-            sources[package] = [source]
+            sources[package] = [{**item.source(package, item.marker), "group": ANCHOR_GROUP}]
             anchors[package] = f"{package}; {f'({item.marker}) and ' if item.marker else ''}{_NOWHERE}"
     anchoring = {ANCHOR_GROUP: tuple(anchors.values())} if anchors else {}
     return Routing(
@@ -180,13 +166,11 @@ def to_several(
 
 def platform_marker(platforms: Collection[str]) -> str:
     """The PEP 508 marker for catalog platforms; macOS is left to uv's default index, which has its builds."""
-    x86_64, aarch64 = "linux_x86_64" in platforms, "linux_aarch64" in platforms
+    machines = [machine for machine in ("x86_64", "aarch64") if f"linux_{machine}" in platforms]
     parts = []
-    if x86_64 and aarch64:
-        parts.append("sys_platform == 'linux'")
-    elif x86_64 or aarch64:
-        machine = "x86_64" if x86_64 else "aarch64"
-        parts.append(f"sys_platform == 'linux' and platform_machine == '{machine}'")
+    if machines:
+        only = f" and platform_machine == '{machines[0]}'" if len(machines) == 1 else ""
+        parts.append(f"sys_platform == 'linux'{only}")
     if any(platform.startswith("win_") for platform in platforms):
         parts.append("sys_platform == 'win32'")
     if len(parts) > 1:

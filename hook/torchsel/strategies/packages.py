@@ -1,22 +1,22 @@
-"""Which packages a project's routing is for, and where each has its builds."""
+"""Which packages a project's routing is for, where each has its builds, and what stands beside torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
+
+from packaging.specifiers import SpecifierSet
 
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import Catalog
-from torchsel.project.lock import locked_packages
-from torchsel.project.places import LISTS, Scope, canonical
-from torchsel.project.present import Present
+from torchsel.project.lock import lock_entries, locked_packages, own_parts, reached
+from torchsel.project.places import canonical
 from torchsel.project.project import Project
-from torchsel.project.reach import own_parts, reached
-from torchsel.project.requirement import lacking, parse_requirement, parse_specifiers, required_name
-from torchsel.routing.wanted import Alternative, OtherIndex, platform_marker
-from torchsel.selection.releases import platforms
+from torchsel.project.requirement import parse_requirement, parse_specifiers, required_name
+from torchsel.routing.wanted import Alternative, OtherIndex
 from torchsel.strategies.alternatives import Alternatives
-from torchsel.strategies.setting import Setting
+from torchsel.strategies.protocol import Setting
 
 
 def named_packages(setting: Setting) -> list[str]:
@@ -26,11 +26,9 @@ def named_packages(setting: Setting) -> list[str]:
     if config.packages is not None:
         named = set(config.packages)
     else:
-        direct = project.required
         locked = locked_packages(project.lock, routable & _reached(project))
-        named = {*(item.name for item in direct), *(item.name for item in locked), *_users_packages(setting)}
-        named |= _added_now(setting)
-        named &= routable
+        named = {*(item.name for item in project.required), *(item.name for item in locked)}
+        named = (named | _users_packages(setting) | _added_now(setting)) & routable
     return ["torch", *sorted(named - {"torch", *config.exclude})]
 
 
@@ -39,9 +37,22 @@ def _reached(project: Project) -> set[str]:
     if project.lock is None:
         return set()
     parts = [*own_parts(project)]
-    named = {str(item.get("name")) for item in project.lock.data.get("package", ()) if isinstance(item, dict)}
+    named = {str(item.get("name")) for item in lock_entries(project.lock)}
     is_known = named.issuperset(part.package for part in parts if part.package)
     return reached(project.lock, parts) if is_known else named
+
+
+def _users_packages(setting: Setting) -> set[str]:
+    """What the groups or extras of a table of names require: those lists are the user's own."""
+    listed = (item for name in setting.config.names for item in setting.present.items_of(setting.scope, name))
+    return set(filter(None, map(required_name, listed)))
+
+
+def _added_now(setting: Setting) -> set[str]:
+    """What ``uv add`` is to add: it writes down the release it finds, which is to be of the routed index."""
+    words = setting.call.brings if setting.call else ()
+    found = [item for word in words if (item := parse_requirement(word))]
+    return {canonical(item.name) for item in found if not item.url}
 
 
 def own_packages(setting: Setting) -> set[str]:
@@ -67,6 +78,7 @@ def way_to(setting: Setting, backend: Backend, torch: str | None) -> Alternative
         url=index_url(setting, backend),
         packages=(*there, *(name for name in only_there if name not in setting.config.exclude)),
         elsewhere=elsewhere,
+        also=also_for(setting.config.also or {}, backend),
     )
 
 
@@ -87,73 +99,98 @@ def index_url(setting: Setting, backend: Backend) -> str:
     return backend.index_url(setting.config.index_url, setting.config.channel)
 
 
-def marker_where_lacking(setting: Setting, backend: Backend, torch: str | None) -> str:
-    """Where ``tool.uv.environments`` names a platform that a backend lacks, that of those it has.
+def also_for(also: Mapping[str, tuple[str, ...]], backend: Backend) -> tuple[str, ...]:
+    """The requirements for a backend: of each package those of the most exact key, in the table's order."""
+    major = f"{backend.family}{backend.release[0]}" if backend.release else backend.family
+    keys = (backend.tag, major, backend.family)
+    decides: dict[str | None, str] = {}
+    for key in keys:
+        for text in also.get(key, ()):
+            decides.setdefault(required_name(text), key)
+    return tuple(
+        text for key, items in also.items() for text in items if decides.get(required_name(text)) == key
+    )
 
-    Elsewhere none: where torch is a plain dependency too, uv (0.13.9) pins the index before it splits by
-    platform, and a marked triton then has no solution; there it is the unmarked one that has none.
-    """
-    there = platforms(backend, torch, setting.catalog)
-    return platform_marker(there) if lacking(setting.demand().environments, there) else ""
+
+class Beside(NamedTuple):
+    """What stands beside torch of one backend: companions with the URL of their index, and requirements."""
+
+    companions: Mapping[str, str]
+    also: tuple[str, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All of them, as a user wrote them; a requirement of a companion's instead of its name."""
+        named = {required_name(text) for text in self.also}
+        return (*(name for name in self.companions if name not in named), *self.also)
 
 
-def as_bounded(setting: Setting, offered: Alternatives, catalog: Catalog) -> Catalog:
-    """The catalog with only the releases that a user's own list for each backend allows."""
-    texts: dict[str, list[str]] = {}
-    for name, tag in offered.names.items():
-        texts.setdefault(tag, []).extend(_users_bounds(setting.present, offered.scope, name))
-    allowed = {tag: parse_specifiers(listed) for tag, listed in texts.items() if listed}
-    if not allowed:
+def beside(setting: Setting, backend: Backend, torch: str | None) -> Beside:
+    """What ``[tool.torchsel]`` has beside ``torch`` of a backend."""
+    way = way_to(setting, backend, torch)
+    routed = [name for name in setting.companions if name in way.packages]
+    return Beside({name: way.indexes[way.index_of(name)] for name in routed}, way.also)
+
+
+def narrowed(setting: Setting, offered: Alternatives) -> Catalog:
+    """The catalog with only what the user's list for each backend allows, and what uv.lock has of each."""
+    catalog, bounds, locked = setting.catalog, _bounds(setting, offered), _locked_releases(setting, offered)
+    if not bounds and not locked:
         return catalog
     kept = (
         build
         for build in catalog.all_builds
-        if build.backend not in allowed or allowed[build.backend].contains(build.torch, prereleases=True)
+        if build.torch in locked.get(build.backend, {build.torch})
+        and (build.backend not in bounds or bounds[build.backend].contains(build.torch, prereleases=True))
     )
-    return replace(catalog, all_builds=tuple(kept))
+    return replace(catalog, all_builds=tuple(kept), is_narrowed=bool(locked))
 
 
-def as_locked(setting: Setting, offered: Alternatives) -> Catalog:
-    """The catalog with only the locked release of each backend that uv.lock has from its index.
+def _locked_releases(setting: Setting, offered: Alternatives) -> dict[str, set[str]]:
+    """Releases that uv.lock has from the index of each backend; none where it has nothing of what is offered.
 
     One that the project no longer allows is none: uv locks another.
     """
-    catalog, urls = setting.catalog, setting.present.backends
-    allowed = parse_specifiers(setting.demand().specifiers)
+    urls, allowed = setting.present.backends, parse_specifiers(setting.demand.specifiers)
     locked: dict[str, set[str]] = {}
-    for item in locked_packages(setting.project.lock, ["torch"]):
+    for item in setting.locked:
         if item.registry in urls and allowed.contains(item.public, prereleases=True):
             locked.setdefault(urls[item.registry], set()).add(item.public)
-    known = {tag: releases for tag, releases in locked.items() if releases & set(catalog.releases)}
-    if not known.keys() & set(offered.tags):
-        return catalog
-    kept = (build for build in catalog.all_builds if build.torch in known.get(build.backend, {build.torch}))
-    return replace(catalog, all_builds=tuple(kept), is_narrowed=True)
+    known = {tag: releases for tag, releases in locked.items() if releases & set(setting.catalog.releases)}
+    return known if known.keys() & set(offered.tags) else {}
 
 
-def _users_bounds(present: Present, scope: Scope, name: str) -> Iterator[str]:
-    if present.is_generated(scope, name):
+def _bounds(setting: Setting, offered: Alternatives) -> dict[str, SpecifierSet]:
+    """What the user's own lists allow of torch, by the backend that each is for."""
+    texts: dict[str, list[str]] = {}
+    for name, tag in offered.names.items():
+        texts.setdefault(tag, []).extend(_users_bounds(setting, name))
+    return {tag: parse_specifiers(listed) for tag, listed in texts.items() if listed}
+
+
+def _users_bounds(setting: Setting, name: str) -> Iterator[str]:
+    if setting.present.is_generated(setting.scope, name):
         return
-    lists = present.lists(scope).items()
-    listed = next((items for key, items in lists if canonical(key) == canonical(name)), None)
-    for item in listed if isinstance(listed, list) else ():
+    for item in setting.present.items_of(setting.scope, name):
         requirement = parse_requirement(item)
         if requirement and canonical(requirement.name) == "torch" and requirement.specifier:
             yield str(requirement.specifier)
 
 
-def _added_now(setting: Setting) -> set[str]:
-    """What ``uv add`` is to add: it writes down the release it finds, which is to be of the routed index."""
-    words = setting.call.brings if setting.call else ()
-    found = [item for word in words if (item := parse_requirement(word))]
-    return {canonical(item.name) for item in found if not item.url}
+def lacking_in_lists(setting: Setting, ways: Iterable[Alternative]) -> tuple[str, ...]:
+    """A sentence for each companion that is in the lists of some ``ways`` only."""
+    lacking = {
+        package: ", ".join(way.name for way in ways if package not in way.packages)
+        for package in setting.companions
+    }
+    return tuple(
+        f"{package} has no build for {setting.scope} {names}, and is left out there"
+        for package, names in lacking.items()
+        if names
+    )
 
 
-def _users_packages(setting: Setting) -> set[str]:
-    """What the groups or extras of a table of names require: those lists are the user's own."""
-    scope = LISTS["extra" if setting.config.strategy == "extras" else "group"]
-    wanted = {canonical(name) for name in setting.config.names}
-    lists = setting.project.root.table(*scope).items()
-    kept = [listed for name, listed in lists if canonical(name) in wanted]
-    items = [item for listed in kept if isinstance(listed, list) for item in listed]
-    return {name for item in items if (name := required_name(item))}
+def lacking_beside(setting: Setting, way: Alternative) -> tuple[str, ...]:
+    """A sentence for each companion that is not routed beside a backend."""
+    lacking = [name for name in setting.companions if name not in way.packages]
+    return tuple(f"{name} has no {way.backend.tag} build, and is left to uv" for name in lacking)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from torchsel.strategies.adopted import Adopted
 from torchsel.strategies.named import Named
 from torchsel.strategies.pin import Pin
-from torchsel.strategies.protocol import Strategy
-from torchsel.strategies.setting import Setting
+from torchsel.strategies.protocol import Setting, Strategy
 
-TABLE: Mapping[str, Callable[[Setting], Strategy]] = MappingProxyType(
-    {
-        "pin": lambda setting: Pin(setting=setting),
-        "groups": lambda setting: Named(setting=setting),
-        "extras": lambda setting: Named(setting=setting),
-        "adopted": lambda setting: Adopted(setting=setting),
-    }
+TABLE: Mapping[str, type[Strategy]] = MappingProxyType(
+    {"pin": Pin, "groups": Named, "extras": Named, "adopted": Adopted}
 )
 
 
@@ -27,4 +21,4 @@ def strategy_of(setting: Setting) -> Strategy:
         adopted = Adopted(setting=setting)
         if adopted.offers:
             return adopted
-    return TABLE[setting.config.strategy](setting)
+    return TABLE[setting.config.strategy](setting=setting)
