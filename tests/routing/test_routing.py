@@ -15,12 +15,16 @@ from torchsel.host import Host
 from torchsel.project.present import Present
 from torchsel.project.requirement import environment
 from torchsel.routing.changes import find_changes
-from torchsel.routing.wanted import Alternative, OtherIndex, Routing, platform_marker, to_one, to_several
+from torchsel.routing.wanted import Alternative, PackageIndex, Routing, platform_marker, to_one, to_several
 from torchsel.toml.edits import apply_to_data
 
 BASE = "https://download.pytorch.org/whl"
 FAMILY = ("torch", "torchvision", "torchaudio", "triton-rocm", "triton-xpu")
 LINUX = "sys_platform == 'linux'"
+
+
+def packages_of(backend: Backend, names: Collection[str], base: str = BASE) -> dict[str, PackageIndex]:
+    return dict.fromkeys(names, PackageIndex(backend.index_name, backend.index_url(base)))
 
 
 def pinned(
@@ -32,7 +36,7 @@ def pinned(
     base: str = BASE,
 ) -> Routing:
     backend = Backend.parse(tag)
-    way = Alternative(backend=backend, url=backend.index_url(base), packages=tuple(packages))
+    way = Alternative(backend=backend, packages=packages_of(backend, packages, base))
     return to_one(way, anchored=anchored, marker=marker)
 
 
@@ -293,7 +297,7 @@ def test_tables_of_the_wrong_type_hold_nothing(text: str) -> None:
 def choices(*tags: str, defaults: Collection[str] = ()) -> Routing:
     parsed = [Backend.parse(tag) for tag in tags]
     listed = [
-        Alternative(name=f"torch-{item.slug}", backend=item, url=item.index_url(BASE), packages=("torch",))
+        Alternative(name=f"torch-{item.slug}", backend=item, packages=packages_of(item, ["torch"]))
         for item in parsed
     ]
     return to_several(listed, scope="group", defaults=defaults)
@@ -333,9 +337,10 @@ def with_companions(*tags: str, packages: Collection[str] = ("flash-attn",)) -> 
         Alternative(
             name=f"torch-{tag}",
             backend=Backend.parse(tag),
-            url=f"{BASE}/{tag}",
-            packages=("torch", *packages),
-            elsewhere={name: OtherIndex(name=f"astral-{tag}", url=f"{ASTRAL}/{tag}/") for name in packages},
+            packages={
+                **packages_of(Backend.parse(tag), ["torch"]),
+                **{name: PackageIndex(f"astral-{tag}", f"{ASTRAL}/{tag}/", False) for name in packages},
+            },
         )
         for tag in tags
     ]

@@ -19,7 +19,7 @@ from torchsel.project.places import LISTS, canonical
 from torchsel.project.present import Index, Source
 from torchsel.project.project import Project
 from torchsel.project.requirement import holds_on, required_name
-from torchsel.routing.taken import common_base, renames_of, renaming
+from torchsel.routing.sources import common_base, renames_of, renaming
 from torchsel.strategies.offers import Offer, offers
 from torchsel.strategies.refusals import refuse_unknown_kinds
 from torchsel.toml.edits import Edit, SetValue

@@ -1,10 +1,16 @@
-"""Sources and indexes: which are torchsel's to change, and the edits that bring them in line."""
+"""Sources and indexes: which are torchsel's to change, and the edits that bring them in line.
+
+And a user's own indexes that become torchsel's: what their URLs have in common, and their new names.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
+from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError
 from torchsel.project.places import INDEXES, SOURCES, canonical
 from torchsel.project.present import Index, Present, Source, index_names
@@ -140,3 +146,70 @@ def _foreign_note(present: Present, source: Source, indexes: Collection[str]) ->
     target = next((str(item["index"]) for item in items if "index" in item), None)
     what = f"index {target!r}" if target else f"a {kinds[0]} source" if kinds else "a source of its own"
     return f"{place}: routed to {what}, which is not torchsel's; left alone"
+
+
+class Base(NamedTuple):
+    """What index URLs start with, and the channel in them."""
+
+    url: str
+    channel: str
+
+
+def common_base(indexes: Mapping[str, Index], *, where: Path) -> Base:
+    """What the URLs of indexes have in common; ``where`` is their file.
+
+    Raises:
+        ConfigError: they differ, hold credentials, or do not end in the backend.
+    """
+    bases = set()
+    for name, index in indexes.items():
+        base, problem = _base(index)
+        if problem:
+            msg = f"{where}: tool.uv.index {name!r}: {problem}; torchsel builds URLs as index-url/backend"
+            raise ConfigError(msg)
+        bases.add(base)
+    if len(bases) > 1:
+        listed = ", ".join(sorted(indexes))
+        msg = f"{where}: the indexes {listed} have no URL in common; torchsel takes all from one index-url"
+        raise ConfigError(msg)
+    return bases.pop()
+
+
+def _base(index: Index) -> tuple[Base, str]:
+    """What the URL of an index starts with, and what keeps torchsel from building that URL."""
+    url = index.url.rstrip("/")
+    rest = url.removesuffix(f"/{index.tag}")
+    front, _, last = rest.rpartition("/")
+    base = Base(front, last) if last in ("nightly", "test") else Base(rest, "stable")
+    if rest == url:
+        return base, f"its URL does not end in {index.tag!r}"
+    try:
+        check_index_url(base.url)
+    except ValueError as error:
+        return base, str(error)
+    return base, ""
+
+
+def renames_of(indexes: Mapping[str, Index]) -> dict[str, str]:
+    """Present and future name of each that has another; a second one for a backend keeps its name."""
+    wanted = {name: f"pytorch-{index.tag}" for name, index in indexes.items()}
+    found: dict[str, str] = {}
+    taken = {name for name in indexes if name in wanted.values()}
+    for name, future in wanted.items():
+        if name != future and future not in taken:
+            taken.add(future)
+            found[name] = future
+    return found
+
+
+def renaming(present: Present, indexes: Mapping[str, Index], renames: Mapping[str, str]) -> Iterator[Edit]:
+    """The edits by which indexes have their new names, in the sources that lead to them too."""
+    for name, wanted in renames.items():
+        yield SetValue(path=(*INDEXES, indexes[name].at, "name"), value=wanted)
+    for source in present.sources.values():
+        if source.index_names & renames.keys():
+            items = [
+                {key: renames.get(value, value) if key == "index" else value for key, value in item.items()}
+                for item in source.items
+            ]
+            yield SetValue(path=(*SOURCES, source.key), value=items)

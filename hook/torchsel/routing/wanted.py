@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torchsel.backend import Backend
 from torchsel.project.places import ANCHOR_GROUP, Scope
@@ -42,36 +43,32 @@ class Routing:
         return self.groups if scope == "group" else self.extras
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OtherIndex:
-    """Where a package comes from that the backend's own index does not have.
+class PackageIndex(NamedTuple):
+    """Where a package comes from.
 
-    ``is_pytorchs`` tells that it is another backend's index, with builds for the same platforms; that of
-    another party may have a package that uv's default index has not, and so serves every platform.
+    ``is_pytorchs`` tells that the index has builds for the platforms of its backend; that of another party
+    may have a package that uv's default index has not, and so serves every platform.
     """
 
     name: str
     url: str
-    is_pytorchs: bool = False
+    is_pytorchs: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alternative:
-    """One way, of several or the only one: backend, index and what is routed to it.
+    """One way, of several or the only one: a backend, and what is routed to which index.
 
     ``name`` is that of its group or extra, which requires it all, empty for the only way. ``bounds`` are
-    version specifiers by package. ``elsewhere`` has those of ``packages`` that come from another index,
-    ``also`` are requirements that are not routed, ``anchored`` packages that are routed and required by no
-    extra, as its list is published and uv's default index has them not. ``marker`` is of the platforms it is
-    for, empty for all.
+    version specifiers by package. ``also`` are requirements that are not routed, ``anchored`` packages that
+    are routed and required by no extra, as its list is published and uv's default index has them not.
+    ``marker`` is of the platforms it is for, empty for all.
     """
 
     backend: Backend
-    url: str
-    packages: tuple[str, ...]
+    packages: Mapping[str, PackageIndex]
     name: str = ""
     bounds: Mapping[str, str] = field(default_factory=dict)
-    elsewhere: Mapping[str, OtherIndex] = field(default_factory=dict)
     also: tuple[str, ...] = ()
     anchored: tuple[str, ...] = ()
     marker: str = ""
@@ -79,8 +76,8 @@ class Alternative:
     @property
     def requirements(self) -> tuple[str, ...]:
         """What its group or extra requires; one of ``also`` stands for a routed package's bare name."""
-        said = {required_name(text) for text in self.also}
-        routed = (package for package in self.packages if package not in said)
+        left = {*self.anchored, *map(required_name, self.also)}
+        routed = (package for package in self.packages if package not in left)
         return (*(self.requirement(package, self.marker) for package in routed), *self.also)
 
     def requirement(self, package: str, marker: str) -> str:
@@ -89,21 +86,12 @@ class Alternative:
 
     def source(self, package: str, marker: str) -> dict[str, str]:
         """The index of a package, where the marker holds."""
-        return {"index": self.index_of(package), **({"marker": marker} if marker else {})}
+        return {"index": self.packages[package].name, **({"marker": marker} if marker else {})}
 
     @property
     def indexes(self) -> dict[str, str]:
         """Name and URL of each index that it takes packages from."""
-        return {self.backend.index_name: self.url} | {item.name: item.url for item in self.elsewhere.values()}
-
-    def is_from_pytorch(self, package: str) -> bool:
-        """Whether a package comes from one of PyTorch's indexes."""
-        return package not in self.elsewhere or self.elsewhere[package].is_pytorchs
-
-    def index_of(self, package: str) -> str:
-        """Name of the index that a package comes from."""
-        other = self.elsewhere.get(package)
-        return other.name if other else self.backend.index_name
+        return {index.name: index.url for index in self.packages.values()}
 
 
 def to_one(way: Alternative, *, anchored: Collection[str], marker: str, named: Iterable[str] = ()) -> Routing:
@@ -113,7 +101,7 @@ def to_one(way: Alternative, *, anchored: Collection[str], marker: str, named: I
     not reach them; ``named`` those that the project names. An anchor carries a bound too, as uv's sources
     reach no further than requirements.
     """
-    markers = {package: marker if way.is_from_pytorch(package) else "" for package in way.packages}
+    markers = {package: marker if index.is_pytorchs else "" for package, index in way.packages.items()}
     anchors = tuple(
         way.requirement(package, text)
         for package, text in markers.items()
@@ -129,7 +117,7 @@ def to_one(way: Alternative, *, anchored: Collection[str], marker: str, named: I
 
 
 def to_several(
-    alternatives: Iterable[Alternative],
+    alternatives: Sequence[Alternative],
     *,
     scope: Scope,
     defaults: Iterable[str] = (),
@@ -138,21 +126,20 @@ def to_several(
     named: Iterable[str] = (),
 ) -> Routing:
     """Route to one of several backends by the group or extra that is chosen, the same for all machines."""
-    listed = list(alternatives)
     sources: dict[str, list[dict[str, str]]] = {}
-    for item in listed:
-        for package in item.packages:
+    for item in alternatives:
+        for package in (name for name in item.packages if name not in item.anchored):
             source = {**item.source(package, item.marker), scope: item.name}
             sources.setdefault(package, []).append(source)
-    lists = {item.name: item.requirements for item in listed}
+    lists = {item.name: item.requirements for item in alternatives}
     anchors: dict[str, str] = {}
-    for item in sorted(listed, key=lambda way: way.backend.release):
+    for item in sorted(alternatives, key=lambda way: way.backend.release):
         for package in item.anchored:  # all backends' indexes list the same files of it: the newest one's
             sources[package] = [{**item.source(package, item.marker), "group": ANCHOR_GROUP}]
             anchors[package] = f"{package}; {f'({item.marker}) and ' if item.marker else ''}{_NOWHERE}"
     anchoring = {ANCHOR_GROUP: tuple(anchors.values())} if anchors else {}
     return Routing(
-        indexes={name: url for item in listed for name, url in item.indexes.items()},
+        indexes={name: url for item in alternatives for name, url in item.indexes.items()},
         sources=sources,
         groups=lists if scope == "group" else anchoring,
         extras=lists if scope == "extra" else {},

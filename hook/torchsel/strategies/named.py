@@ -109,7 +109,8 @@ class Named(Strategy):
         torch = release or reference_release(setting.demand, backend, catalog)
         way = way_to(setting, backend, torch)
         # a companion requires the torch that it was built for
-        is_free = not setting.config.same_torch and not all(map(way.is_from_pytorch, way.packages))
+        has_companion = not all(index.is_pytorchs for index in way.packages.values())
+        is_free = has_companion and not setting.config.same_torch
         anchored = [item for item in way.packages if setting.scope == "extra" and item in catalog.helpers]
         # Where `tool.uv.environments` names a platform that a backend lacks, the marker is of those it has.
         # Elsewhere there is none: where torch is a plain dependency too, uv (0.13.9) pins the index before it
@@ -119,7 +120,6 @@ class Named(Strategy):
         return replace(
             way,
             name=name,
-            packages=tuple(item for item in way.packages if item not in anchored),
             anchored=tuple(anchored),
             bounds={"torch": f"{'<=' if is_free else '=='}{release}"} if release else {},
             marker=platform_marker(there) if lacking(setting.demand.environments, there) else "",

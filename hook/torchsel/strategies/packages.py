@@ -14,7 +14,7 @@ from torchsel.project.lock import lock_entries, locked_packages, own_parts, reac
 from torchsel.project.places import canonical
 from torchsel.project.project import Project
 from torchsel.project.requirement import parse_requirement, parse_specifiers, required_name
-from torchsel.routing.wanted import Alternative, OtherIndex
+from torchsel.routing.wanted import Alternative, PackageIndex
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.protocol import Setting
 
@@ -68,30 +68,26 @@ def routed_packages(setting: Setting) -> list[str]:
 
 def way_to(setting: Setting, backend: Backend, torch: str | None) -> Alternative:
     """Where there are packages beside ``torch`` of a backend, and those that it needs from its index."""
-    catalog = setting.catalog
-    routed = routed_packages(setting)
-    elsewhere = {name: other for name in routed if (other := _other_index(setting, backend, name))}
-    there = [name for name in routed if name in elsewhere or catalog.has_package(backend.tag, name)]
-    only_there = catalog.index_only_packages(backend.tag, torch)
+    needed = setting.catalog.index_only_packages(backend.tag, torch)
+    names = (*routed_packages(setting), *(name for name in needed if name not in setting.config.exclude))
     return Alternative(
         backend=backend,
-        url=index_url(setting, backend),
-        packages=(*there, *(name for name in only_there if name not in setting.config.exclude)),
-        elsewhere=elsewhere,
+        packages={name: index for name in names if (index := _index_of(setting, backend, name))},
         also=also_for(setting.config.also or {}, backend),
     )
 
 
-def _other_index(setting: Setting, backend: Backend, package: str) -> OtherIndex | None:
-    """The index that a package comes from where that is not the backend's own, nor uv's default."""
+def _index_of(setting: Setting, backend: Backend, package: str) -> PackageIndex | None:
+    """The index that a package comes from, None for uv's default one."""
     if package in setting.companions and (found := setting.catalog.companion_index(package, backend.tag)):
         name, url = found
-        return OtherIndex(name=name, url=f"{setting.mirror}/{backend.tag}/" if setting.mirror else url)
+        url = f"{setting.mirror}/{backend.tag}/" if setting.mirror else url
+        return PackageIndex(name, url, is_pytorchs=False)
     tag = setting.catalog.index_of(package, backend.tag)
-    if tag is None or tag == backend.tag:
+    if tag is None:
         return None
     beside = Backend.parse(tag)
-    return OtherIndex(name=beside.index_name, url=index_url(setting, beside), is_pytorchs=True)
+    return PackageIndex(beside.index_name, index_url(setting, beside))
 
 
 def index_url(setting: Setting, backend: Backend) -> str:
@@ -129,7 +125,7 @@ def beside(setting: Setting, backend: Backend, torch: str | None) -> Beside:
     """What ``[tool.torchsel]`` has beside ``torch`` of a backend."""
     way = way_to(setting, backend, torch)
     routed = [name for name in setting.companions if name in way.packages]
-    return Beside({name: way.indexes[way.index_of(name)] for name in routed}, way.also)
+    return Beside({name: way.packages[name].url for name in routed}, way.also)
 
 
 def narrowed(setting: Setting, offered: Alternatives) -> Catalog:
