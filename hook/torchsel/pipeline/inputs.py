@@ -29,9 +29,9 @@ from torchsel.project.environment import (
 from torchsel.project.project import Project, no_project
 from torchsel.project.workspace import load_project
 from torchsel.selection.selection import Selection
+from torchsel.strategies import strategy_of
 from torchsel.strategies.pin import is_builder
 from torchsel.strategies.protocol import Decision, Setting, Strategy
-from torchsel.strategies.table import strategy_of
 from torchsel.toml.edit import line_of
 from torchsel.uv.call import UvCall
 

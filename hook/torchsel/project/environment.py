@@ -168,11 +168,9 @@ def present_environments(environment: Environment) -> tuple[str, ...]:
         others = []
     shown = (path.relative_to(project) if path.is_relative_to(project) else path for path in others)
     places = dict.fromkeys((environment.path, *map(str, shown), DEFAULT))
-    return tuple(path for path in places if _is_environment(project / path))
-
-
-def _is_environment(folder: Path) -> bool:
-    return bool(_site_packages(folder)) or (folder / "pyvenv.cfg").is_file()
+    return tuple(
+        path for path in places if _site_packages(project / path) or (project / path / "pyvenv.cfg").is_file()
+    )
 
 
 def _site_packages(folder: Path) -> list[Path]:
@@ -194,28 +192,16 @@ def installed_version(environment: Path, package: str) -> str | None:
 
 def project_python(folder: Path, environments: Iterable[str] = ()) -> str | None:
     """``X.Y`` of the project's interpreter, as uv has it: by .python-version, else by an environment."""
-    places = ((folder / place / "pyvenv.cfg", _venv_version) for place in environments)
-    for path, reader in ((folder / ".python-version", _first_line), *places):
+    for path in (folder / ".python-version", *(folder / place / "pyvenv.cfg" for place in environments)):
         try:
-            text = read_text(path)
+            lines = read_text(path).splitlines()
         except TorchselError:
             continue
-        parts = reader(text).strip().removeprefix("cpython").lstrip("@-").split(".")
+        if path.name == "pyvenv.cfg":  # venv writes ``version``, uv ``version_info``
+            pairs = (line.partition("=") for line in lines)
+            lines = [value for key, _, value in pairs if key.strip() in ("version", "version_info")]
+        requests = (line.partition("#")[0].strip() for line in lines)  # .python-version may have several
+        parts = next(filter(None, requests), "").removeprefix("cpython").lstrip("@-").split(".")
         if len(parts) >= 2 and parts[0].isdigit() and parts[1].rstrip("t").isdigit():
             return f"{parts[0]}.{parts[1].rstrip('t')}"
     return None
-
-
-def _first_line(text: str) -> str:
-    """The first request of a .python-version file, which may have comments and further requests."""
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return next(filter(None, lines), "")
-
-
-def _venv_version(text: str) -> str:
-    """The interpreter's version in a pyvenv.cfg: venv writes ``version``, uv ``version_info``."""
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        if key.strip() in ("version", "version_info"):
-            return value
-    return ""

@@ -77,12 +77,7 @@ def is_in_lock(project: Project) -> bool:
     """Whether uv.lock was made for each requirement of the files: it notes them, where times say little."""
     try:
         noted = set(_noted(project.lock)) if project.lock else set()
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # no lock of uv's: it says what is wrong with it
+    except (AttributeError, KeyError, TypeError, ValueError):  # no lock of uv's, which says what is wrong
         return False
     required = (item.requirement for item in project.required)
     return not noted or all(

@@ -71,7 +71,13 @@ class Index:
     @property
     def is_companions(self) -> bool:
         """Whether its name and URL are of the kind that torchsel writes for another party's index."""
-        return any(_is_of_kind(self, name, url) for name, url in load_packages().companion_templates)
+        for name, url in load_packages().companion_templates:
+            tag = self.name.removeprefix(name.format(backend=""))
+            ending = url.format(backend=tag).partition("://")[2].partition("/")[2].rstrip("/")
+            is_named = self.name == name.format(backend=tag) and known_backend(tag) is not None
+            if is_named and "@" not in self.url and self.url.rstrip("/").endswith(f"/{ending}"):
+                return True
+        return False
 
     @property
     def may_follow(self) -> bool:
@@ -202,14 +208,8 @@ class Present:
 
     def is_generated(self, scope: Scope, name: str) -> bool:
         """Whether a group or extra is torchsel's, and says no more than torchsel writes."""
-        return canonical(name) in self._generated_lists[scope]
-
-    @cached_property
-    def _generated_lists(self) -> dict[Scope, frozenset[str]]:
-        return {
-            scope: frozenset(name for name in own if name == ANCHOR_GROUP or self.is_plain(scope, name))
-            for scope, own in self.own_lists.items()
-        }
+        key = canonical(name)
+        return key in self.own_lists[scope] and (key == ANCHOR_GROUP or self.is_plain(scope, key))
 
     @cached_property
     def also(self) -> frozenset[str]:
@@ -233,7 +233,9 @@ class Present:
     def is_own_set(self, members: object) -> bool:
         """Whether a conflict set is between groups, or extras, of torchsel's own alone."""
         listed = tables(members)
-        return bool(listed) and listed == members and all(map(self._is_own_member, listed))
+        own = {(scope, name) for scope, names in self.own_lists.items() for name in names}
+        named = [{(key, canonical(str(name))) for key, name in member.items()} for member in listed]
+        return bool(listed) and listed == members and all(len(each) == 1 and each <= own for each in named)
 
     def users_lists(self, source: Source, wanted: Collection[str] = ()) -> list[str]:
         """Groups and extras that scope a source and that a user wrote: with bounds or further packages.
@@ -272,10 +274,6 @@ class Present:
     def _list(self, scope: Scope, name: str) -> object:
         return next((value for key, value in self.lists(scope).items() if canonical(key) == name), [])
 
-    def _is_own_member(self, member: Mapping[str, Any]) -> bool:
-        scopes = [scope for scope in LISTS if canonical(str(member.get(scope))) in self.own_lists[scope]]
-        return len(member) == 1 and bool(scopes)
-
 
 def index_names(sources: Iterable[Source]) -> set[str]:
     """Names of the indexes that sources point to."""
@@ -284,14 +282,6 @@ def index_names(sources: Iterable[Source]) -> set[str]:
 
 def _tag_in(item: Mapping[str, Any]) -> str:
     return str(item["index"]).removeprefix("pytorch-")
-
-
-def _is_of_kind(index: Index, name: str, url: str) -> bool:
-    """Whether an index has the name of a template, and a URL that ends as the template's does."""
-    tag = index.name.removeprefix(name.format(backend=""))
-    ending = url.format(backend=tag).partition("://")[2].partition("/")[2].rstrip("/")
-    is_named = index.name == name.format(backend=tag) and known_backend(tag) is not None
-    return is_named and "@" not in index.url and index.url.rstrip("/").endswith(f"/{ending}")
 
 
 def _package_in(item: object) -> str:

@@ -25,9 +25,10 @@ def load_project(start: Path) -> Project:
     """
     root = find_root(start)
     lock = root.path.parent / "uv.lock"
+    paths = (folder / "pyproject.toml" for folder in _member_folders(root))
     return Project(
         root=root,
-        members=tuple(_members(root)),
+        members=tuple(read_toml(path) for path in paths if path != root.path and path.is_file()),
         lock=read_toml(lock) if lock.is_file() else None,
     )
 
@@ -40,7 +41,7 @@ def find_root(start: Path) -> TomlFile:
         MachineError: a file can't be read.
     """
     file = read_toml(find_pyproject(start))
-    return file if "workspace" in file.table("tool", "uv") else _workspace_root(file) or file
+    return file if "workspace" in file.present.uv else _workspace_root(file) or file
 
 
 def _workspace_root(member: TomlFile) -> TomlFile | None:
@@ -56,15 +57,8 @@ def _workspace_root(member: TomlFile) -> TomlFile | None:
         candidate = read_toml(above)
     except ConfigError:
         return None
-    is_root = "workspace" in candidate.table("tool", "uv") and folder in _member_folders(candidate)
+    is_root = "workspace" in candidate.present.uv and folder in _member_folders(candidate)
     return candidate if is_root else None
-
-
-def _members(root: TomlFile) -> Iterator[TomlFile]:
-    for folder in _member_folders(root):
-        path = folder / "pyproject.toml"
-        if folder != root.path.parent and path.is_file():
-            yield read_toml(path)
 
 
 def _member_folders(root: TomlFile) -> list[Path]:

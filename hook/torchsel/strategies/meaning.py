@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -120,8 +120,10 @@ class Reader:
     def _releases(self, ways: list[Way], tag: str) -> list[str]:
         """Rows of the catalog: of the locked release, else of the newest that uv would lock."""
         catalog = self.setting.catalog
-        bounds = [str(way.requirement.specifier) for way in ways]
-        allowed = parse_specifiers([*bounds, *self._bounds_everywhere()])
+        everywhere = [item.requirement for item in self.setting.project.naming("torch") if item.is_everywhere]
+        bounds = [item for item in everywhere if self._holds(item.marker)]
+        required = (*(way.requirement for way in ways), *bounds)
+        allowed = parse_specifiers(str(item.specifier) for item in required)
         known = [_version_of_wheel(self._url(ways[0])), *self._locked(ways[0])]
         locked = [text for text in known if is_version(text) and allowed.contains(text, prereleases=True)]
         if locked:
@@ -130,12 +132,6 @@ class Reader:
         builds = catalog.builds(backend=tag or None)
         fitting = (build.torch for build in builds if python_matches(build.python, self.demand))
         return [row for row in dict.fromkeys(fitting) if allowed.contains(row, prereleases=True)][:1]
-
-    def _bounds_everywhere(self) -> Iterator[str]:
-        """Bounds of torch that hold whatever is chosen."""
-        for item in self.setting.project.naming("torch"):
-            if item.is_everywhere and self._holds(item.requirement.marker):
-                yield str(item.requirement.specifier)
 
     def _locked(self, way: Way) -> list[str]:
         """Public releases that uv.lock has for a requirement: as its package's entry says, else any."""

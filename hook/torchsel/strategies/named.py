@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from types import MappingProxyType
 
 from torchsel.backend import Backend
 from torchsel.catalog.catalog import Catalog
@@ -22,7 +21,7 @@ from torchsel.selection.select import select
 from torchsel.selection.selection import Selection
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.packages import (
-    lacking_in_lists,
+    lacking_companions,
     named_packages,
     narrowed,
     routed_packages,
@@ -83,14 +82,15 @@ class Named(Strategy):
         return Decision(selection=selection, request=request, alternatives=offered, chosen=chosen)
 
     def routing(
-        self, backend: Backend, bound: str = "", releases: Mapping[str, str] = MappingProxyType({})
+        self, backend: Backend, bound: str = "", releases: Mapping[str, str] | None = None
     ) -> Routing:
         """A group or extra for each backend, and sources scoped by them."""
         setting, config, offered = self.setting, self.setting.config, self.alternatives
         refuse_unfit(setting, offered.tags, named_packages(setting))
         same = self._shared_release()
+        at = releases or {}
         listed = [
-            self._alternative(name, Backend.parse(tag), releases.get(name, same))
+            self._alternative(name, Backend.parse(tag), at.get(name, same))
             for name, tag in offered.names.items()
         ]
         routing = to_several(
@@ -101,7 +101,7 @@ class Named(Strategy):
             owns_items=config.also is not None and not config.names,
             named=routed_packages(setting),
         )
-        return replace(routing, notes=lacking_in_lists(setting, listed))
+        return replace(routing, notes=lacking_companions(setting, listed))
 
     def _alternative(self, name: str, backend: Backend, release: str) -> Alternative:
         """One way, at a ``release`` of torch where one is given."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -173,20 +173,13 @@ def _users_bounds(setting: Setting, name: str) -> Iterator[str]:
             yield str(requirement.specifier)
 
 
-def lacking_in_lists(setting: Setting, ways: Iterable[Alternative]) -> tuple[str, ...]:
-    """A sentence for each companion that is in the lists of some ``ways`` only."""
-    lacking = {
-        package: ", ".join(way.name for way in ways if package not in way.packages)
-        for package in setting.companions
-    }
-    return tuple(
-        f"{package} has no build for {setting.scope} {names}, and is left out there"
-        for package, names in lacking.items()
-        if names
-    )
-
-
-def lacking_beside(setting: Setting, way: Alternative) -> tuple[str, ...]:
-    """A sentence for each companion that is not routed beside a backend."""
-    lacking = [name for name in setting.companions if name not in way.packages]
-    return tuple(f"{name} has no {way.backend.tag} build, and is left to uv" for name in lacking)
+def lacking_companions(setting: Setting, ways: Sequence[Alternative]) -> tuple[str, ...]:
+    """A sentence for each companion that is not routed the only way, or not all of several."""
+    notes = []
+    for package in setting.companions:
+        without = [way for way in ways if package not in way.packages]
+        if names := ", ".join(way.name for way in without):
+            notes.append(f"{package} has no build for {setting.scope} {names}, and is left out there")
+        elif without:
+            notes.append(f"{package} has no {without[0].backend.tag} build, and is left to uv")
+    return tuple(notes)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 from torchsel.backend import Backend
 from torchsel.config.config import Request
@@ -19,7 +18,7 @@ from torchsel.project.requirements import pinned_marker
 from torchsel.routing.wanted import Routing, platform_marker, to_one
 from torchsel.selection.releases import platforms, reference_release
 from torchsel.selection.select import select
-from torchsel.strategies.packages import lacking_beside, routed_packages, way_to
+from torchsel.strategies.packages import lacking_companions, routed_packages, way_to
 from torchsel.strategies.protocol import Decision, Strategy
 
 _ASKED = frozenset({"--backend", "TORCHSEL_BACKEND", "UV_TORCH_BACKEND"})
@@ -28,13 +27,9 @@ _HOSTS = ("TORCHSEL_HOST", "UV_CUDA_DRIVER_VERSION", "UV_AMD_GPU_ARCHITECTURE")
 
 def is_builder(request: Request, host: str | None, environ: Mapping[str, str]) -> bool:
     """Whether ``CI`` is set and the caller named neither a backend nor a host (``host`` is the option)."""
-    if environ.get("CI", "").lower() in ("", "0", "false"):
-        return False
-    return (
-        request.backend == "auto"
-        and request.source not in _ASKED
-        and not (host or any(map(environ.get, _HOSTS)))
-    )
+    is_ci = environ.get("CI", "").lower() not in ("", "0", "false")
+    is_asked = request.backend != "auto" or request.source in _ASKED
+    return is_ci and not is_asked and not host and not any(map(environ.get, _HOSTS))
 
 
 class Pin(Strategy):
@@ -85,9 +80,7 @@ class Pin(Strategy):
         )
         return Decision(selection=selection, request=request, bound=selection.bound)
 
-    def routing(
-        self, backend: Backend, bound: str = "", releases: Mapping[str, str] = MappingProxyType({})
-    ) -> Routing:
+    def routing(self, backend: Backend, bound: str = "", releases: object = None) -> Routing:
         """Sources to one index on the platforms that have the build, or where a local version is pinned."""
         setting = self.setting
         torch = reference_release(setting.demand, backend, setting.catalog)
@@ -102,7 +95,7 @@ class Pin(Strategy):
             marker=marker,
             named=routed_packages(setting),
         )
-        return replace(routed, notes=lacking_beside(setting, way))
+        return replace(routed, notes=lacking_companions(setting, [way]))
 
     def promised(self, decision: Decision) -> tuple[tuple[str, str], ...]:
         """The selected one."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import ClassVar
 
 from torchsel.backend import Backend, is_tag
@@ -207,7 +206,7 @@ class Strategy(ABC):
         """
 
     def routing(
-        self, backend: Backend, bound: str = "", releases: Mapping[str, str] = MappingProxyType({})
+        self, backend: Backend, bound: str = "", releases: Mapping[str, str] | None = None
     ) -> Routing | None:
         """What is to stand in the file; None where that is the user's.
 

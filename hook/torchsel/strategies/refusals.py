@@ -41,9 +41,9 @@ def _no_project(project: Project) -> str:
 
 
 def _taken_out(project: Project) -> str:
-    for item in project.bounds:
+    for item in project.naming("torch"):
         marker = item.requirement.marker
-        if item.is_override and item.name == "torch" and marker and not admitted(str(marker)):
+        if item.is_override and marker and not admitted(str(marker)):
             return f"{item.place}: {str(item.requirement)!r} takes torch out of the project on every platform"
     return ""
 
