@@ -55,10 +55,10 @@ class Index:
     def backend(self) -> str | None:
         """The backend that it is named for, where name and URL are of the kind that torchsel generates.
 
-        Any base and channel, no credentials. One that is named for a backend and leads to another is
-        torchsel's too, and somebody's slip.
+        Any base and channel, no credentials.
         """
         tag = self.name.removeprefix("pytorch-")
+        # one that is named for a backend and leads to another is torchsel's too, and somebody's slip
         last = self.url.rstrip("/").rpartition("/")[2]
         is_ours = self.name.startswith("pytorch-") and "@" not in self.url
         return tag if is_ours and known_backend(tag) and known_backend(last) else None
@@ -166,8 +166,7 @@ class Present:
     def sources(self) -> dict[str, Source]:
         """``tool.uv.sources`` by normalised package name."""
         found = table(self.uv, "sources").items()
-        listed = [Source(key=key, package=canonical(key), value=value) for key, value in found]
-        return {source.package: source for source in listed}
+        return {canonical(key): Source(key=key, package=canonical(key), value=value) for key, value in found}
 
     def lists(self, scope: Scope) -> Mapping[str, Any]:
         """The groups or extras, by name as written."""

@@ -31,8 +31,7 @@ _OPTIONS: Mapping[str, str] = {
 def specifiers(project: Project, *, host: Host | None = None, python: str | None = None) -> tuple[str, ...]:
     """Version specifiers for torch that hold on ``host`` (on any machine where None), locals cut off.
 
-    uv's overrides replace every other one. Bounds of extras and groups that contradict the rest (they
-    may be meant for different environments) are left out.
+    uv's overrides replace every other one. Bounds of extras and groups that contradict the rest are left out.
 
     Raises:
         DemandError: there are too many.
@@ -63,6 +62,7 @@ def _naming(project: Project, package: str) -> tuple[Required, ...]:
 def _together(found: list[Required]) -> tuple[str, ...]:
     overrides = [item for item in found if item.is_override]
     texts = [_public_specifier(item) for item in (overrides or found)]
+    # bounds of extras and groups that contradict the rest may be meant for different environments
     if not overrides and not are_compatible(texts):
         texts = [_public_specifier(item) for item in found if item.is_everywhere]
     return tuple(dict.fromkeys(filter(None, texts)))
@@ -143,11 +143,8 @@ def _addresses(
 
 
 def added(project: Project, names: Collection[str]) -> tuple[Added, ...]:
-    """Where ``uv add`` finds what the project and its members require of ``names``, to write another bound.
-
-    Packages are left out that come by address, and those whose bound is a constraint or an override of uv's,
-    which no command changes.
-    """
+    """What the project requires of ``names``, where ``uv add`` finds it to write another bound."""
+    # uv add changes no bound of what comes by address, and no constraint, override or legacy list of uv's
     fixed = {item.name for item in (*project.bounds, *project.required)
              if item.requirement.url or item.place.startswith("tool.uv.")}  # fmt: skip
     return tuple(

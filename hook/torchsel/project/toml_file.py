@@ -79,11 +79,9 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
     """
     try:
         return _loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{path}: not valid TOML: {error}"
     except RecursionError:
         msg = f"{path}: not valid TOML: nested too deeply"
-    except ValueError as error:  # a number of more digits than Python converts
+    except ValueError as error:  # tomllib's own, or a number of more digits than Python converts
         msg = f"{path}: not valid TOML: {error}"
     raise ConfigError(msg)
 

@@ -45,17 +45,15 @@ def find_root(start: Path) -> TomlFile:
 
 
 def _workspace_root(member: TomlFile) -> TomlFile | None:
-    """The next pyproject.toml above, where its workspace has this member (uv 0.13.9 looks no further up).
-
-    A broken one above is not ours to judge.
-    """
+    """The next pyproject.toml above, where its workspace has this member."""
     folder = member.path.parent
+    # uv looks no further up (0.13.9)
     above = next((path for at in folder.parents if (path := at / "pyproject.toml").is_file()), None)
     if above is None:
         return None
     try:
         candidate = read_toml(above)
-    except ConfigError:
+    except ConfigError:  # one above that is broken is not ours to judge
         return None
     is_root = "workspace" in candidate.present.uv and folder in _member_folders(candidate)
     return candidate if is_root else None

@@ -57,13 +57,13 @@ def find_changes(
 
     ``ours`` are the packages whose stale owned sources may go, ``used`` the names of indexes that workspace
     members' own sources point to, ``addressed`` the packages required by address and where. Nothing changes
-    while torch itself is the user's, as a family split over two builds can't work.
+    while torch itself is the user's.
 
     Raises:
         ConfigError: a name that is needed stands for something of the user's own.
     """
     sources = split_sources(present, routing, ours=ours, addressed=addressed)
-    if "torch" in sources.foreign:
+    if "torch" in sources.foreign:  # a family split over two builds can't work
         return Changes(left_alone=sources.notes, is_users=True)
     routed = {name for name, source in present.sources.items() if source.is_only_to(present.own_indexes)}
     known = {*ours, *routing.sources, *routed, *map(required_name, present.also)}
@@ -83,7 +83,8 @@ def find_changes(
 
 
 def _emptied(data: Mapping[str, Any], edits: Sequence[Edit]) -> Iterator[Edit]:
-    """Take away what ``edits`` leave empty, so that going to another backend and back changes nothing."""
+    """Take away what ``edits`` leave empty."""
+    # so that going to another backend and back changes nothing; what was empty before is the user's
     if not any(isinstance(edit, Delete) for edit in edits):
         return
     after = apply_to_data(dict(data), edits)
@@ -112,6 +113,7 @@ class _Lists:
         for key in self._stale():
             name = canonical(key)
             is_ours = name.startswith("torch-") or name == ANCHOR_GROUP or present.is_plain(self.scope, name)
+            # a list with a package that torchsel doesn't know stays, without what came from `also`
             if is_ours and self._requires_only_known(there[key]):
                 yield Delete(path=(*path, key))
             elif (left := [item for item in there[key] if item not in present.also]) != there[key]:
@@ -146,6 +148,7 @@ class _Lists:
         found: list[Any] = []
         for item in self.present.items_of(self.scope, key):
             name = required_name(item)
+            # what is exact is torchsel's to say; a bound of the user's on a bare name stays as it is
             if name in names and (name in also or name != names[name]):
                 found += [text for text in requirements if required_name(text) == name and text not in found]
             elif name in names or (self._is_unknown(item) and not self.routing.owns_items):
@@ -206,6 +209,7 @@ def _default_edits(present: Present, routing: Routing) -> Iterator[Edit]:
         raise ConfigError(msg)
     listed = texts(written)
     base = [name for name in listed if canonical(name) not in ours]
+    # uv takes `dev` where the key is missing, and nothing else once it is there
     if not base and has_dev and (written is None or listed):
         base = ["dev"]
     is_uvs_default = base == (["dev"] if has_dev else [])
@@ -219,14 +223,15 @@ def _default_edits(present: Present, routing: Routing) -> Iterator[Edit]:
 
 
 def _conflict_edits(present: Present, routing: Routing) -> list[Edit]:
-    """Our own conflict set beside the user's; a stale one becomes the new one in place."""
+    """Our own conflict set beside the user's."""
     ours = [at for at, members in enumerate(present.conflicts) if present.is_own_set(members)]
     wanted = [dict(member) for member in routing.conflicts]
     if wanted and not ours:
         return [Append(path=CONFLICTS, value=wanted)]
-    kept = ours[:1] if wanted else []
+    kept = ours[:1] if wanted else []  # a stale one becomes the new one in place
     changed = (at for at in kept if present.conflicts[at] != wanted)
     return [
         *(SetValue(path=(*CONFLICTS, at), value=wanted) for at in changed),
+        # from the last one on, as the places of those behind one that goes are others then
         *(Delete(path=(*CONFLICTS, at)) for at in reversed(ours[len(kept) :])),
     ]

@@ -59,10 +59,11 @@ def split_sources(
 
 
 def source_edits(present: Present, sources: Sources) -> Iterator[Edit]:
-    """Sources as wanted; a single one stays written as a table."""
+    """What makes the sources as wanted."""
     for package, items in sources.wanted.items():
         source = present.sources.get(package)
         if (source.items if source else []) != items:
+            # what the user wrote as a table stays one
             is_single = source is not None and isinstance(source.value, dict) and len(items) == 1
             key = source.key if source else package
             yield SetValue(path=(*SOURCES, key), value=items[0] if is_single else items)
@@ -77,18 +78,20 @@ def index_edits(present: Present, routing: Routing, sources: Sources, *, used: C
     left = index_names(source for name, source in present.sources.items() if name in rewritten)
     needed = {item["index"] for items in sources.wanted.values() for item in items}
     wanted = {name: url for name, url in routing.indexes.items() if name in needed}
+    # an index that a source of the user's, or of a member's, leads to is no longer torchsel's to take away
     kept = {*used, *index_names(others), *wanted}
     stale = [
         index
         for index in present.indexes
         if index.name not in kept and (index.is_generated or (index.may_follow and index.name in left))
     ]
-    by_name = {index.name: index for index in reversed(present.indexes)}
+    by_name = {index.name: index for index in reversed(present.indexes)}  # of two with one name the first
     for name in wanted.keys() & by_name.keys():
         _refuse_foreign(by_name[name])
     places = _places(wanted, by_name, stale)
     edits: list[Edit] = []
     for name, url in wanted.items():
+        # uv looks for every package in an index that is not explicit
         entry = {"name": name, "url": url, "explicit": True}
         if (found := places.get(name)) is None:
             edits.append(Append(path=INDEXES, value=entry))
@@ -99,23 +102,22 @@ def index_edits(present: Present, routing: Routing, sources: Sources, *, used: C
             if found.entry.get(key) != value
         ]
     gone = [index for index in stale if index not in places.values()]
+    # from the last one on, as the places of those behind one that goes are others then
     return [*edits, *(Delete(path=(*INDEXES, index.at)) for index in reversed(gone))]
 
 
 def _places(
     wanted: Collection[str], by_name: Mapping[str, Index], stale: Collection[Index]
 ) -> dict[str, Index]:
-    """The entry for each wanted index: its own, else a stale one of its kind.
-
-    Where further ones have to be added, all that are torchsel's alone take the entries that are there in
-    their order, so that the list is the same from wherever it began.
-    """
+    """The entry for each wanted index: its own, else a stale one of its kind."""
     found: dict[str, Index] = {}
     for kind in dict.fromkeys(map(_kind, wanted)):
         names = [name for name in wanted if _kind(name) == kind]
         own = {name: by_name[name] for name in names if name in by_name}
         like = [index for index in stale if _kind(index.name) == kind]
         there = sorted([*own.values(), *like], key=lambda index: index.at)
+        # where further ones are added, those take the entries that are there in their order, so that the
+        # list is the same from wherever it began
         if len(names) > len(there) and all(index.is_generated for index in there):
             found |= zip(names, there, strict=False)
         else:
@@ -179,7 +181,7 @@ def _base(index: Index) -> tuple[Base, str]:
     """What the URL of an index starts with, and what keeps torchsel from building that URL."""
     url = index.url.rstrip("/")
     rest = url.removesuffix(f"/{index.tag}")
-    front, _, last = rest.rpartition("/")
+    front, _, last = rest.rpartition("/")  # PyTorch's channels stand between base and backend
     base = Base(front, last) if last in ("nightly", "test") else Base(rest, "stable")
     if rest == url:
         return base, f"its URL does not end in {index.tag!r}"
@@ -191,13 +193,11 @@ def _base(index: Index) -> tuple[Base, str]:
 
 
 def renames_of(indexes: Mapping[str, Index]) -> dict[str, str]:
-    """Present and future name of each that has another; a second one for a backend keeps its name."""
-    wanted = {name: f"pytorch-{index.tag}" for name, index in indexes.items()}
+    """Present and future name of each that has another."""
     found: dict[str, str] = {}
-    taken = {name for name in indexes if name in wanted.values()}
-    for name, future in wanted.items():
-        if name != future and future not in taken:
-            taken.add(future)
+    for name, index in indexes.items():
+        future = f"pytorch-{index.tag}"  # a second index for one backend keeps its name
+        if future not in indexes and future not in found.values():
             found[name] = future
     return found
 

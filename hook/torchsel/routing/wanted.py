@@ -97,11 +97,11 @@ class Alternative:
 def to_one(way: Alternative, *, anchored: Collection[str], marker: str, named: Iterable[str] = ()) -> Routing:
     """Route packages the one ``way``, those from PyTorch's indexes on the platforms of ``marker``.
 
-    ``anchored`` are those of them that the project does not require itself, so that a source alone would
-    not reach them; ``named`` those that the project names. An anchor carries a bound too, as uv's sources
-    reach no further than requirements.
+    ``anchored`` are those of them that the project does not require itself; ``named`` those that it names.
     """
+    # what another party builds may be nowhere else, so that it is routed on every platform
     markers = {package: marker if index.is_pytorchs else "" for package, index in way.packages.items()}
+    # uv's sources, and bounds, reach no further than requirements of the project's own
     anchors = tuple(
         way.requirement(package, text)
         for package, text in markers.items()
@@ -134,7 +134,8 @@ def to_several(
     lists = {item.name: item.requirements for item in alternatives}
     anchors: dict[str, str] = {}
     for item in sorted(alternatives, key=lambda way: way.backend.release):
-        for package in item.anchored:  # all backends' indexes list the same files of it: the newest one's
+        for package in item.anchored:
+            # all backends' indexes list the same files of it: the newest one's
             sources[package] = [{**item.source(package, item.marker), "group": ANCHOR_GROUP}]
             anchors[package] = f"{package}; {f'({item.marker}) and ' if item.marker else ''}{_NOWHERE}"
     anchoring = {ANCHOR_GROUP: tuple(anchors.values())} if anchors else {}
@@ -152,7 +153,8 @@ def to_several(
 
 
 def platform_marker(platforms: Collection[str]) -> str:
-    """The PEP 508 marker for catalog platforms; macOS is left to uv's default index, which has its builds."""
+    """The PEP 508 marker for catalog platforms, empty for none but macOS."""
+    # macOS is left to uv's default index, which has its builds
     machines = [machine for machine in ("x86_64", "aarch64") if f"linux_{machine}" in platforms]
     parts = []
     if machines:

@@ -82,7 +82,7 @@ class Alternatives:
 
     def _rival_flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
         """What leaves out groups and extras that conflict with what is taken, unless the call names them."""
-        if call.command == "tree":
+        if call.command == "tree":  # it shows all of them
             return ()
         taken = self._named(call) or {chosen}
         rivals = dict.fromkeys(rival for name in taken for rival in self.rivals.get(name or "", ()))
@@ -90,7 +90,7 @@ class Alternatives:
             part
             for scope, name in rivals
             if name not in names_in(call.values_of(f"--{scope}", f"--no-{scope}"))
-            and (scope == "group" or "--all-extras" in call.options)
+            and (scope == "group" or "--all-extras" in call.options)  # uv takes no extra unasked
             and (scope == "extra" or scope != self.scope or name not in map(canonical, self.names))
             for part in (f"--no-{scope}", name)
         )

@@ -60,7 +60,8 @@ def choose(
     if decision.chosen and _is_by_variable(setting, call) and _reads_variable(uv):
         return Choice(variables={VARIABLE: refusal.value})
     flags = alternatives.flags(decision.chosen, call)
-    if "--no-group" in flags and "--no-group" not in call.options:  # they take the variable's place
+    # uv doesn't read its variable beside the flag, so that the user's words there become flags
+    if "--no-group" in flags and "--no-group" not in call.options:
         flags = (*flags, *repeated("--no-group", refusal.kept))
     return Choice(flags=flags)
 
@@ -70,6 +71,7 @@ def refuse(
 ) -> Refusal:
     """Refuse all alternatives but those ``taken``, and what the user refuses already."""
     ours = set(map(canonical, alternatives.names))
+    # uv stops at a group that nobody defines, but for `dev`
     known = {"dev"}.union(*(file.present.names("group") for file in project.files))
     words = [word for word in dict.fromkeys(environ.get(VARIABLE, "").split()) if canonical(word) not in ours]
     kept = tuple(word for word in words if canonical(word) in known)
@@ -95,7 +97,7 @@ def is_at_root(project: Project, folder: Path) -> bool:
 def _reads_variable(uv: Uv) -> bool:
     try:
         return uv.version() >= OLDEST_UV
-    except MachineError:
+    except MachineError:  # flags do in any release
         return False
 
 
@@ -108,10 +110,8 @@ def is_wanted(strategy: Strategy, call: UvCall) -> bool:
 
 
 def comes_to(project: Project, call: UvCall, packages: Collection[str]) -> bool:
-    """Whether ``call`` installs one of ``packages`` by what the user requires.
-
-    So it is taken to be where there is no uv.lock yet.
-    """
+    """Whether ``call`` installs one of ``packages`` by what the user requires."""
+    # without a lock that can't be known, and it is better to choose once too often
     return project.lock is None or not reached(project.lock, synced(project, call)).isdisjoint(packages)
 
 

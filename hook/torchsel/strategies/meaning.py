@@ -76,6 +76,7 @@ class Reader:
 
     def _tag(self, way: Way) -> str | None:
         """The backend's tag, `_DEFAULT` for the default index, None where it can't be told."""
+        # an address, or a local version, decides whatever the index is
         if url := self._url(way):
             return _known_tag(_version_of_wheel(url).partition("+")[2])
         if pinned := _known_tag(_pinned_local(way)):
@@ -106,7 +107,7 @@ class Reader:
         name = way.place.name if way.place else ""
         slugs = {Backend.parse(tag).slug: tag for tag in self.setting.catalog.tags if tag != "cpu"}
         named = (tag for slug, tag in slugs.items() if name == slug or name.endswith(f"-{slug}"))
-        told = locals_ if len(locals_) == 1 else ()
+        told = locals_ if len(locals_) == 1 else ()  # several: the index has builds for several backends
         return next(filter(None, (*map(_known_tag, told), *map(_known_tag, words), *named)), None)
 
     def _source(self, way: Way) -> Mapping[str, Any] | None:
@@ -129,7 +130,7 @@ class Reader:
         if locked:
             rows = {catalog.standing_for(text.partition("+")[0]) for text in locked}
             return [row for row in catalog.releases if row in rows]
-        builds = catalog.builds(backend=tag or None)
+        builds = catalog.builds(backend=tag or None)  # nothing is locked: uv will take the newest that fits
         fitting = (build.torch for build in builds if python_matches(build.python, self.demand))
         return [row for row in dict.fromkeys(fitting) if allowed.contains(row, prereleases=True)][:1]
 
@@ -141,6 +142,7 @@ class Reader:
         listed = tables(lists.get(way.place.name if way.place else "dependencies"))
         entries = [item for item in listed if item.get("name") == "torch" and self._is_here(item, way.place)]
         versions = [str(item["version"]).partition("+")[0] for item in entries if "version" in item]
+        # uv.lock says the version in such a list only where it has several of the package
         if not versions and (entries or not name):
             return [item.public for item in self.setting.locked]
         return versions

@@ -73,6 +73,8 @@ class Named(Strategy):
             )
 
         selection = among(catalog)
+        # another backend may be locked at a newer release because it has no build of the project's own; a
+        # machine that the project's own serves stays with that
         if selection.torch and (main := _main_release(catalog)) not in (None, selection.torch):
             builds = tuple(build for build in catalog.all_builds if build.torch == main)
             at_main = among(replace(catalog, all_builds=builds))
@@ -210,10 +212,6 @@ class Named(Strategy):
 
 
 def _main_release(catalog: Catalog) -> str | None:
-    """The release that the CPU build, which every release has, is locked at: the project's own.
-
-    Another backend may be locked at a newer one because it has no build of that; a machine that the
-    project's own serves stays with it.
-    """
+    """The release that the CPU build, which every release has, is locked at: the project's own."""
     rows = {build.torch for build in catalog.all_builds if build.backend == "cpu"}
     return rows.pop() if catalog.is_narrowed and len(rows) == 1 else None

@@ -79,6 +79,7 @@ def offers(project: Project, folder: Path, call: UvCall | None = None) -> tuple[
             found.setdefault(place, Offer(name=name, place=place, ways=ways))
     routed = [offer.place.scope for offer in found.values() if offer.is_routed]
     scope = max(routed, key=routed.count, default=None)
+    # several packages may have an extra of one name, which uv takes of all of them: the first one's counts
     mine = {offer.place.name: offer for offer in reversed(found.values()) if offer.place.scope == scope}
     listed = [offer for offer in found.values() if mine.get(offer.place.name) is offer]
     return tuple(_left_open(listed, conflicts, call) if call else listed)
@@ -161,9 +162,10 @@ def _with_included(file: TomlFile, place: Place) -> Iterator[Place]:
 def _candidates(
     project: Project, files: tuple[TomlFile, ...], conflicts: list[frozenset[Place]]
 ) -> Iterator[tuple[Place, str, TomlFile]]:
-    """Extras and groups that conflict with another; a group of the root can be named from a member too."""
+    """Extras and groups that conflict with another."""
     conflicting = frozenset[Place]().union(*conflicts)
     for scope in LISTS:
+        # a group of the root can be named from a member too
         root = (project.root,) if scope == "group" and project.root not in files else ()
         for file in (*files, *root):
             for name in file.present.lists(scope):
@@ -202,12 +204,10 @@ def _ways(project: Project, file: TomlFile, place: Place, seen: frozenset[Place]
 
 
 def _items(file: TomlFile, place: Place, seen: frozenset[str]) -> Iterator[object]:
-    """The list at ``place``, behind each group that it includes what that lists.
-
-    With uv's sources an included group's items count as the including one's.
-    """
+    """The list at ``place``, behind each group that it includes what that lists."""
     for item in file.present.items_of(place.scope, place.name):
         yield item
+        # uv's sources for a group hold for what that includes, so that it counts as the group's own
         name = _name(item.get("include-group")) if isinstance(item, dict) else ""
         if name and name not in seen:
             yield from _items(file, replace(place, name=name), seen | {place.name})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ def named_packages(setting: Setting) -> list[str]:
     if config.packages is not None:
         named = set(config.packages)
     else:
+        # a source reaches what others require only with an anchor, so that what uv.lock has is named too
         locked = locked_packages(project.lock, routable & _reached(project))
         named = {*(item.name for item in project.required), *(item.name for item in locked)}
         named = (named | _users_packages(setting) | _added_now(setting)) & routable
@@ -33,11 +34,12 @@ def named_packages(setting: Setting) -> list[str]:
 
 
 def _reached(project: Project) -> set[str]:
-    """What uv.lock has for the user's own requirements: torchsel's groups and extras keep nothing alive."""
+    """What uv.lock has for the user's own requirements."""
     if project.lock is None:
         return set()
-    parts = [*own_parts(project)]
+    parts = [*own_parts(project)]  # not torchsel's groups and extras, which would keep all in them alive
     named = {str(item.get("name")) for item in lock_entries(project.lock)}
+    # without an entry for the project, in a lock of another one, there is nothing to begin from
     is_known = named.issuperset(part.package for part in parts if part.package)
     return reached(project.lock, parts) if is_known else named
 
@@ -49,7 +51,8 @@ def _users_packages(setting: Setting) -> set[str]:
 
 
 def _added_now(setting: Setting) -> set[str]:
-    """What ``uv add`` is to add: it writes down the release it finds, which is to be of the routed index."""
+    """What ``uv add`` is to add."""
+    # uv writes down the release that it finds, which is to be of the routed index
     words = setting.call.brings if setting.call else ()
     found = [item for word in words if (item := parse_requirement(word))]
     return {canonical(item.name) for item in found if not item.url}
@@ -143,13 +146,11 @@ def narrowed(setting: Setting, offered: Alternatives) -> Catalog:
 
 
 def _locked_releases(setting: Setting, offered: Alternatives) -> dict[str, set[str]]:
-    """Releases that uv.lock has from the index of each backend; none where it has nothing of what is offered.
-
-    One that the project no longer allows is none: uv locks another.
-    """
+    """Releases that uv.lock has from each backend's index; none where it has nothing of what is offered."""
     urls, allowed = setting.present.backends, parse_specifiers(setting.demand.specifiers)
     locked: dict[str, set[str]] = {}
     for item in setting.locked:
+        # for one that the project no longer allows uv locks another
         if item.registry in urls and allowed.contains(item.public, prereleases=True):
             locked.setdefault(urls[item.registry], set()).add(item.public)
     known = {tag: releases for tag, releases in locked.items() if releases & set(setting.catalog.releases)}
@@ -160,17 +161,11 @@ def _bounds(setting: Setting, offered: Alternatives) -> dict[str, SpecifierSet]:
     """What the user's own lists allow of torch, by the backend that each is for."""
     texts: dict[str, list[str]] = {}
     for name, tag in offered.names.items():
-        texts.setdefault(tag, []).extend(_users_bounds(setting, name))
+        if not setting.present.is_generated(setting.scope, name):
+            items = filter(None, map(parse_requirement, setting.present.items_of(setting.scope, name)))
+            bounds = (str(item.specifier) for item in items if canonical(item.name) == "torch")
+            texts.setdefault(tag, []).extend(filter(None, bounds))
     return {tag: parse_specifiers(listed) for tag, listed in texts.items() if listed}
-
-
-def _users_bounds(setting: Setting, name: str) -> Iterator[str]:
-    if setting.present.is_generated(setting.scope, name):
-        return
-    for item in setting.present.items_of(setting.scope, name):
-        requirement = parse_requirement(item)
-        if requirement and canonical(requirement.name) == "torch" and requirement.specifier:
-            yield str(requirement.specifier)
 
 
 def lacking_companions(setting: Setting, ways: Sequence[Alternative]) -> tuple[str, ...]:

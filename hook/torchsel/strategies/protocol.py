@@ -110,6 +110,7 @@ class Setting:
             upgrade=upgrade,
             packages=frozenset(packages),
             versions=tuple(versions.items()),
+            # torchsel's own routing is no wish of the user's
             built_for=built_for(self.project, host, python, but=catalog.family_packages | self._routed),
             environments=tuple(map(str, environments if isinstance(environments, list) else [environments])),
             direct=added(self.project, {"torch", *catalog.deciding_packages}),
@@ -117,7 +118,7 @@ class Setting:
 
     @property
     def _routed(self) -> frozenset[str]:
-        """Companions whose source is torchsel's, so that its backend is no wish of the user's."""
+        """Companions whose source is torchsel's."""
         indexes, sources = self.present.companion_indexes, self.present.sources
         named = {name for name in self.config.companions if name in sources}
         return self.present.companions | {name for name in named if sources[name].is_only_to(indexes)}
