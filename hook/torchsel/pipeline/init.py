@@ -22,6 +22,7 @@ from torchsel.project.toml_file import parse_toml
 from torchsel.project.workspace import load_project
 from torchsel.selection.cover import covering
 from torchsel.selection.select import select
+from torchsel.strategies import TABLE
 from torchsel.strategies.protocol import Setting
 from torchsel.toml.edit import edit_text
 
@@ -103,7 +104,8 @@ def _provide_for(hosts: tuple[Host, ...], table: dict[str, Any], setting: Settin
     """
     if len(hosts) > 1:
         table.setdefault("strategy", "groups")
-    if table.get("strategy") not in ("groups", "extras"):
+    strategy = TABLE[table.get("strategy", "pin")]
+    if strategy.is_for_one or strategy.is_users:
         return
     if table["strategy"] == "groups":
         table.setdefault("default-backend", "none")

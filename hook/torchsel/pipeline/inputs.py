@@ -29,7 +29,7 @@ from torchsel.project.environment import (
 from torchsel.project.project import Project, no_project
 from torchsel.project.workspace import load_project
 from torchsel.selection.selection import Selection
-from torchsel.strategies import strategy_of
+from torchsel.strategies import TABLE, strategy_of
 from torchsel.strategies.pin import is_builder
 from torchsel.strategies.protocol import Decision, Setting, Strategy
 from torchsel.toml.edit import line_of
@@ -234,7 +234,7 @@ def _found_missing(
     project: Project, config: Config, options: Options, environ: Mapping[str, str]
 ) -> tuple[Missing, ...]:
     """Under pin: what is committed for all machines can't depend on what one of them found out."""
-    if not project.is_configured or config.strategy != "pin":
+    if not project.is_configured or not TABLE[config.strategy].is_for_one:
         return ()
     memory = _memory(project, config, environ)
     if options.anew:
