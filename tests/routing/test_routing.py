@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -300,7 +301,7 @@ def choices(*tags: str, defaults: Collection[str] = ()) -> Routing:
         Alternative(name=f"torch-{item.slug}", backend=item, packages=packages_of(item, ["torch"]))
         for item in parsed
     ]
-    return to_several(listed, scope="group", defaults=defaults)
+    return replace(to_several(listed, "group"), defaults=tuple(defaults))
 
 
 def test_groups_and_back_to_pin() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -94,10 +94,10 @@ class Alternative:
         return {index.name: index.url for index in self.packages.values()}
 
 
-def to_one(way: Alternative, *, anchored: Collection[str], marker: str, named: Iterable[str] = ()) -> Routing:
+def to_one(way: Alternative, *, anchored: Collection[str], marker: str) -> Routing:
     """Route packages the one ``way``, those from PyTorch's indexes on the platforms of ``marker``.
 
-    ``anchored`` are those of them that the project does not require itself; ``named`` those that it names.
+    ``anchored`` are those of them that the project does not require itself.
     """
     # what another party builds may be nowhere else, so that it is routed on every platform
     markers = {package: marker if index.is_pytorchs else "" for package, index in way.packages.items()}
@@ -111,20 +111,11 @@ def to_one(way: Alternative, *, anchored: Collection[str], marker: str, named: I
         indexes=way.indexes,
         sources={package: [way.source(package, text)] for package, text in markers.items()},
         groups={ANCHOR_GROUP: anchors} if anchors else {},
-        packages=tuple(name for name in named if name in markers),
         marker=marker,
     )
 
 
-def to_several(
-    alternatives: Sequence[Alternative],
-    *,
-    scope: Scope,
-    defaults: Iterable[str] = (),
-    keeps_bounds: bool = False,
-    owns_items: bool = False,
-    named: Iterable[str] = (),
-) -> Routing:
+def to_several(alternatives: Sequence[Alternative], scope: Scope) -> Routing:
     """Route to one of several backends by the group or extra that is chosen, the same for all machines."""
     sources: dict[str, list[dict[str, str]]] = {}
     for item in alternatives:
@@ -145,10 +136,6 @@ def to_several(
         groups=lists if scope == "group" else anchoring,
         extras=lists if scope == "extra" else {},
         conflicts=tuple({scope: name} for name in lists) if len(lists) > 1 else (),
-        defaults=tuple(defaults),
-        keeps_bounds=keeps_bounds,
-        packages=tuple(name for name in named if name in sources),
-        owns_items=owns_items,
     )
 
 

@@ -20,13 +20,7 @@ from torchsel.selection.remedy import backends_line
 from torchsel.selection.select import select
 from torchsel.selection.selection import Selection
 from torchsel.strategies.alternatives import Alternatives
-from torchsel.strategies.packages import (
-    lacking_companions,
-    named_packages,
-    narrowed,
-    routed_packages,
-    way_to,
-)
+from torchsel.strategies.packages import named_packages, narrowed, way_to, with_names
 from torchsel.strategies.protocol import Decision, Strategy
 from torchsel.strategies.refusals import refuse_unfit
 
@@ -90,20 +84,17 @@ class Named(Strategy):
         setting, config, offered = self.setting, self.setting.config, self.alternatives
         refuse_unfit(setting, offered.tags, named_packages(setting))
         same = self._shared_release()
-        at = releases or {}
+        exact = releases or {}
         listed = [
-            self._alternative(name, Backend.parse(tag), at.get(name, same))
+            self._alternative(name, Backend.parse(tag), exact.get(name, same))
             for name, tag in offered.names.items()
         ]
-        routing = to_several(
-            listed,
-            scope=offered.scope,
+        return replace(
+            with_names(setting, to_several(listed, offered.scope), listed),
             defaults=self._defaults(),
             keeps_bounds=not same and (bool(config.names) or offered.scope == "extra"),
             owns_items=config.also is not None and not config.names,
-            named=routed_packages(setting),
         )
-        return replace(routing, notes=lacking_companions(setting, listed))
 
     def _alternative(self, name: str, backend: Backend, release: str) -> Alternative:
         """One way, at a ``release`` of torch where one is given."""

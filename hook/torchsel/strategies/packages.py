@@ -14,7 +14,7 @@ from torchsel.project.lock import lock_entries, locked_packages, own_parts, reac
 from torchsel.project.places import canonical
 from torchsel.project.project import Project
 from torchsel.project.requirement import parse_requirement, parse_specifiers, required_name
-from torchsel.routing.wanted import Alternative, PackageIndex
+from torchsel.routing.wanted import Alternative, PackageIndex, Routing
 from torchsel.strategies.alternatives import Alternatives
 from torchsel.strategies.protocol import Setting
 
@@ -168,8 +168,8 @@ def _bounds(setting: Setting, offered: Alternatives) -> dict[str, SpecifierSet]:
     return {tag: parse_specifiers(listed) for tag, listed in texts.items() if listed}
 
 
-def lacking_companions(setting: Setting, ways: Sequence[Alternative]) -> tuple[str, ...]:
-    """A sentence for each companion that is not routed the only way, or not all of several."""
+def with_names(setting: Setting, routing: Routing, ways: Sequence[Alternative]) -> Routing:
+    """A routing with the packages that it is for, and a sentence for each companion that lacks a build."""
     notes = []
     for package in setting.companions:
         without = [way for way in ways if package not in way.packages]
@@ -177,4 +177,5 @@ def lacking_companions(setting: Setting, ways: Sequence[Alternative]) -> tuple[s
             notes.append(f"{package} has no build for {setting.scope} {names}, and is left out there")
         elif without:
             notes.append(f"{package} has no {without[0].backend.tag} build, and is left to uv")
-    return tuple(notes)
+    packages = tuple(name for name in routed_packages(setting) if name in routing.sources)
+    return replace(routing, packages=packages, notes=tuple(notes))

@@ -18,7 +18,7 @@ from torchsel.project.requirements import pinned_marker
 from torchsel.routing.wanted import Routing, platform_marker, to_one
 from torchsel.selection.releases import platforms, reference_release
 from torchsel.selection.select import select
-from torchsel.strategies.packages import lacking_companions, routed_packages, way_to
+from torchsel.strategies.packages import way_to, with_names
 from torchsel.strategies.protocol import Decision, Strategy
 
 _ASKED = frozenset({"--backend", "TORCHSEL_BACKEND", "UV_TORCH_BACKEND"})
@@ -89,13 +89,8 @@ class Pin(Strategy):
         marker = pinned_marker(setting.project, backend.tag)  # only one index has that
         if marker is None:
             marker = platform_marker(platforms(backend, torch, setting.catalog))
-        routed = to_one(
-            way,
-            anchored={*setting.companions, *(set(way.packages) - direct)},
-            marker=marker,
-            named=routed_packages(setting),
-        )
-        return replace(routed, notes=lacking_companions(setting, [way]))
+        anchored = {*setting.companions, *(way.packages.keys() - direct)}
+        return with_names(setting, to_one(way, anchored=anchored, marker=marker), [way])
 
     def promised(self, decision: Decision) -> tuple[tuple[str, str], ...]:
         """The selected one."""
