@@ -9,7 +9,7 @@ commands write the like for a user. The rest is the user's.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping
+from collections.abc import Collection, Iterable, KeysView, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -110,11 +110,6 @@ class Source:
             isinstance(item.get("index"), str) and item["index"] in names and set(item) <= _SOURCE_KEYS
             for item in items
         )
-
-    def scopes(self) -> Iterator[tuple[Scope, str]]:
-        """Each group and extra that an item is for, by its normalised name."""
-        for item in self.items:
-            yield from ((scope, canonical(str(item[scope]))) for scope in LISTS if scope in item)
 
 
 @dataclass(frozen=True)
@@ -241,9 +236,9 @@ class Present:
 
         ``wanted`` are normalised names that the configuration asks for, whoever began those lists.
         """
-        return [
-            name for scope, name in source.scopes() if name not in wanted and not self.is_plain(scope, name)
-        ]
+        scoped = ((scope, item) for item in source.items for scope in LISTS if scope in item)
+        names = [(scope, canonical(str(item[scope]))) for scope, item in scoped]
+        return [name for scope, name in names if name not in wanted and not self.is_plain(scope, name)]
 
     def is_plain(self, scope: Scope, name: str) -> bool:
         """Whether a list is as torchsel makes them: bare names (markers apart), and what is in ``also``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from fnmatch import translate
 from pathlib import Path
 
@@ -130,7 +130,10 @@ class FolderTree:
     def _inside(self, folder: str) -> list[tuple[str, bool]]:
         """Names of the folders in one, and whether each is a link."""
         if folder not in self._listed:
-            self._listed[folder] = sorted(_folders_in(folder))
+            found: list[tuple[str, bool]] = []
+            with suppress(OSError), os.scandir(folder) as entries:
+                found.extend((entry.name, entry.is_symlink()) for entry in entries if entry.is_dir())
+            self._listed[folder] = sorted(found)
         self._count(1 + len(self._listed[folder]))
         return self._listed[folder]
 
@@ -142,16 +145,6 @@ class FolderTree:
                 " (node_modules, build results?); name the folders, or make '**' narrower"
             )
             raise ConfigError(msg)
-
-
-def _folders_in(folder: str) -> Iterator[tuple[str, bool]]:
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    yield entry.name, entry.is_symlink()
-    except OSError:
-        return
 
 
 def current_folder() -> Path:

@@ -101,10 +101,6 @@ class Pin(Strategy):
         """Where the unscoped source leads."""
         return self.setting.present.routed
 
-    def locked(self, decision: Decision) -> tuple[Locked, ...]:
-        """Every entry of torch."""
-        return self.setting.locked
-
     def release(self, decision: Decision, host: Host) -> str | None:
         """The selected one; macOS, where nothing is routed, leaves the others' torch alone."""
         return None if host.system == "darwin" else decision.selection.torch

@@ -235,9 +235,9 @@ class Strategy(ABC):
     def routed(self, decision: Decision) -> str | None:
         """The backend that the file routes torch to for this machine, None where it is not torchsel's."""
 
-    @abstractmethod
     def locked(self, decision: Decision) -> tuple[Locked, ...]:
         """The entries of torch in uv.lock that are for what was chosen."""
+        return self.setting.locked
 
     def release(self, decision: Decision, host: Host) -> str | None:
         """The torch that this machine decides on for the whole lock; None where it decides nothing."""
