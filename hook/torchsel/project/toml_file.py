@@ -59,7 +59,8 @@ def read_text(path: Path) -> str:
 
 
 def _content(path: Path, most: int) -> bytes:
-    """The first ``most`` bytes of a regular file; a FIFO or a device is refused instead of waited for."""
+    """The first ``most`` bytes of a regular file."""
+    # a FIFO or a device is refused instead of waited for
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -86,9 +87,9 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
     raise ConfigError(msg)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # a change reads each file several times, mostly unchanged
 def _loads(text: str) -> dict[str, Any]:
-    """What ``text`` says, for reading only: a change reads each file several times, mostly unchanged."""
+    """What ``text`` says, for reading only."""
     # most texts have no line with that many dots, and need no closer look
     if any(line.count(".") > MOST_KEY_PARTS for line in text.split("\n")):
         keys = _KEYS.finditer(_NO_KEYS.sub("_", text))

@@ -120,9 +120,10 @@ class _Chooser:
 
     @cached_property
     def alternatives(self) -> Alternatives:
-        """Every name; of two for one backend that with its own index, the newer torch, the plainer name."""
+        """Every name, in the order in which one is taken for a backend."""
         setting, names = self.setting, {name: item.tag or "" for name, item in self.meanings.items()}
 
+        # of two for one backend that with its own index, the newer torch, the plainer name
         def rank(name: str) -> tuple[object, ...]:
             meaning = self.meanings[name]
             newest = tuple(-part for part in meaning.newest)
@@ -157,12 +158,10 @@ class _Chooser:
         return selection, name, False
 
     def _choices(self) -> Mapping[str, Meaning]:
-        """What to choose among: the choices, and what comes without any where it is newer than they are.
-
-        Not where several builds have an index of their own and it has none: those are there to be chosen.
-        """
+        """What to choose among: the choices, and what comes without any where it is newer than they are."""
         offered, ground = self.offered, self.ground
         routed = [item for item in offered.values() if not item.is_default]
+        # several builds with an index of their own are there to be chosen, beside one that has none
         if ground.tag is None or (ground.is_default and len(routed) > 1):
             return offered
         same = offered.get(ground.tag)
@@ -193,8 +192,9 @@ class _Chooser:
         return replace(selection, reasons=(reason,), warnings=(warning,))
 
     def _select(self, offered: Mapping[str, Meaning]) -> Selection:
-        """Select among these builds; that of the CPU is there to fall back on."""
+        """Select among these builds."""
         every = frozenset[str]().union(*(item.releases for item in offered.values()))
+        # the CPU's are there to fall back on, whether the project offers them or not
         rows = {"cpu": every} | {tag: item.releases for tag, item in offered.items()}
         builds = self.setting.catalog.all_builds
         return self._among(build for build in builds if build.torch in rows.get(build.backend, ()))

@@ -93,12 +93,10 @@ class Reader:
         return self._tag_of_index(found, way) if found else None
 
     def _tag_of_index(self, index: Index, way: Way) -> str | None:
-        """By its address; else by what uv.lock has from there, a part of the address, the name of the choice.
-
-        An index with nothing before ``simple`` is taken for a copy of uv's default one.
-        """
+        """By its address; else by what uv.lock has from there, by parts of the address, by the choice's name."""
         if index.tag:
             return index.tag
+        # nothing before `simple`: a copy of uv's default index
         if is_general(index.url):
             return _DEFAULT
         here = index.url.rstrip("/")

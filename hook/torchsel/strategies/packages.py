@@ -102,10 +102,7 @@ def also_for(also: Mapping[str, tuple[str, ...]], backend: Backend) -> tuple[str
     """The requirements for a backend: of each package those of the most exact key, in the table's order."""
     major = f"{backend.family}{backend.release[0]}" if backend.release else backend.family
     keys = (backend.tag, major, backend.family)
-    decides: dict[str | None, str] = {}
-    for key in keys:
-        for text in also.get(key, ()):
-            decides.setdefault(required_name(text), key)
+    decides = {required_name(text): key for key in reversed(keys) for text in also.get(key, ())}
     return tuple(
         text for key, items in also.items() for text in items if decides.get(required_name(text)) == key
     )

@@ -134,7 +134,8 @@ class Pin(Strategy):
         return f"uv.lock has no torch from the {routed} index, which is routed; run 'torchsel'"
 
     def _is_built(self, tag: str, torch: str | None, host: Host) -> bool:
-        """Whether a backend's index is for the host; macOS is left to uv's default one."""
+        """Whether a backend's index is for the host."""
+        # macOS is left to uv's default index
         return host.system != "darwin" and host.platform in self.setting.catalog.platforms_of(tag, torch)
 
     def forbidden(self) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def refuse_unknown_kinds(project: Project) -> None:
 
 
 def _no_project(project: Project) -> str:
-    """Uv takes a root for a project where one of these tables is there (seen with uv 0.13.9)."""
+    # uv takes a root for a project where one of these tables is there (seen with 0.13.9)
     data, uv = project.root.data, project.root.present.uv
     if "project" in data or "dependency-groups" in data or "workspace" in uv or "dev-dependencies" in uv:
         return ""
@@ -124,9 +124,10 @@ def refuse_switched_off(setting: Setting, routed: Collection[str]) -> None:
 
 
 def _refuse_what_never_fits(setting: Setting, tags: Collection[str]) -> None:
-    """Refuse a backend without a release that the project allows: uv would find no solution for it."""
+    """Refuse a backend without a release that the project allows."""
     demand, catalog = setting.demand, setting.catalog
     known = [tag for tag in tags if catalog.known(tag)]
+    # uv would find no solution for these
     empty = [tag for tag in known if not allowed_releases(tag, demand, catalog)]
     if setting.config.channel == "stable" and empty and len(empty) < len(known):
         left = line_of_backends(tag for tag in tags if tag not in empty)
