@@ -93,7 +93,7 @@ class Reader:
         return self._tag_of_index(found, way) if found else None
 
     def _tag_of_index(self, index: Index, way: Way) -> str | None:
-        """By its address; else by what uv.lock has from there, by parts of the address, by the choice's name."""
+        """By its address, what uv.lock has from there, a part of the address, or the name of the choice."""
         if index.tag:
             return index.tag
         # nothing before `simple`: a copy of uv's default index
