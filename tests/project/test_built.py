@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.project.test_requirements import LINUX, MAC, project
-from torchsel.project.built import built_for
+from torchsel.project.requirements import built_for
 
 WHEEL = "https://wheels.example/flash_attn-2.8.3"
 INDEX = '[[tool.uv.index]]\nname = "own"\nurl = "https://wheels.example/'

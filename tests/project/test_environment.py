@@ -15,7 +15,6 @@ from torchsel.project.environment import (
     OURS,
     VARIABLE,
     Environment,
-    Site,
     check_pattern,
     environment_for,
     installed_version,
@@ -38,7 +37,7 @@ def site_of(environment: Path) -> Path:
 def place(
     project: Path, key: str | None, environ: Mapping[str, str], tag: str = "rocm7.2", host: Host = HOST
 ) -> Environment:
-    return environment_for(Site(project=project, backend=Backend.parse(tag), host=host), key, environ)
+    return environment_for(project, Backend.parse(tag), host, key, environ)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from torchsel.project.lock import is_in_lock
+from torchsel.project.lock import Part, is_in_lock, own_parts, reached
 from torchsel.project.project import Project, TomlFile
-from torchsel.project.reach import Part, own_parts, reached
 
 LOCK = """\
 [manifest.dependency-groups]

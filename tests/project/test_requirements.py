@@ -10,9 +10,9 @@ import pytest
 
 from torchsel.errors import DemandError
 from torchsel.host import Host
+from torchsel.project.environment import project_python
 from torchsel.project.lock import Locked, locked_here, locked_packages
 from torchsel.project.project import Project, TomlFile
-from torchsel.project.python import project_python
 from torchsel.project.requirement import environment, marker_holds, newest_first, parse_requirement
 from torchsel.project.requirements import pinned_local, pinned_marker, specifiers
 
@@ -77,7 +77,7 @@ def dependencies(*items: str) -> str:
     ],
 )
 def test_specifiers(text: str, found: tuple[str, ...]) -> None:
-    assert specifiers(project(text), "torch", host=LINUX, python="3.12") == found
+    assert specifiers(project(text), host=LINUX, python="3.12") == found
 
 
 @pytest.mark.parametrize(
@@ -99,20 +99,20 @@ def test_extras_that_contradict_each_other_do_not_bind(
 ) -> None:
     text = dependencies(base) + "[project.optional-dependencies]\n"
     text += "".join(f"{name} = ['{item}']\n" for name, item in extras.items())
-    assert specifiers(project(text), "torch", host=LINUX, python=None) == found
+    assert specifiers(project(text), host=LINUX, python=None) == found
 
 
 def test_on_any_machine_markers_do_not_count() -> None:
     text = dependencies("torch>=2.5; sys_platform == 'linux'", "torch>=2.6; sys_platform == 'win32'")
-    assert specifiers(project(text), "torch", host=None, python=None) == (">=2.5", ">=2.6")
-    assert specifiers(project(text), "torch", host=WINDOWS, python=None) == (">=2.6",)
-    assert specifiers(project(text), "torch", host=MAC, python=None) == ()
+    assert specifiers(project(text), host=None, python=None) == (">=2.5", ">=2.6")
+    assert specifiers(project(text), host=WINDOWS, python=None) == (">=2.6",)
+    assert specifiers(project(text), host=MAC, python=None) == ()
 
 
 def test_members_count_and_their_bounds_do_not() -> None:
     member = dependencies("torch<2.8") + "[tool.uv]\nconstraint-dependencies = ['torch<2.1']"
     both = project(dependencies("lightning"), member)
-    assert specifiers(both, "torch", host=LINUX, python=None) == ("<2.8",)
+    assert specifiers(both, host=LINUX, python=None) == ("<2.8",)
     assert both.bounds == ()
 
 
@@ -165,17 +165,17 @@ def test_nested_too_deeply_is_left_to_uv() -> None:
     ],
 )
 def test_pinned_local(items: tuple[str, ...], found: tuple[str, str] | None) -> None:
-    assert pinned_local(project(dependencies(*items)), "torch") == found
+    assert pinned_local(project(dependencies(*items)), None, None) == found
 
 
 def test_a_pin_is_asked_of_the_machines_its_marker_holds_for() -> None:
     items = ("torch==2.10.0+cu128; sys_platform == 'linux'", "torch==2.10.0+cpu; sys_platform == 'win32'")
     pinned = project(dependencies(*items, "torch==2.10.0; sys_platform == 'darwin'"))
-    found = [pinned_local(pinned, "torch", host=host) for host in (LINUX, WINDOWS, MAC)]
+    found = [pinned_local(pinned, host, None) for host in (LINUX, WINDOWS, MAC)]
     assert found == [("cu128", "project.dependencies"), ("cpu", "project.dependencies"), None]
-    assert pinned_marker(pinned, "torch", "cu128") == 'sys_platform == "linux"'
-    assert pinned_marker(pinned, "torch", "cu130") is None
-    assert pinned_marker(project(dependencies("torch==2.10.0+cu128")), "torch", "cu128") == ""
+    assert pinned_marker(pinned, "cu128") == 'sys_platform == "linux"'
+    assert pinned_marker(pinned, "cu130") is None
+    assert pinned_marker(project(dependencies("torch==2.10.0+cu128")), "cu128") == ""
 
 
 def test_bounds_of_a_list_that_a_user_wrote_for_an_index_of_torchsels_name() -> None:
@@ -184,7 +184,7 @@ def test_bounds_of_a_list_that_a_user_wrote_for_an_index_of_torchsels_name() -> 
     users, ours = (
         project(text % listed + index) for listed in ('gpu = ["torch==2.11.0"]', 'gpu = ["torch"]')
     )
-    assert specifiers(users, "torch", host=LINUX, python=None) == ("==2.11.0",)
+    assert specifiers(users, host=LINUX, python=None) == ("==2.11.0",)
     assert ours.required == ()
 
 
@@ -192,9 +192,9 @@ def test_too_many_specifiers_are_refused_in_time() -> None:
     many = ",".join(f"!=1.{minor}" for minor in range(10_000))
     started = time.monotonic()
     with pytest.raises(DemandError, match="10000 version specifiers, of which torchsel reads 500"):
-        specifiers(project(dependencies(f"torch{many}")), "torch", host=LINUX, python=None)
+        specifiers(project(dependencies(f"torch{many}")), host=LINUX, python=None)
     few = ",".join(f"!=1.{minor}" for minor in range(500))
-    assert specifiers(project(dependencies(f"torch{few}")), "torch", host=LINUX, python=None)
+    assert specifiers(project(dependencies(f"torch{few}")), host=LINUX, python=None)
     assert time.monotonic() - started < 3
 
 
@@ -240,7 +240,7 @@ def test_lock_entries() -> None:
         ("torch", "2.8.0", "cu130"),
         ("torchvision", "0.24.1", ""),
     ]
-    assert [item.registry for item in found[2:]] == ["https://download.pytorch.org/whl/cu130", None]
+    assert [item.registry for item in found[2:]] == ["https://download.pytorch.org/whl/cu130", ""]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_the_fork_for_this_host(host: Host, python: str | None, versions: list[s
 
 
 def locked(version: str, *markers: str) -> Locked:
-    return Locked(name="torch", version=version, registry=None, markers=markers)
+    return Locked(name="torch", version=version, registry="", markers=markers)
 
 
 def test_where_no_fork_fits_all_count() -> None:

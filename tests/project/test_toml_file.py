@@ -10,7 +10,8 @@ import pytest
 
 from torchsel.errors import ConfigError, MachineError
 from torchsel.project import toml_file as module
-from torchsel.project.toml_file import parse_toml, read_text, read_toml
+from torchsel.project.project import read_toml
+from torchsel.project.toml_file import parse_toml, read_text
 from torchsel.project.workspace import load_project
 
 

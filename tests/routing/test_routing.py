@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,12 +16,16 @@ from torchsel.host import Host
 from torchsel.project.present import Present
 from torchsel.project.requirement import environment
 from torchsel.routing.changes import find_changes
-from torchsel.routing.wanted import Alternative, OtherIndex, Routing, platform_marker, to_one, to_several
+from torchsel.routing.wanted import Alternative, PackageIndex, Routing, platform_marker, to_one, to_several
 from torchsel.toml.edits import apply_to_data
 
 BASE = "https://download.pytorch.org/whl"
 FAMILY = ("torch", "torchvision", "torchaudio", "triton-rocm", "triton-xpu")
 LINUX = "sys_platform == 'linux'"
+
+
+def packages_of(backend: Backend, names: Collection[str], base: str = BASE) -> dict[str, PackageIndex]:
+    return dict.fromkeys(names, PackageIndex(backend.index_name, backend.index_url(base)))
 
 
 def pinned(
@@ -32,7 +37,7 @@ def pinned(
     base: str = BASE,
 ) -> Routing:
     backend = Backend.parse(tag)
-    way = Alternative(backend=backend, url=backend.index_url(base), packages=tuple(packages))
+    way = Alternative(backend=backend, packages=packages_of(backend, packages, base))
     return to_one(way, anchored=anchored, marker=marker)
 
 
@@ -270,11 +275,10 @@ def test_pin_repeats_no_package() -> None:
 
 
 def test_what_is_routed() -> None:
-    assert Present(tomllib.loads(CU130)).routed() == "cu130"
-    assert Present(tomllib.loads(CU130)).routed("torchvision") is None
-    assert Present({}).routed() is None
-    assert Present(tomllib.loads('tool.uv.sources.torch = { index = "mine" }\n' + MINE)).routed() is None
-    assert Present(tomllib.loads(source("cpu"))).routed() is None, "there is no such index"
+    assert Present(tomllib.loads(CU130)).routed == "cu130"
+    assert Present({}).routed is None
+    assert Present(tomllib.loads('tool.uv.sources.torch = { index = "mine" }\n' + MINE)).routed is None
+    assert Present(tomllib.loads(source("cpu"))).routed is None, "there is no such index"
     assert Present(tomllib.loads(CU130 + MINE + index("cpu"))).backends == {
         f"{BASE}/cu130": "cu130",
         f"{BASE}/cpu": "cpu",
@@ -287,17 +291,17 @@ def test_what_is_routed() -> None:
 )
 def test_tables_of_the_wrong_type_hold_nothing(text: str) -> None:
     data = tomllib.loads(text)
-    assert Present(data).routed() is None
+    assert Present(data).routed is None
     assert find_changes(Present(data), pinned(), ours=FAMILY).left_alone == ()
 
 
 def choices(*tags: str, defaults: Collection[str] = ()) -> Routing:
     parsed = [Backend.parse(tag) for tag in tags]
     listed = [
-        Alternative(name=f"torch-{item.slug}", backend=item, url=item.index_url(BASE), packages=("torch",))
+        Alternative(name=f"torch-{item.slug}", backend=item, packages=packages_of(item, ["torch"]))
         for item in parsed
     ]
-    return to_several(listed, scope="group", defaults=defaults)
+    return replace(to_several(listed, "group"), defaults=tuple(defaults))
 
 
 def test_groups_and_back_to_pin() -> None:
@@ -315,7 +319,7 @@ def test_groups_and_back_to_pin() -> None:
         [{"extra": "a"}, {"extra": "b"}],
         [{"group": "torch-cpu"}, {"group": "torch-rocm7-2"}],
     ]
-    assert Present(grouped).routed() is None
+    assert Present(grouped).routed is None
     back = apply_to_data(grouped, find_changes(Present(grouped), pinned(), ours=FAMILY).edits)
     assert back["dependency-groups"] == {"dev": ["pytest"]}
     assert back["tool"]["uv"]["conflicts"] == tomllib.loads(before)["tool"]["uv"]["conflicts"]
@@ -334,9 +338,10 @@ def with_companions(*tags: str, packages: Collection[str] = ("flash-attn",)) -> 
         Alternative(
             name=f"torch-{tag}",
             backend=Backend.parse(tag),
-            url=f"{BASE}/{tag}",
-            packages=("torch", *packages),
-            elsewhere={name: OtherIndex(name=f"astral-{tag}", url=f"{ASTRAL}/{tag}/") for name in packages},
+            packages={
+                **packages_of(Backend.parse(tag), ["torch"]),
+                **{name: PackageIndex(f"astral-{tag}", f"{ASTRAL}/{tag}/", False) for name in packages},
+            },
         )
         for tag in tags
     ]
@@ -355,7 +360,7 @@ def test_companions_are_routed_without_a_marker_and_anchored() -> None:
     )
     there = Present(after)
     assert there.companions == {"flash-attn"}
-    assert there.routed() == "cu130"
+    assert there.routed == "cu130"
     next_one = to_one(with_companions("cu126")[0], anchored=["flash-attn"], marker=LINUX)
     moved = apply_to_data(after, find_changes(there, next_one, ours=FAMILY).edits)
     assert [item["name"] for item in moved["tool"]["uv"]["index"]] == ["pytorch-cu126", "astral-cu126"]

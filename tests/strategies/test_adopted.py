@@ -13,8 +13,8 @@ from tests.conftest import MakeProject
 from tests.support.index import Index
 from tests.support.toolbox import ROOT, Project, host_files
 from torchsel.pipeline.inputs import Options, read_inputs
+from torchsel.project import present
 from torchsel.project.workspace import load_project
-from torchsel.strategies.meaning import tag_of_url
 from torchsel.strategies.offers import offers
 from torchsel.uv.call import read_uv_call
 
@@ -139,7 +139,7 @@ def test_a_member_offers_its_own_extras_in_its_folder() -> None:
     ],
 )
 def test_the_backend_of_an_index(url: str, tag: str | None) -> None:
-    assert tag_of_url(url) == tag
+    assert present.Index(at=0, entry={"url": url}).tag == (tag or "")
 
 
 def test_what_the_user_asks_for_is_obeyed_among_what_is_offered(

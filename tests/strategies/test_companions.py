@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from torchsel.backend import Backend
-from torchsel.strategies.companions import also_for
+from torchsel.strategies.packages import also_for
 
 ALSO = {
     "cuda": ("onnxruntime-gpu", "cupy-cuda12x"),

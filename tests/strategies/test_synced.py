@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from torchsel.project.workspace import load_project
-from torchsel.strategies.synced import synced
+from torchsel.strategies.choice import synced
 from torchsel.uv.call import read_uv_call
 
 ROOT = """\
@@ -39,7 +39,7 @@ workspace = { members = ["m"] }
 def test_parts(tmp_path: Path, line: str, groups: str, extras: str, has_base: bool) -> None:
     (tmp_path / "pyproject.toml").write_text(ROOT.replace("{defaults}", '"dev"'))
     call = read_uv_call(line.split(), tmp_path)
-    (part,) = synced(load_project(tmp_path), tmp_path, call)
+    (part,) = synced(load_project(tmp_path), call)
     assert (part.package, part.has_base) == ("demo", has_base)
     assert set(part.lists["group"]) == set(groups.split())
     assert set(part.lists["extra"]) == set(extras.split())
@@ -59,5 +59,5 @@ def test_packages(tmp_path: Path, line: str, folder: str, packages: str) -> None
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "pyproject.toml").write_text('[project]\nname = "m"\n')
     start = tmp_path / folder
-    parts = synced(load_project(start), start, read_uv_call(line.split(), start))
+    parts = synced(load_project(start), read_uv_call(line.split(), start))
     assert {part.package for part in parts} == set(packages.split())

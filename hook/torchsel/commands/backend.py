@@ -40,10 +40,7 @@ def _one_for(strategy: Strategy, hosts: Iterable[NamedHost]) -> str:
         MachineError: no one backend does; with what each machine would take.
     """
     setting, offered = strategy.setting, strategy.alternatives
-    members = [
-        Member(name=item.name, host=item.host, demand=setting.demand(item.host, setting.python))
-        for item in hosts
-    ]
+    members = [Member(name=item.name, host=item.host, demand=setting.demand_on(item.host)) for item in hosts]
     config = replace(setting.config, backends=offered.tags) if offered else setting.config
     fleet = one_backend_for(members, config, setting.catalog)
     if fleet.backend is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from torchsel.commands.context import Context
 from torchsel.errors import NoProjectError
 from torchsel.pipeline.inputs import Inputs, Options, read_inputs
-from torchsel.project.folders import find_pyproject
+from torchsel.project.workspace import find_pyproject
 
 
 def options(context: Context) -> Options:

@@ -181,11 +181,11 @@ def bring_along(
 
 def _moves(inputs: Inputs, first: Mapping[str, str]) -> Iterator[str]:
     """Which backend gets which release, where it is not the locked one."""
-    locked = ", ".join(inputs.setting.demand().locked)
+    locked = ", ".join(inputs.setting.demand.locked)
     alternatives = inputs.strategy.alternatives
     takers: dict[str, list[str]] = {}
     for name, release in first.items():
-        if alternatives and release not in inputs.setting.demand().locked:
+        if alternatives and release not in inputs.setting.demand.locked:
             takers.setdefault(release, []).append(alternatives.names[name])
     for release, tags in takers.items():
         listed = ", ".join(tags)

@@ -8,19 +8,16 @@ from dataclasses import dataclass, replace
 from textwrap import shorten
 from typing import Any
 
-from packaging.markers import Marker
-
 from torchsel.backend import Backend
 from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.project.lock import Locked, locked_here, locked_packages
 from torchsel.project.places import canonical
-from torchsel.project.requirement import environment, marker_holds, parse_requirement
+from torchsel.project.requirement import holds_on, parse_requirement
 from torchsel.selection.select import best_there_is, select
 from torchsel.selection.values import Demand, Selection
-from torchsel.strategies.companions import Beside, beside
-from torchsel.strategies.packages import way_to
+from torchsel.strategies.packages import Beside, beside
 from torchsel.strategies.protocol import Strategy
 from torchsel.toml.edits import Append, Delete, Edit, Prune, apply_to_data, dotted, value_at
 
@@ -48,7 +45,7 @@ def check(strategy: Strategy) -> Verdict:
         ConfigError: the routing can't be generated at all.
     """
     project, alternatives = strategy.setting.project, strategy.alternatives
-    routed = strategy.setting.present.routed()
+    routed = strategy.setting.present.routed
     where = project.root.path.name
     plan = make_plan(strategy, Backend.parse(routed or "cpu"), strategy.setting.present.bound)
     drift = [f"{where}: {text}" for text in _differences(plan.changes.edits, dict(project.root.data))]
@@ -117,22 +114,18 @@ def _problem(found: Inputs) -> tuple[str, str]:
 
 def _beside(found: Inputs, tag: str) -> Beside:
     """What the configuration has beside torch for a backend."""
-    return beside(found.setting, way_to(found.setting, Backend.parse(tag), found.selection.torch))
+    return beside(found.setting, Backend.parse(tag), found.selection.torch)
 
 
 def _lacking(found: Inputs, tag: str) -> Iterator[str]:
     """Packages that the configuration has beside torch for a backend and that uv.lock has not."""
-    has, values = _beside(found, tag), environment(found.host, found.python)
+    has = _beside(found, tag)
     wanted = [item for text in has.also if (item := parse_requirement(text))]
-    names = [canonical(item.name) for item in wanted if _holds(item.marker, values)]
+    names = [canonical(item.name) for item in wanted if holds_on(item.marker, found.host, found.python)]
     locked = locked_packages(found.project.lock, {*names, *has.companions})
-    there = {(item.name, (item.registry or "").rstrip("/")) for item in locked}
+    there = {(item.name, item.registry.rstrip("/")) for item in locked}
     yield from (name for name in dict.fromkeys(names) if name not in {name for name, _ in there})
     yield from (name for name, url in has.companions.items() if (name, url.rstrip("/")) not in there)
-
-
-def _holds(marker: Marker | None, values: dict[str, str]) -> bool:
-    return marker is None or marker_holds(str(marker), values)
 
 
 def _trouble(found: Inputs, tag: str, torch: str, best: Selection) -> str:
@@ -155,7 +148,7 @@ def _trouble(found: Inputs, tag: str, torch: str, best: Selection) -> str:
 
 def _tag(found: Inputs, locked: Locked) -> str:
     """The backend of what is locked; without an index of torchsel's the one of uv's default index."""
-    if index := found.setting.present.backends.get(locked.registry or "") or locked.local:
+    if index := found.setting.present.backends.get(locked.registry) or locked.local:
         return index
     if found.decision.chosen:
         return found.decision.tag

@@ -22,7 +22,8 @@ from torchsel.project.toml_file import parse_toml
 from torchsel.project.workspace import load_project
 from torchsel.selection.cover import covering
 from torchsel.selection.select import select
-from torchsel.strategies.setting import Setting
+from torchsel.strategies import TABLE
+from torchsel.strategies.protocol import Setting
 from torchsel.toml.edit import edit_text
 
 
@@ -103,14 +104,15 @@ def _provide_for(hosts: tuple[Host, ...], table: dict[str, Any], setting: Settin
     """
     if len(hosts) > 1:
         table.setdefault("strategy", "groups")
-    if table.get("strategy") not in ("groups", "extras"):
+    strategy = TABLE[table.get("strategy", "pin")]
+    if strategy.is_for_one or strategy.is_users:
         return
     if table["strategy"] == "groups":
         table.setdefault("default-backend", "none")
     if "backends" in table:
         return
     if not hosts:
-        table["backends"] = list(covering(setting.demand(), setting.config, setting.catalog))
+        table["backends"] = list(covering(setting.demand, setting.config, setting.catalog))
         return
     config = replace(setting.config, fallback="cpu")
     taken = {"cpu": CPU}
@@ -118,7 +120,7 @@ def _provide_for(hosts: tuple[Host, ...], table: dict[str, Any], setting: Settin
         own = select(
             host=host,
             requested="auto",
-            demand=setting.demand(host, setting.python),
+            demand=setting.demand_on(host),
             config=config,
             catalog=setting.catalog,
         )

@@ -18,23 +18,20 @@ from torchsel.errors import ConfigError, DemandError
 from torchsel.files.missing import Memory, Missing
 from torchsel.host import Host
 from torchsel.probes.findings import Finding
-from torchsel.project import requirements
 from torchsel.project.environment import (
     VARIABLE,
     Environment,
-    Site,
     any_environment,
     environment_for,
     present_environments,
+    project_python,
 )
 from torchsel.project.project import Project, no_project
-from torchsel.project.python import project_python
 from torchsel.project.workspace import load_project
 from torchsel.selection.values import Selection
+from torchsel.strategies import TABLE, strategy_of
 from torchsel.strategies.pin import is_builder
-from torchsel.strategies.protocol import Decision, Strategy
-from torchsel.strategies.setting import Setting
-from torchsel.strategies.table import strategy_of
+from torchsel.strategies.protocol import Decision, Setting, Strategy
 from torchsel.toml.edit import line_of
 from torchsel.uv.call import UvCall
 
@@ -119,9 +116,8 @@ class Inputs:
             ConfigError: ``TORCHSEL_ENVIRONMENT`` has no pattern.
         """
         backend = Backend.parse(tag) if tag else self.selection.backend
-        site = Site(project=self.project.folder, backend=backend, host=self.host)
         known = environ if self.is_ours else {VARIABLE: environ.get(VARIABLE, "")}
-        return environment_for(site, self.config.environment, known)
+        return environment_for(self.project.folder, backend, self.host, self.config.environment, known)
 
 
 def read_inputs(options: Options, environ: Mapping[str, str]) -> Inputs:
@@ -183,9 +179,9 @@ def decide(strategy: Strategy, host: Host, findings: tuple[Finding, ...] = (), *
     project = strategy.setting.project
     python = strategy.setting.python
     try:
-        decision = strategy.decide(host, python, upgrade=options.upgrade)
+        decision = strategy.decide(host, upgrade=options.upgrade)
     except DemandError as error:
-        places = ", ".join(requirements.places_of(project, "torch")) or "torch"
+        places = ", ".join(dict.fromkeys(item.place for item in project.naming("torch"))) or "torch"
         msg = f"{project.root.path}: {places}: {error}"
         raise DemandError(msg) from None
     found = Inputs(
@@ -238,7 +234,7 @@ def _found_missing(
     project: Project, config: Config, options: Options, environ: Mapping[str, str]
 ) -> tuple[Missing, ...]:
     """Under pin: what is committed for all machines can't depend on what one of them found out."""
-    if not project.is_configured or config.strategy != "pin":
+    if not project.is_configured or not TABLE[config.strategy].is_for_one:
         return ()
     memory = _memory(project, config, environ)
     if options.anew:
@@ -253,7 +249,7 @@ def _told_of_missing(found: Inputs) -> Inputs:
         return found
     catalog = load_catalog().with_builds(setting.config.catalog)
     whole = strategy_of(replace(setting, catalog=catalog, missing=()))
-    best = whole.decide(found.host, found.python, upgrade=found.options.upgrade).selection
+    best = whole.decide(found.host, upgrade=found.options.upgrade).selection
     lacking = missing.get((best.torch or "", best.backend.tag))
     if lacking is None:
         return found

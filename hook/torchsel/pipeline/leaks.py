@@ -17,8 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from torchsel.errors import TorchselError
 from torchsel.project.places import SOURCES
-from torchsel.project.project import TomlFile
-from torchsel.project.toml_file import read_toml
+from torchsel.project.project import TomlFile, read_toml
 from torchsel.project.workspace import find_root
 from torchsel.selection.remedy import command
 from torchsel.strategies.protocol import Strategy

@@ -23,8 +23,8 @@ from torchsel.files.transaction import LockError
 from torchsel.pipeline.inputs import Inputs, again, decide, memory_of
 from torchsel.pipeline.plan import make_plan
 from torchsel.selection.remedy import line_of_backends
+from torchsel.strategies import strategy_of
 from torchsel.strategies.packages import index_url
-from torchsel.strategies.table import strategy_of
 from torchsel.uv.program import Uv
 
 MOST = 6

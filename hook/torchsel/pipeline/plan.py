@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from torchsel.backend import DEFAULT_INDEX_URL, Backend, host_of
 from torchsel.errors import NotEditableError
@@ -63,7 +62,6 @@ def plan_for(strategy: Strategy, wanted: Routing, *more: Edit) -> Plan:
         ours=own_packages(strategy.setting),
         used=index_names(members),
         addressed=requirements.addressed(project),
-        also=tuple(chain.from_iterable((strategy.setting.config.also or {}).values())),
     )
     past = () if found.is_users else tuple(_past(project, wanted))
     found = replace(found, edits=(*found.edits, *more), past=past)

@@ -100,7 +100,7 @@ def _locked_releases(found: Inputs, packages: Collection[str], tag: str) -> dict
     """The public releases that uv.lock has from the index of a backend, for this machine where it forks."""
     urls = found.setting.present.backends
     entries = locked_packages(found.project.lock, packages)
-    routed = [item for item in entries if urls.get(item.registry or "") == tag]
+    routed = [item for item in entries if urls.get(item.registry) == tag]
     here = locked_here(routed, found.host, found.python)
     return {item.name: item.public for item in reversed(here)}
 

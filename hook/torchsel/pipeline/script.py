@@ -148,7 +148,7 @@ def environment_python(plan: ScriptPlan, uv: Uv, options: list[str]) -> Path:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     copy = state / plan.script.path.name
     block = _bounded(_absolute(plan), plan)
-    copy.write_text(replace(plan.script, block=block).with_block(block), encoding="utf-8")
+    copy.write_text(plan.script.with_block(block), encoding="utf-8")
     if plan.script.lock.is_file():
         copy.with_name(f"{copy.name}.lock").write_bytes(plan.script.lock.read_bytes())
     holds = [part for hold in _holds(plan) for part in ("--upgrade-package", hold)]

@@ -14,8 +14,7 @@ from torchsel.pipeline.leaks import leaks_in, leaks_out
 from torchsel.pipeline.plan import make_plan, other_hosts
 from torchsel.project.environment import installed_version, present_environments
 from torchsel.project.lock import Locked, locked_here
-from torchsel.strategies.companions import beside
-from torchsel.strategies.packages import way_to
+from torchsel.strategies.packages import beside
 from torchsel.verify.installed import InstalledTorch
 from torchsel.verify.last import LastVerdict, last_verdict
 from torchsel.verify.verdicts import to_run
@@ -137,10 +136,10 @@ def _beside(found: Inputs) -> dict[str, tuple[str, ...]]:
     if not config.companions and not config.also:
         return {}
     tags = found.decision.alternatives.tags if found.decision.alternatives else ()
-    ways = {
-        tag: way_to(setting, Backend.parse(tag), None) for tag in dict.fromkeys((found.decision.tag, *tags))
+    return {
+        tag: beside(setting, Backend.parse(tag), None).texts
+        for tag in dict.fromkeys((found.decision.tag, *tags))
     }
-    return {tag: beside(setting, way).texts for tag, way in ways.items()}
 
 
 def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, tuple[str, ...], list[str]]:

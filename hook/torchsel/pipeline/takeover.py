@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from torchsel.backend import DEFAULT_INDEX_URL, Backend, backend_of_url
+from torchsel.backend import DEFAULT_INDEX_URL
 from torchsel.catalog.catalog import Catalog
 from torchsel.errors import ConfigError
 from torchsel.host import Host
 from torchsel.project.places import LISTS, canonical
 from torchsel.project.present import Index, Source
 from torchsel.project.project import Project
-from torchsel.project.requirement import environment, marker_holds, required_name
-from torchsel.routing.taken import common_base, index_tag, renames_of, renaming
-from torchsel.strategies.kinds import refuse_unknown_kinds
+from torchsel.project.requirement import holds_on, required_name
+from torchsel.routing.sources import common_base, renames_of, renaming
 from torchsel.strategies.offers import Offer, offers
+from torchsel.strategies.refusals import refuse_unknown_kinds
 from torchsel.toml.edits import Edit, SetValue
 
 TABLE = ("tool", "torchsel")
@@ -103,7 +103,7 @@ def _take_sources(result: Takeover, project: Project, backend: str | None, catal
     indexes = [(item, _index_named(project, item.get("index"))) for item in source.items if _is_routed(item)]
     if any("extra" in item or "group" in item for item, _ in indexes):
         _refuse(project, source, "it is for an extra or group that conflicts with no other")
-    strangers = [str(item.get("index")) for item, index in indexes if _backend(index) is None]
+    strangers = [str(item.get("index")) for item, index in indexes if not index or not index.tag]
     if strangers:
         _refuse(
             project,
@@ -115,7 +115,7 @@ def _take_sources(result: Takeover, project: Project, backend: str | None, catal
         return
     _refuse_helpers(project, catalog)
     _take_indexes(result, project, found)
-    routed = ", ".join(dict.fromkeys(index_tag(index) for index in found.values()))
+    routed = ", ".join(dict.fromkeys(index.tag for index in found.values()))
     if routed == "cpu" and not backend:
         result.table["backend"] = "cpu"
         result.notes.append(
@@ -141,7 +141,7 @@ def _take_alternatives(
     missing = [offer.name for offer in found if offer.place.name not in indexes]
     if missing:
         _refuse_offers(found, f"tool.uv.sources.torch has nothing for {missing[0]}")
-    tags = {offer.name: index_tag(indexes[offer.place.name]) for offer in found}
+    tags = {offer.name: indexes[offer.place.name].tag for offer in found}
     result.table |= {"strategy": strategy, "backends": tags}
     _take_indexes(result, project, {index.name: index for index in indexes.values()})
     listed = ", ".join(f"{name} ({tag})" for name, tag in tags.items())
@@ -171,7 +171,7 @@ def _indexes_by_name(project: Project, found: tuple[Offer, ...]) -> Iterator[tup
             name, index = canonical(str(item.get(scope, ""))), _index_named(project, item.get("index"))
             if name not in names:
                 continue
-            if index is None or _backend(index) is None or set(item) != {"index", scope}:
+            if index is None or not index.tag or set(item) != {"index", scope}:
                 _refuse_offers(found, f"tool.uv.sources.{source.key} has {item!r}")
             if source.package == "torch":
                 yield name, index
@@ -193,15 +193,9 @@ def _index_named(project: Project, name: object) -> Index | None:
     return next((index for index in project.root.present.indexes if index.name == name), None)
 
 
-def _backend(index: Index | None) -> Backend | None:
-    return backend_of_url(index.url) if index else None
-
-
 def _is_routed(item: Mapping[str, Any]) -> bool:
     """Whether an item of a source holds on a platform that torchsel routes."""
-    marker = item.get("marker")
-    values = (environment(host, None) for host in _ROUTED)
-    return not isinstance(marker, str) or any(marker_holds(marker, each) for each in values)
+    return any(holds_on(item.get("marker"), host, None) for host in _ROUTED)
 
 
 def _refuse_addresses(project: Project, source: Source) -> None:

@@ -11,8 +11,9 @@ from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from torchsel.backend import Backend
-from torchsel.errors import ConfigError
+from torchsel.errors import ConfigError, TorchselError
 from torchsel.host import Host
+from torchsel.project.toml_file import read_text
 
 VARIABLE = "UV_PROJECT_ENVIRONMENT"
 """uv's own: the environment's folder, a relative one below the workspace's root."""
@@ -70,45 +71,36 @@ class Environment:
         return f"{VARIABLE} is set, so the environment is {self.path}, not {self.overruled}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
-    """The build, the machine and the project that an environment is for."""
-
-    project: Path
-    backend: Backend
-    host: Host
-
-    def fill(self, pattern: str) -> str:
-        """The place that a pattern names; a machine's own words become part of one name."""
-        mark = blake2b(
-            str(self.project.resolve()).encode(errors="surrogateescape"), digest_size=4
-        ).hexdigest()
-        values = {
-            "backend": self.backend.slug,
-            "family": self.backend.family,
-            "machine": re.sub(r"[^A-Za-z0-9_]", "-", self.host.machine),
-            "system": self.host.system,
-            "project": f"{self.project.name}-{mark}",
-        }
-        return _PLACEHOLDER.sub(lambda found: values[found[1]], pattern)
-
-
-def environment_for(site: Site, key: str | None, environ: Mapping[str, str]) -> Environment:
+def environment_for(
+    project: Path, backend: Backend, host: Host, key: str | None, environ: Mapping[str, str]
+) -> Environment:
     """Where the environment for a build is: by uv's variable where the user set it, torchsel's, or the key.
 
     Raises:
         ConfigError: torchsel's variable has no pattern.
     """
     source, pattern = _pattern(key, environ)
-    path = site.fill(pattern) if pattern else DEFAULT
+    path = _filled(pattern, project, backend, host) if pattern else DEFAULT
     users = environ.get(VARIABLE)
     if not users or users == environ.get(OURS):
-        return Environment(project=site.project, path=path, source=source, pattern=pattern)
-    is_same = not pattern or site.project / users == site.project / path
-    overruled = "" if is_same else path
+        return Environment(project=project, path=path, source=source, pattern=pattern)
+    is_same = not pattern or project / users == project / path
     return Environment(
-        project=site.project, path=users, source=VARIABLE, pattern=pattern, overruled=overruled
+        project=project, path=users, source=VARIABLE, pattern=pattern, overruled="" if is_same else path
     )
+
+
+def _filled(pattern: str, project: Path, backend: Backend, host: Host) -> str:
+    """The place that a pattern names."""
+    mark = blake2b(str(project.resolve()).encode(errors="surrogateescape"), digest_size=4).hexdigest()
+    values = {
+        "backend": backend.slug,
+        "family": backend.family,
+        "machine": re.sub(r"[^A-Za-z0-9_]", "-", host.machine),  # whatever it is, part of one name
+        "system": host.system,
+        "project": f"{project.name}-{mark}",
+    }
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], pattern)
 
 
 def any_environment(project: Path, key: str | None, environ: Mapping[str, str]) -> Environment:
@@ -166,29 +158,22 @@ def present_environments(environment: Environment) -> tuple[str, ...]:
     """The environments that are there: this one, the others that its pattern can name, and uv's own."""
     project = environment.project
     wild = re.sub(r"\*+", "*", _PLACEHOLDER.sub("*", escape(environment.pattern)))
-    root, relative = (project, wild) if not Path(wild).is_absolute() else _anchored(wild)
+    root, relative = project, wild
+    if Path(wild).is_absolute():
+        root = Path(Path(wild).anchor)
+        relative = str(Path(wild).relative_to(root))
     try:
-        others = sorted(map(str, islice(root.glob(relative), MOST_LISTED))) if wild else []
+        others = sorted(islice(root.glob(relative), MOST_LISTED), key=str) if wild else []
     except (OSError, ValueError, NotImplementedError):
         others = []
-    places = (environment.path, *(_shown(Path(path), project) for path in others), DEFAULT)
-    return tuple(path for path in dict.fromkeys(places) if _is_environment(project / path))
+    shown = (path.relative_to(project) if path.is_relative_to(project) else path for path in others)
+    places = dict.fromkeys((environment.path, *map(str, shown), DEFAULT))
+    return tuple(
+        path for path in places if site_packages(project / path) or (project / path / "pyvenv.cfg").is_file()
+    )
 
 
-def _anchored(path: str) -> tuple[Path, str]:
-    anchor = Path(Path(path).anchor)
-    return anchor, str(Path(path).relative_to(anchor))
-
-
-def _shown(path: Path, project: Path) -> str:
-    return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)
-
-
-def _is_environment(folder: Path) -> bool:
-    return any(True for _ in site_packages(folder)) or (folder / "pyvenv.cfg").is_file()
-
-
-def site_packages(folder: Path) -> Iterable[Path]:
+def site_packages(folder: Path) -> list[Path]:
     """Where an environment's packages are; none where it is no environment."""
     try:
         candidates = (*folder.glob("lib/python*/site-packages"), folder / "Lib" / "site-packages")
@@ -203,4 +188,21 @@ def installed_version(environment: Path, package: str) -> str | None:
     for site in site_packages(environment):
         for info in site.glob(f"{prefix}*.dist-info"):
             return info.name.removeprefix(prefix).removesuffix(".dist-info")
+    return None
+
+
+def project_python(folder: Path, environments: Iterable[str] = ()) -> str | None:
+    """``X.Y`` of the project's interpreter, as uv has it: by .python-version, else by an environment."""
+    for path in (folder / ".python-version", *(folder / place / "pyvenv.cfg" for place in environments)):
+        try:
+            lines = read_text(path).splitlines()
+        except TorchselError:
+            continue
+        if path.name == "pyvenv.cfg":  # venv writes ``version``, uv ``version_info``
+            pairs = (line.partition("=") for line in lines)
+            lines = [value for key, _, value in pairs if key.strip() in ("version", "version_info")]
+        requests = (line.partition("#")[0].strip() for line in lines)  # .python-version may have several
+        parts = next(filter(None, requests), "").removeprefix("cpython").lstrip("@-").split(".")
+        if len(parts) >= 2 and parts[0].isdigit() and parts[1].rstrip("t").isdigit():
+            return f"{parts[0]}.{parts[1].rstrip('t')}"
     return None

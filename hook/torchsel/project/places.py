@@ -51,6 +51,16 @@ def table(data: object, *keys: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def tables(listed: object) -> list[dict[str, Any]]:
+    """The tables of a list, none where it is no list."""
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+
+
+def texts(listed: object) -> list[str]:
+    """The strings of a list, none where it is no list."""
+    return [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
+
+
 def canonical(name: str) -> str:
     """A package, group or extra name in its one spelling (PEP 503)."""
     return canonicalize_name(name)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from torchsel.project.places import table
+from torchsel.errors import ConfigError
+from torchsel.project.places import LISTS, table
 from torchsel.project.present import Present
 from torchsel.project.requirement import Required, read_lists
+from torchsel.project.toml_file import parse_toml, read_text
+
+SETTLE = 0.05
+"""Seconds after which a file that says nothing is read again: uv (0.13.9) empties it before it writes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +46,31 @@ class TomlFile:
         return tuple(read_lists(self._lists()))
 
     def _lists(self) -> Iterator[tuple[str, object]]:
-        """Each list of requirements with its dotted key; none of torchsel's own."""
-        project = self.table("project")
-        yield "project.dependencies", project.get("dependencies")
-        for extra, items in self.table("project", "optional-dependencies").items():
-            if not self.present.is_generated("extra", extra):
-                yield f"project.optional-dependencies.{extra}", items
-        for group, items in self.table("dependency-groups").items():
-            if not self.present.is_generated("group", group):
-                yield f"dependency-groups.{group}", items
-        yield "tool.uv.dev-dependencies", self.table("tool", "uv").get("dev-dependencies")
+        yield "project.dependencies", self.table("project").get("dependencies")
+        for scope, path in LISTS.items():
+            for name, items in self.present.lists(scope).items():
+                if not self.present.is_generated(scope, name):
+                    yield ".".join((*path, name)), items
+        yield "tool.uv.dev-dependencies", self.present.uv.get("dev-dependencies")
+
+
+def read_toml(path: Path) -> TomlFile:
+    """Read one TOML file.
+
+    Raises:
+        ConfigError: too large, not UTF-8 or not TOML, with the place.
+        MachineError: it can't be read.
+    """
+    text = read_text(path)
+    try:
+        data = parse_toml(text, path)
+    except ConfigError:
+        data = {}
+    if not data:
+        time.sleep(SETTLE)
+        text = read_text(path)
+        data = parse_toml(text, path)
+    return TomlFile(path=path, text=text, data=data)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,8 +103,12 @@ class Project:
     @property
     def bounds(self) -> tuple[Required, ...]:
         """The root's ``constraint-dependencies`` and ``override-dependencies``, which are uv's."""
-        keys, uv = ("constraint-dependencies", "override-dependencies"), self.root.table("tool", "uv")
-        return tuple(read_lists((f"tool.uv.{key}", uv.get(key)) for key in keys))
+        keys = ("constraint-dependencies", "override-dependencies")
+        return tuple(read_lists((f"tool.uv.{key}", self.root.present.uv.get(key)) for key in keys))
+
+    def naming(self, package: str) -> tuple[Required, ...]:
+        """The requirements, constraints and overrides of a package."""
+        return tuple(item for item in (*self.required, *self.bounds) if item.name == package)
 
     @property
     def is_configured(self) -> bool:
@@ -93,7 +118,7 @@ class Project:
     @property
     def is_managed(self) -> bool:
         """Whether uv manages the project (``tool.uv.managed``)."""
-        return self.root.table("tool", "uv").get("managed") is not False
+        return self.root.present.uv.get("managed") is not False
 
 
 def no_project(folder: Path) -> Project:

@@ -28,6 +28,16 @@ class Required:
         """The normalised name of the package (PEP 503)."""
         return canonical(self.requirement.name)
 
+    @property
+    def is_override(self) -> bool:
+        """Whether uv takes it in place of every other requirement of the package."""
+        return self.place == "tool.uv.override-dependencies"
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it holds whatever group or extra is chosen."""
+        return self.place in ("project.dependencies", "tool.uv.constraint-dependencies")
+
 
 def read_lists(lists: Iterable[tuple[str, object]]) -> Iterator[Required]:
     """What lists of requirements, each with its dotted key, hold; a malformed one is left to uv."""
@@ -47,19 +57,18 @@ def parse_requirement(item: object) -> Requirement | None:
     return _requirement(item) if isinstance(item, str) else None
 
 
-def required_name(item: object) -> str | None:
-    """The normalised name of the package that an item of a list is for, None where it is for none."""
-    requirement = parse_requirement(item)
-    return canonical(requirement.name) if requirement else None
-
-
-@cache
+@cache  # a workspace has the same ones in many members
 def _requirement(text: str) -> Requirement | None:
-    """A workspace has the same ones in many members."""
     try:
         return Requirement(text)
     except (InvalidRequirement, RecursionError):  # thousands of nested parentheses
         return None
+
+
+def required_name(item: object) -> str | None:
+    """The normalised name of the package that an item of a list is for, None where it is for none."""
+    requirement = parse_requirement(item)
+    return canonical(requirement.name) if requirement else None
 
 
 def are_compatible(texts: Iterable[str]) -> bool:
@@ -123,15 +132,9 @@ def environment(host: Host, python: str | None) -> dict[str, str]:
     }
 
 
-def admitted(markers: object, hosts: Iterable[Host]) -> tuple[Host, ...]:
-    """The ``hosts`` for which a marker of a list such as ``tool.uv.environments`` holds, on any Python."""
-    listed = markers if isinstance(markers, list) else [markers]
-    minors = [f"3.{minor}" for minor in range(8, 17)]
-    return tuple(
-        host
-        for host in hosts
-        if any(marker_holds(str(text), environment(host, minor)) for text in listed for minor in minors)
-    )
+def holds_on(marker: object, host: Host | None, python: str | None) -> bool:
+    """Whether what has ``marker`` (None: none) is for ``host``; where that is None, for any machine."""
+    return marker is None or host is None or marker_holds(str(marker), environment(host, python))
 
 
 def marker_holds(marker: str, values: dict[str, str]) -> bool:
@@ -142,11 +145,14 @@ def marker_holds(marker: str, values: dict[str, str]) -> bool:
         return True
 
 
+def admitted(marker: str) -> frozenset[str]:
+    """The catalog's platforms on which a marker holds, with any Python."""
+    minors = [f"3.{minor}" for minor in range(8, 17)]
+    return frozenset(
+        host.platform for host in PLATFORMS if any(holds_on(marker, host, minor) for minor in minors)
+    )
+
+
 def lacking(environments: Iterable[str], there: Collection[str]) -> list[str]:
     """The markers of a list such as ``tool.uv.environments`` that hold on none of the platforms ``there``."""
-    hosts_of = {text: admitted(text, PLATFORMS) for text in environments}
-    return [
-        text
-        for text, hosts in hosts_of.items()
-        if hosts and not any(host.platform in there for host in hosts)
-    ]
+    return [text for text in environments if (on := admitted(text)) and on.isdisjoint(there)]

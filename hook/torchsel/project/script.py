@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from torchsel.errors import ConfigError
-from torchsel.project.project import Project, TomlFile
-from torchsel.project.toml_file import parse_toml, read_text, read_toml
+from torchsel.project.project import Project, TomlFile, read_toml
+from torchsel.project.toml_file import parse_toml, read_text
 
 # the reference regular expression of PEP 723, with carriage returns
 _BLOCK = re.compile(
@@ -20,16 +20,13 @@ _BLOCK = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Script:
-    """A script: its whole ``text``, the TOML of its block and what that says.
-
-    ``above`` is the number of lines before the TOML, so that errors can name the script's own.
-    """
+    """A script: its whole ``text``, where its block is in that, the block's TOML and what that says."""
 
     path: Path
     text: str
+    place: slice
     block: str
     data: Mapping[str, Any]
-    above: int
 
     @property
     def lock(self) -> Path:
@@ -38,24 +35,18 @@ class Script:
 
     def as_project(self) -> Project:
         """The block in the shape of a project, for reading requirements and configuration."""
-        table = {
-            "dependencies": self.data.get("dependencies"),
-            "requires-python": self.data.get("requires-python"),
-        }
+        table = {key: self.data.get(key) for key in ("dependencies", "requires-python")}
         data = {"project": table, "tool": self.data.get("tool", {})}
-        root = TomlFile(path=self.path, text=_lowered(self.block, self.above), data=data)
+        root = TomlFile(path=self.path, text=_lowered(self.block, self.text[: self.place.start]), data=data)
         lock = read_toml(self.lock) if self.lock.is_file() else None
         return Project(root=root, lock=lock, is_there=False)
 
     def with_block(self, block: str) -> str:
         """The script's text with another block, everything else as it is."""
-        found = _find(self.text)
-        if found is None:
-            raise ConfigError(_missing(self.path))
-        newline = "\r\n" if "\r\n" in found["content"] else "\n"
+        newline = "\r\n" if "\r\n" in self.text[self.place] else "\n"
         lines = block.replace("\r\n", "\n").removesuffix("\n").split("\n")
         content = "".join(f"# {line}{newline}" if line else f"#{newline}" for line in lines)
-        return self.text[: found.start("content")] + content + self.text[found.end("content") :]
+        return self.text[: self.place.start] + content + self.text[self.place.stop :]
 
 
 def read_script(path: Path) -> Script | None:
@@ -66,14 +57,14 @@ def read_script(path: Path) -> Script | None:
         MachineError: it can't be read.
     """
     text = read_text(path)
-    found = _find(text)
+    found = next((match for match in _BLOCK.finditer(text) if match["type"] == "script"), None)
     if found is None:
         return None
-    lines = found["content"].splitlines(keepends=True)
+    place = slice(*found.span("content"))
+    lines = text[place].splitlines(keepends=True)
     block = "".join(line.removeprefix("# ") if line.startswith("# ") else line[1:] for line in lines)
-    above = text.count("\n", 0, found.start("content"))
-    data = parse_toml(_lowered(block, above), path)
-    return Script(path=path, text=text, block=block, data=data, above=above)
+    data = parse_toml(_lowered(block, text[: place.start]), path)
+    return Script(path=path, text=text, place=place, block=block, data=data)
 
 
 def require_script(path: Path) -> Script:
@@ -82,20 +73,12 @@ def require_script(path: Path) -> Script:
     Raises:
         ConfigError: it has none, or is wrong.
     """
-    found = read_script(path)
-    if found is None:
-        raise ConfigError(_missing(path))
-    return found
+    if found := read_script(path):
+        return found
+    msg = f"{path}: no '# /// script' block; make one with 'uv add --script {path.name} torch'"
+    raise ConfigError(msg)
 
 
-def _lowered(block: str, above: int) -> str:
-    """The TOML at the lines where it stands in the script."""
-    return "\n" * above + block
-
-
-def _find(text: str) -> re.Match[str] | None:
-    return next((found for found in _BLOCK.finditer(text) if found["type"] == "script"), None)
-
-
-def _missing(path: Path) -> str:
-    return f"{path}: no '# /// script' block; make one with 'uv add --script {path.name} torch'"
+def _lowered(block: str, above: str) -> str:
+    """The TOML at the lines where it stands in the script, so that errors name those."""
+    return "\n" * above.count("\n") + block

@@ -1,4 +1,4 @@
-"""TOML files: read within limits, and what is wrong with one told with its place."""
+"""The text of TOML files: read within limits, and what is wrong with one told with its place."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import errno
 import os
 import re
 import stat
-import time
 import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from torchsel.errors import ConfigError, MachineError
-from torchsel.project.project import TomlFile
 
 FILE_LIMIT = 16 << 20
 """Largest uv.lock read, in bytes: parsing the worst of that size takes 20 s and 1.3 GB."""
@@ -34,28 +32,6 @@ _NO_KEYS = re.compile(
 """Strings and comments, an unended one to the end of the text."""
 
 _KEYS = re.compile(r"[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++)*+")
-
-SETTLE = 0.05
-"""Seconds after which a file that says nothing is read again: uv (0.13.9) empties it before it writes it."""
-
-
-def read_toml(path: Path) -> TomlFile:
-    """Read one TOML file.
-
-    Raises:
-        ConfigError: too large, not UTF-8 or not TOML, with the place.
-        MachineError: it can't be read.
-    """
-    text = read_text(path)
-    try:
-        data = parse_toml(text, path)
-    except ConfigError:
-        data = {}
-    if not data:
-        time.sleep(SETTLE)
-        text = read_text(path)
-        data = parse_toml(text, path)
-    return TomlFile(path=path, text=text, data=data)
 
 
 def read_text(path: Path) -> str:
@@ -83,7 +59,8 @@ def read_text(path: Path) -> str:
 
 
 def _content(path: Path, most: int) -> bytes:
-    """The first ``most`` bytes of a regular file; a FIFO or a device is refused instead of waited for."""
+    """The first ``most`` bytes of a regular file."""
+    # a FIFO or a device is refused instead of waited for
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -103,23 +80,20 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
     """
     try:
         return _loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{path}: not valid TOML: {error}"
     except RecursionError:
         msg = f"{path}: not valid TOML: nested too deeply"
-    except ValueError as error:  # a number of more digits than Python converts
+    except ValueError as error:  # tomllib's own, or a number of more digits than Python converts
         msg = f"{path}: not valid TOML: {error}"
     raise ConfigError(msg)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # a change reads each file several times, mostly unchanged
 def _loads(text: str) -> dict[str, Any]:
-    """What ``text`` says, for reading only: a change reads each file several times, mostly unchanged."""
-    if any(line.count(".") > MOST_KEY_PARTS for line in text.split("\n")) and _has_endless_key(text):
-        msg = f"a key of more than {MOST_KEY_PARTS} parts"
-        raise ValueError(msg)
+    """What ``text`` says, for reading only."""
+    # most texts have no line with that many dots, and need no closer look
+    if any(line.count(".") > MOST_KEY_PARTS for line in text.split("\n")):
+        keys = _KEYS.finditer(_NO_KEYS.sub("_", text))
+        if any(key[0].count(".") > MOST_KEY_PARTS for key in keys):
+            msg = f"a key of more than {MOST_KEY_PARTS} parts"
+            raise ValueError(msg)
     return tomllib.loads(text)
-
-
-def _has_endless_key(text: str) -> bool:
-    return any(key[0].count(".") > MOST_KEY_PARTS for key in _KEYS.finditer(_NO_KEYS.sub("_", text)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,7 @@ from torchsel.project.places import (
     SOURCES,
     Scope,
     canonical,
+    texts,
 )
 from torchsel.project.present import Present
 from torchsel.project.requirement import required_name
@@ -50,26 +52,22 @@ def find_changes(
     ours: Collection[str],
     used: Collection[str] = (),
     addressed: Mapping[str, str] = MappingProxyType({}),
-    also: Collection[str] = (),
 ) -> Changes:
     """Compare what stands in a pyproject.toml with ``routing``.
 
     ``ours`` are the packages whose stale owned sources may go, ``used`` the names of indexes that workspace
-    members' own sources point to, ``addressed`` the packages required by address and where, ``also`` the
-    requirements that the configuration has beside torch, of whatever backend. Nothing changes while torch
-    itself is the user's, as a family split over two builds can't work.
+    members' own sources point to, ``addressed`` the packages required by address and where. Nothing changes
+    while torch itself is the user's.
 
     Raises:
         ConfigError: a name that is needed stands for something of the user's own.
     """
-    sources = split_sources(present, routing, ours=ours, addressed=addressed, also=also)
-    if "torch" in sources.foreign:
+    sources = split_sources(present, routing, ours=ours, addressed=addressed)
+    if "torch" in sources.foreign:  # a family split over two builds can't work
         return Changes(left_alone=sources.notes, is_users=True)
     routed = {name for name, source in present.sources.items() if source.is_only_to(present.own_indexes)}
-    known = {*ours, *routing.sources, *routed, *map(required_name, also)}
-    lists = [
-        _Lists(present, scope, routing, foreign=sources.foreign, known=known, also=also) for scope in _SCOPES
-    ]
+    known = {*ours, *routing.sources, *routed, *map(required_name, present.also)}
+    lists = [_Lists(present, scope, routing, sources.foreign, known) for scope in _SCOPES]
     edits = [
         *(edit for each in lists for edit in each.edits()),
         *_conflict_edits(present, routing),
@@ -85,7 +83,8 @@ def find_changes(
 
 
 def _emptied(data: Mapping[str, Any], edits: Sequence[Edit]) -> Iterator[Edit]:
-    """Take away what ``edits`` leave empty, so that going to another backend and back changes nothing."""
+    """Take away what ``edits`` leave empty."""
+    # so that going to another backend and back changes nothing; what was empty before is the user's
     if not any(isinstance(edit, Delete) for edit in edits):
         return
     after = apply_to_data(dict(data), edits)
@@ -102,33 +101,32 @@ class _Lists:
     present: Present
     scope: Scope
     routing: Routing
-    foreign: Collection[str] = field(kw_only=True)
-    known: Collection[str | None] = field(kw_only=True)
-    also: Collection[str] = field(kw_only=True)
+    foreign: Collection[str]
+    known: Collection[str | None]
 
     def edits(self) -> Iterator[Edit]:
         """What makes them as wanted; another package than a known one in a list of the user's stays."""
-        there, path = self.present.lists(self.scope), LISTS[self.scope]
-        for key, value in self._wanted().items():
+        present, there, path = self.present, self.present.lists(self.scope), LISTS[self.scope]
+        for key, value in self._wanted.items():
             if there.get(key) != value:
                 yield SetValue(path=(*path, key), value=value)
         for key in self._stale():
-            is_ours = self.present.is_generated_list(self.scope, canonical(key), self.also)
+            name = canonical(key)
+            is_ours = name.startswith("torch-") or name == ANCHOR_GROUP or present.is_plain(self.scope, name)
+            # a list with a package that torchsel doesn't know stays, without what came from `also`
             if is_ours and self._requires_only_known(there[key]):
                 yield Delete(path=(*path, key))
-            elif (left := [item for item in there[key] if item not in self.also]) != there[key]:
+            elif (left := [item for item in there[key] if item not in present.also]) != there[key]:
                 yield SetValue(path=(*path, key), value=left)
 
     def taken_out(self) -> Iterator[str]:
         """A sentence for each list that loses requirements of packages that are not known."""
-        there = self.present.lists(self.scope)
-        for key, value in self._wanted().items():
-            items = there.get(key)
-            lost = [item for item in items if item not in value] if isinstance(items, list) else []
-            if unknown := [str(item) for item in lost if self._is_unknown(item)]:
-                place = ".".join((*LISTS[self.scope], key))
-                yield f"{place}: {', '.join(unknown)} taken out, as tool.torchsel.also has no such line"
+        for key, value in self._wanted.items():
+            lost = [item for item in self.present.items_of(self.scope, key) if item not in value]
+            if unknown := ", ".join(str(item) for item in lost if self._is_unknown(item)):
+                yield f"{self._place(key)}: {unknown} taken out, as tool.torchsel.also has no such line"
 
+    @cached_property
     def _wanted(self) -> dict[str, list[Any]]:
         """Each list by its key as written."""
         wanted, there = self.routing.lists(self.scope), self.present.lists(self.scope)
@@ -138,19 +136,20 @@ class _Lists:
             key = names.get(canonical(name), name)
             found[key] = [text for text in items if required_name(text) not in self.foreign]
             if key in there and self.routing.keeps_bounds and name != ANCHOR_GROUP:
-                found[key] = self._merged(there[key], found[key])
+                found[key] = self._merged(key, found[key])
             elif key in there and not self._requires_only_known(there[key]):
-                self._refuse_unknown(key, there[key])
+                self._refuse_unknown(key)
         return found
 
-    def _merged(self, listed: object, requirements: list[str]) -> list[Any]:
+    def _merged(self, key: str, requirements: list[str]) -> list[Any]:
         """The user's own list, without what is no longer wanted, with what is missing and what is exact."""
         names = {required_name(text): text for text in requirements}
-        exact = {required_name(text) for text in self.also} | {n for n, text in names.items() if n != text}
+        also = set(map(required_name, self.present.also))
         found: list[Any] = []
-        for item in listed if isinstance(listed, list) else []:
+        for item in self.present.items_of(self.scope, key):
             name = required_name(item)
-            if name in names and name in exact:
+            # what is exact is torchsel's to say; a bound of the user's on a bare name stays as it is
+            if name in names and (name in also or name != names[name]):
                 found += [text for text in requirements if required_name(text) == name and text not in found]
             elif name in names or (self._is_unknown(item) and not self.routing.owns_items):
                 found.append(item)
@@ -161,24 +160,27 @@ class _Lists:
         """Keys of torchsel's own lists that are not wanted."""
         wanted = set(map(canonical, self.routing.lists(self.scope)))
         names = {canonical(name): name for name in self.present.lists(self.scope)}
-        return [names[name] for name in sorted(self.present.own_lists(self.scope) - wanted) if name in names]
+        return [names[name] for name in sorted(self.present.own_lists[self.scope] - wanted) if name in names]
 
-    def _refuse_unknown(self, key: str, items: object) -> None:
+    def _refuse_unknown(self, key: str) -> None:
         """Refuse a list under a name that is needed, unless all that stands in it is torchsel's."""
-        place, own = ".".join((*LISTS[self.scope], key)), self.present.alternatives(self.scope)
-        if canonical(key) not in set(map(canonical, own)):
+        if canonical(key) not in map(canonical, self.present.alternatives(self.scope)):
             msg = (
-                f"{place}: the name is needed for torchsel's own but this one requires other packages;"
-                " give it another name"
+                f"{self._place(key)}: the name is needed for torchsel's own but this one requires other"
+                " packages; give it another name"
             )
             raise ConfigError(msg)
-        if not self.routing.owns_items and isinstance(items, list):
+        items = self.present.items_of(self.scope, key)
+        if items and not self.routing.owns_items:
             others = ", ".join(str(item) for item in items if self._is_unknown(item))
             msg = (
-                f"{place}: {others} is not from torchsel; write it under tool.torchsel.also, or take it out"
-                " (an empty [tool.torchsel.also] does so)"
+                f"{self._place(key)}: {others} is not from torchsel; write it under tool.torchsel.also, or"
+                " take it out (an empty [tool.torchsel.also] does so)"
             )
             raise ConfigError(msg)
+
+    def _place(self, key: str) -> str:
+        return ".".join((*LISTS[self.scope], key))
 
     def _requires_only_known(self, items: object) -> bool:
         return isinstance(items, list) and not any(map(self._is_unknown, items))
@@ -188,13 +190,9 @@ class _Lists:
 
 
 def _default_edits(present: Present, routing: Routing) -> Iterator[Edit]:
-    """``default-groups``: the user's own (``dev`` where none are set, as in uv), then the routing's.
-
-    A ``["dev"]`` that the user wrote stands behind them, by which it is told from uv's own default and stays.
-    """
-    groups = {canonical(name) for name in present.lists("group")}
-    written = present.uv.get("default-groups")
-    ours = present.own_lists("group") | {canonical(name) for name in routing.groups}
+    """``default-groups``: the user's own (``dev`` where none are set, as in uv), then the routing's."""
+    written, has_dev = present.uv.get("default-groups"), "dev" in present.names("group")
+    ours = present.own_lists["group"].union(map(canonical, routing.groups))
     if written == "all":
         if routing.groups.keys() - {ANCHOR_GROUP, *routing.defaults} and routing.conflicts:
             msg = (
@@ -203,18 +201,19 @@ def _default_edits(present: Present, routing: Routing) -> Iterator[Edit]:
             )
             raise ConfigError(msg)
         return
-    listed = [name for name in written if isinstance(name, str)] if isinstance(written, list) else []
-    has_dev = "dev" in groups or "dev-dependencies" in present.uv
     if written == [] and has_dev and routing.defaults:
         msg = (
             "tool.uv.default-groups: [] keeps 'dev' out, which can't be told any more once the torch groups"
             " stand there; take it out, or write default-backend = 'pypi' in [tool.torchsel]"
         )
         raise ConfigError(msg)
+    listed = texts(written)
     base = [name for name in listed if canonical(name) not in ours]
+    # uv takes `dev` where the key is missing, and nothing else once it is there
     if not base and has_dev and (written is None or listed):
         base = ["dev"]
     is_uvs_default = base == (["dev"] if has_dev else [])
+    # a ["dev"] that the user wrote stands behind ours: by that it is told from uv's own default, and stays
     is_written = bool(base and listed) and canonical(listed[-1]) not in ours
     wanted = [*routing.defaults, *base] if is_uvs_default and is_written else [*base, *routing.defaults]
     if wanted == listed or (written is None and not routing.defaults):
@@ -224,14 +223,15 @@ def _default_edits(present: Present, routing: Routing) -> Iterator[Edit]:
 
 
 def _conflict_edits(present: Present, routing: Routing) -> list[Edit]:
-    """Our own conflict set beside the user's; a stale one becomes the new one in place."""
+    """Our own conflict set beside the user's."""
     ours = [at for at, members in enumerate(present.conflicts) if present.is_own_set(members)]
     wanted = [dict(member) for member in routing.conflicts]
-    edits: list[Edit] = []
-    if wanted:
-        if not ours:
-            return [Append(path=CONFLICTS, value=wanted)]
-        at = ours.pop(0)
-        if present.conflicts[at] != wanted:
-            edits.append(SetValue(path=(*CONFLICTS, at), value=wanted))
-    return [*edits, *(Delete(path=(*CONFLICTS, at)) for at in reversed(ours))]
+    if wanted and not ours:
+        return [Append(path=CONFLICTS, value=wanted)]
+    kept = ours[:1] if wanted else []  # a stale one becomes the new one in place
+    changed = (at for at in kept if present.conflicts[at] != wanted)
+    return [
+        *(SetValue(path=(*CONFLICTS, at), value=wanted) for at in changed),
+        # from the last one on, as the places of those behind one that goes are others then
+        *(Delete(path=(*CONFLICTS, at)) for at in reversed(ours[len(kept) :])),
+    ]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from typing import NamedTuple
 
 from torchsel.backend import Backend
 from torchsel.project.places import ANCHOR_GROUP, Scope
 from torchsel.project.requirement import required_name
-
-_NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 _NOWHERE = "platform_release == 'never'"
 """A marker that holds on no machine and that uv can't tell to: it applies the source and installs nothing."""
@@ -28,10 +26,10 @@ class Routing:
     that nothing else which a user wrote in the lists stays. ``notes`` say what could not be routed.
     """
 
-    indexes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    sources: Mapping[str, list[dict[str, str]]] = field(default_factory=lambda: MappingProxyType({}))
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
-    extras: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
+    indexes: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, list[dict[str, str]]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     conflicts: tuple[dict[str, str], ...] = ()
     defaults: tuple[str, ...] = ()
     keeps_bounds: bool = False
@@ -45,36 +43,32 @@ class Routing:
         return self.groups if scope == "group" else self.extras
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OtherIndex:
-    """Where a package comes from that the backend's own index does not have.
+class PackageIndex(NamedTuple):
+    """Where a package comes from.
 
-    ``is_pytorchs`` tells that it is another backend's index, with builds for the same platforms; that of
-    another party may have a package that uv's default index has not, and so serves every platform.
+    ``is_pytorchs`` tells that the index has builds for the platforms of its backend; that of another party
+    may have a package that uv's default index has not, and so serves every platform.
     """
 
     name: str
     url: str
-    is_pytorchs: bool = False
+    is_pytorchs: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alternative:
-    """One way, of several or the only one: backend, index and what is routed to it.
+    """One way, of several or the only one: a backend, and what is routed to which index.
 
     ``name`` is that of its group or extra, which requires it all, empty for the only way. ``bounds`` are
-    version specifiers by package. ``elsewhere`` has those of ``packages`` that come from another index,
-    ``also`` are requirements that are not routed, ``anchored`` packages that are routed and required by no
-    extra, as its list is published and uv's default index has them not. ``marker`` is of the platforms it is
-    for, empty for all.
+    version specifiers by package. ``also`` are requirements that are not routed, ``anchored`` packages that
+    are routed and required by no extra, as its list is published and uv's default index has them not.
+    ``marker`` is of the platforms it is for, empty for all.
     """
 
     backend: Backend
-    url: str
-    packages: tuple[str, ...]
+    packages: Mapping[str, PackageIndex]
     name: str = ""
-    bounds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    elsewhere: Mapping[str, OtherIndex] = field(default_factory=lambda: MappingProxyType({}))
+    bounds: Mapping[str, str] = field(default_factory=dict)
     also: tuple[str, ...] = ()
     anchored: tuple[str, ...] = ()
     marker: str = ""
@@ -82,111 +76,77 @@ class Alternative:
     @property
     def requirements(self) -> tuple[str, ...]:
         """What its group or extra requires; one of ``also`` stands for a routed package's bare name."""
-        suffix = f"; {self.marker}" if self.marker else ""
-        said = {required_name(text) for text in self.also}
-        routed = (package for package in self.packages if package not in said)
-        return (*(f"{package}{self.bounds.get(package, '')}{suffix}" for package in routed), *self.also)
+        left = {*self.anchored, *map(required_name, self.also)}
+        routed = (package for package in self.packages if package not in left)
+        return (*(self.requirement(package, self.marker) for package in routed), *self.also)
 
-    @property
-    def marked(self) -> dict[str, str]:
-        """The marker as a part of a source."""
-        return {"marker": self.marker} if self.marker else {}
+    def requirement(self, package: str, marker: str) -> str:
+        """A package with its bound and a marker."""
+        return f"{package}{self.bounds.get(package, '')}{f'; {marker}' if marker else ''}"
+
+    def source(self, package: str, marker: str) -> dict[str, str]:
+        """The index of a package, where the marker holds."""
+        return {"index": self.packages[package].name, **({"marker": marker} if marker else {})}
 
     @property
     def indexes(self) -> dict[str, str]:
         """Name and URL of each index that it takes packages from."""
-        return {self.backend.index_name: self.url} | {item.name: item.url for item in self.elsewhere.values()}
-
-    def is_from_pytorch(self, package: str) -> bool:
-        """Whether a package comes from one of PyTorch's indexes."""
-        return package not in self.elsewhere or self.elsewhere[package].is_pytorchs
-
-    def index_of(self, package: str) -> str:
-        """Name of the index that a package comes from."""
-        other = self.elsewhere.get(package)
-        return other.name if other else self.backend.index_name
+        return {index.name: index.url for index in self.packages.values()}
 
 
-def to_one(way: Alternative, *, anchored: Collection[str], marker: str, named: Iterable[str] = ()) -> Routing:
+def to_one(way: Alternative, *, anchored: Collection[str], marker: str) -> Routing:
     """Route packages the one ``way``, those from PyTorch's indexes on the platforms of ``marker``.
 
-    ``anchored`` are those of them that the project does not require itself, so that a source alone would
-    not reach them; ``named`` those that the project names. An anchor carries a bound too, as uv's sources
-    reach no further than requirements.
+    ``anchored`` are those of them that the project does not require itself.
     """
-    routed = list(dict.fromkeys(way.packages))
-    markers = {package: marker if way.is_from_pytorch(package) else "" for package in routed}
+    # what another party builds may be nowhere else, so that it is routed on every platform
+    markers = {package: marker if index.is_pytorchs else "" for package, index in way.packages.items()}
+    # uv's sources, and bounds, reach no further than requirements of the project's own
+    anchors = tuple(
+        way.requirement(package, text)
+        for package, text in markers.items()
+        if package in anchored or way.bounds.get(package)
+    )
     return Routing(
         indexes=way.indexes,
-        sources={
-            package: [{"index": way.index_of(package), **({"marker": text} if text else {})}]
-            for package, text in markers.items()
-        },
-        groups=_anchors(way, markers, anchored),
-        packages=tuple(name for name in named if name in routed),
+        sources={package: [way.source(package, text)] for package, text in markers.items()},
+        groups={ANCHOR_GROUP: anchors} if anchors else {},
         marker=marker,
     )
 
 
-def _anchors(
-    way: Alternative, markers: Mapping[str, str], anchored: Collection[str]
-) -> dict[str, tuple[str, ...]]:
-    """The group of anchors, where there are any."""
-    bounds = {package: way.bounds.get(package, "") for package in markers}
-    anchors = tuple(
-        f"{package}{bounds[package]}{f'; {marker}' if marker else ''}"
-        for package, marker in markers.items()
-        if package in anchored or bounds[package]
-    )
-    return {ANCHOR_GROUP: anchors} if anchors else {}
-
-
-def to_several(
-    alternatives: Iterable[Alternative],
-    *,
-    scope: Scope,
-    defaults: Iterable[str] = (),
-    keeps_bounds: bool = False,
-    owns_items: bool = False,
-    named: Iterable[str] = (),
-) -> Routing:
+def to_several(alternatives: Sequence[Alternative], scope: Scope) -> Routing:
     """Route to one of several backends by the group or extra that is chosen, the same for all machines."""
-    listed = list(alternatives)
     sources: dict[str, list[dict[str, str]]] = {}
-    for item in listed:
-        for package in item.packages:
-            source = {"index": item.index_of(package), **item.marked, scope: item.name}
+    for item in alternatives:
+        for package in (name for name in item.packages if name not in item.anchored):
+            source = {**item.source(package, item.marker), scope: item.name}
             sources.setdefault(package, []).append(source)
-    lists = {item.name: item.requirements for item in listed}
+    lists = {item.name: item.requirements for item in alternatives}
     anchors: dict[str, str] = {}
-    for item in sorted(listed, key=lambda way: way.backend.release):
-        for package in item.anchored:  # all backends' indexes list the same files of it: the newest one's
-            source = {"index": item.backend.index_name, **item.marked, "group": ANCHOR_GROUP}
-            sources[package] = [source]
+    for item in sorted(alternatives, key=lambda way: way.backend.release):
+        for package in item.anchored:
+            # all backends' indexes list the same files of it: the newest one's
+            sources[package] = [{**item.source(package, item.marker), "group": ANCHOR_GROUP}]
             anchors[package] = f"{package}; {f'({item.marker}) and ' if item.marker else ''}{_NOWHERE}"
     anchoring = {ANCHOR_GROUP: tuple(anchors.values())} if anchors else {}
     return Routing(
-        indexes={name: url for item in listed for name, url in item.indexes.items()},
+        indexes={name: url for item in alternatives for name, url in item.indexes.items()},
         sources=sources,
         groups=lists if scope == "group" else anchoring,
         extras=lists if scope == "extra" else {},
         conflicts=tuple({scope: name} for name in lists) if len(lists) > 1 else (),
-        defaults=tuple(defaults),
-        keeps_bounds=keeps_bounds,
-        packages=tuple(name for name in named if name in sources),
-        owns_items=owns_items,
     )
 
 
 def platform_marker(platforms: Collection[str]) -> str:
-    """The PEP 508 marker for catalog platforms; macOS is left to uv's default index, which has its builds."""
-    x86_64, aarch64 = "linux_x86_64" in platforms, "linux_aarch64" in platforms
+    """The PEP 508 marker for catalog platforms, empty for none but macOS."""
+    # macOS is left to uv's default index, which has its builds
+    machines = [machine for machine in ("x86_64", "aarch64") if f"linux_{machine}" in platforms]
     parts = []
-    if x86_64 and aarch64:
-        parts.append("sys_platform == 'linux'")
-    elif x86_64 or aarch64:
-        machine = "x86_64" if x86_64 else "aarch64"
-        parts.append(f"sys_platform == 'linux' and platform_machine == '{machine}'")
+    if machines:
+        only = f" and platform_machine == '{machines[0]}'" if len(machines) == 1 else ""
+        parts.append(f"sys_platform == 'linux'{only}")
     if any(platform.startswith("win_") for platform in platforms):
         parts.append("sys_platform == 'win32'")
     if len(parts) > 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from torchsel.project.places import Scope, canonical, names_in
 from torchsel.uv.call import UvCall, takes_value
@@ -18,6 +17,11 @@ SYNCS_AFTER = frozenset({"add", "remove", "version"})
 _ONLY = ("--only-group", "--only-dev")
 
 
+def repeated(option: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The option once for each name."""
+    return tuple(part for name in names for part in (option, name))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alternatives:
     """``names`` maps each group (or extra, as ``scope`` says) to its backend's tag.
@@ -28,7 +32,7 @@ class Alternatives:
 
     scope: Scope
     names: Mapping[str, str]
-    rivals: Mapping[str, tuple[tuple[Scope, str], ...]] = field(default_factory=lambda: MappingProxyType({}))
+    rivals: Mapping[str, tuple[tuple[Scope, str], ...]] = field(default_factory=dict)
 
     def name_of(self, tag: str) -> str | None:
         """The name a backend is chosen by, None where it is not offered."""
@@ -46,9 +50,8 @@ class Alternatives:
 
     def taken(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
         """The alternatives that ``call`` names, else the ``chosen`` one, but none that it refuses."""
-        options = (f"--{self.scope}", f"--only-{self.scope}")
-        taken = self._named(call.values_of(*options)) or {chosen}
-        refused = self._named(call.values_of(f"--no-{self.scope}"))
+        taken = self._named(call, "", "only-") or {chosen}
+        refused = self._named(call, "no-")
         return tuple(name for name in self.names if name in taken and name not in refused)
 
     def tag_taken(self, chosen: str | None, call: UvCall) -> str | None:
@@ -58,7 +61,7 @@ class Alternatives:
 
     def is_named_by(self, call: UvCall) -> bool:
         """Whether the user has chosen among them on the command line."""
-        return bool(self._named(call.values_of(f"--{self.scope}", f"--only-{self.scope}")))
+        return bool(self._named(call, "", "only-"))
 
     def flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
         """What to add to ``call`` so that it takes the ``chosen`` alternative and none of the others.
@@ -66,45 +69,41 @@ class Alternatives:
         A choice among them that the user made on the command line stands; ``--no-group`` for the others then
         only keeps default groups out of its way.
         """
-        rivals = self._rival_flags(chosen, call)
+        is_only = any(option in call.options for option in _ONLY)
         if self.scope == "extra":
-            return (*self._extra_flags(chosen, call), *rivals)
-        if any(option in call.options for option in _ONLY):
-            named = self._named(call.values_of("--only-group"))
-            return () if named or chosen is None else ("--only-group", chosen)
-        refused = self._named(call.values_of("--no-group"))
-        wanted = self.taken(chosen, call)
-        others = [name for name in self.names if name not in wanted]
-        flags = [part for name in others if name not in refused for part in ("--no-group", name)]
-        return (*flags, *rivals, *(part for name in wanted for part in ("--group", name)))
+            return () if is_only else (*self._extra_flags(chosen, call), *self._rival_flags(chosen, call))
+        if is_only:
+            return () if chosen is None or self._named(call, "only-") else ("--only-group", chosen)
+        refused, wanted = self._named(call, "no-"), self.taken(chosen, call)
+        others = [name for name in self.names if name not in wanted and name not in refused]
+        rivals = self._rival_flags(chosen, call)
+        return (*repeated("--no-group", others), *rivals, *repeated("--group", wanted))
 
     def _rival_flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
         """What leaves out groups and extras that conflict with what is taken, unless the call names them."""
-        if call.command == "tree" or any(option in call.options for option in _ONLY):
+        if call.command == "tree":  # it shows all of them
             return ()
-        taken = self._named(call.values_of(f"--{self.scope}")) or {chosen}
+        taken = self._named(call) or {chosen}
         rivals = dict.fromkeys(rival for name in taken for rival in self.rivals.get(name or "", ()))
         return tuple(
             part
             for scope, name in rivals
             if name not in names_in(call.values_of(f"--{scope}", f"--no-{scope}"))
-            and (scope == "group" or "--all-extras" in call.options)
+            and (scope == "group" or "--all-extras" in call.options)  # uv takes no extra unasked
             and (scope == "extra" or scope != self.scope or name not in map(canonical, self.names))
             for part in (f"--no-{scope}", name)
         )
 
     def _extra_flags(self, chosen: str | None, call: UvCall) -> tuple[str, ...]:
-        if not takes_value("--extra", call.command) or any(option in call.options for option in _ONLY):
-            return ()  # `uv tree` shows them all; what is only a group's has no extras
-        taken = self._named(call.values_of("--extra"))
-        refused = self._named(call.values_of("--no-extra"))
+        if not takes_value("--extra", call.command):
+            return ()  # `uv tree` shows them all
+        taken = self._named(call)
         if "--all-extras" in call.options:
-            if self.rivals:
-                return ()
-            kept = taken or {chosen}
-            return tuple(part for name in self.names if name not in kept for part in ("--no-extra", name))
-        return () if taken or chosen is None or chosen in refused else ("--extra", chosen)
+            others = [name for name in self.names if name not in (taken or {chosen})]
+            return () if self.rivals else repeated("--no-extra", others)
+        return () if taken or chosen is None or chosen in self._named(call, "no-") else ("--extra", chosen)
 
-    def _named(self, words: Iterable[str]) -> set[str | None]:
-        wanted = names_in(words)
+    def _named(self, call: UvCall, *kinds: str) -> set[str | None]:
+        """Those that the call has behind ``--group``, or by ``kinds`` behind ``--no-group`` and such."""
+        wanted = names_in(call.values_of(*(f"--{kind}{self.scope}" for kind in kinds or ("",))))
         return {name for name in self.names if canonical(name) in wanted}

@@ -13,10 +13,10 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from torchsel.project.folders import find_pyproject
-from torchsel.project.places import LISTS, Scope, canonical, names_in
+from torchsel.project.places import LISTS, Scope, canonical, names_in, tables
 from torchsel.project.project import Project, TomlFile
 from torchsel.project.requirement import parse_requirement
+from torchsel.project.workspace import find_pyproject
 from torchsel.uv.call import UvCall
 
 
@@ -51,16 +51,19 @@ class Offer:
     ways: tuple[Way, ...]
 
     @property
-    def is_routed(self) -> bool:
-        """Whether it says itself which build it takes: by a source, an address or a local version."""
-        required = [way.requirement for way in self.ways]
-        locals_ = (specifier.version for item in required for specifier in item.specifier)
-        return self.has_source or any(item.url for item in required) or any("+" in text for text in locals_)
+    def key(self) -> str:
+        """The dotted key of its list."""
+        return ".".join((*LISTS[self.place.scope], self.name))
 
     @property
-    def has_source(self) -> bool:
-        """Whether some requirement has a source that is for its extra or group."""
-        return any(item.get("extra") or item.get("group") for way in self.ways for item in way.source)
+    def is_routed(self) -> bool:
+        """Whether it says itself which build it takes: by a source, an address or a local version."""
+        return any(
+            way.requirement.url
+            or any(item.get("extra") or item.get("group") for item in way.source)
+            or any("+" in specifier.version for specifier in way.requirement.specifier)
+            for way in self.ways
+        )
 
 
 def offers(project: Project, folder: Path, call: UvCall | None = None) -> tuple[Offer, ...]:
@@ -76,6 +79,7 @@ def offers(project: Project, folder: Path, call: UvCall | None = None) -> tuple[
             found.setdefault(place, Offer(name=name, place=place, ways=ways))
     routed = [offer.place.scope for offer in found.values() if offer.is_routed]
     scope = max(routed, key=routed.count, default=None)
+    # several packages may have an extra of one name, which uv takes of all of them: the first one's counts
     mine = {offer.place.name: offer for offer in reversed(found.values()) if offer.place.scope == scope}
     listed = [offer for offer in found.values() if mine.get(offer.place.name) is offer]
     return tuple(_left_open(listed, conflicts, call) if call else listed)
@@ -86,7 +90,7 @@ def targets(project: Project, folder: Path, call: UvCall | None) -> tuple[TomlFi
 
     Those of ``--package``; all with ``--all-packages`` or at a root that is no project; else the nearest.
     """
-    packages = {canonical(name) for name in (call.values_of("--package") if call else ())}
+    packages = names_in(call.values_of("--package")) if call else set()
     if not project.members and not packages:
         return (project.root,)  # of a script too, which may lie in no project at all
     here = find_pyproject(folder)
@@ -101,7 +105,16 @@ def targets(project: Project, folder: Path, call: UvCall | None) -> tuple[TomlFi
 def conflict_sets(project: Project) -> list[frozenset[Place]]:
     """``tool.uv.conflicts`` of the root and its members; an entry without a package is for its own file."""
     return [
-        members_of(members, file.present.package)
+        frozenset(
+            Place(
+                package=_name(member.get("package", file.present.package)),
+                scope=scope,
+                name=_name(member[scope]),
+            )
+            for member in tables(members)
+            for scope in LISTS
+            if scope in member
+        )
         for file in project.files
         for members in file.present.conflicts
     ]
@@ -110,10 +123,10 @@ def conflict_sets(project: Project) -> list[frozenset[Place]]:
 def base_ways(project: Project, folder: Path, call: UvCall | None = None) -> tuple[Way, ...]:
     """The requirements of torch that hold without any extra or group."""
     return tuple(
-        Way(file=file, place=None, requirement=item, source=_source(project, file, None))
+        Way(file=file, place=None, requirement=item.requirement, source=_source(project, file, None))
         for file in targets(project, folder, call)
-        for text in _list(file.table("project").get("dependencies"))
-        if (item := parse_requirement(text)) and canonical(item.name) == "torch"
+        for item in file.required
+        if item.name == "torch" and item.place == "project.dependencies"
     )
 
 
@@ -125,44 +138,37 @@ def rivals(project: Project, files: Iterable[TomlFile], offer: Offer) -> tuple[t
     sets = [members for members in conflict_sets(project) if offer.place in members]
     against = frozenset[Place]().union(*sets) - {offer.place}
     extras = sorted((item.scope, item.name) for item in against if item.scope == "extra")
+    unasked = (
+        (file, Place(package=file.present.package, scope="group", name=name))
+        for file in files
+        for name in file.present.default_groups
+    )
     groups = dict.fromkeys(
         (place.scope, place.name)
-        for file in files
-        for place in _default_groups(file)
-        if place != offer.place and _included(file, place, frozenset()) & against
+        for file, place in unasked
+        if place != offer.place and not against.isdisjoint(_with_included(file, place))
     )
     return (*extras, *groups)
 
 
-def _default_groups(file: TomlFile) -> Iterator[Place]:
-    """The groups that uv installs unasked: those of ``tool.uv.default-groups``, else ``dev``."""
-    names = file.present.uv.get("default-groups", ["dev"])
-    listed = file.table(*LISTS["group"]) if names == "all" else _list(names)
-    yield from (Place(package=file.present.package, scope="group", name=_name(name)) for name in listed)
-
-
-def _included(file: TomlFile, place: Place, seen: frozenset[Place]) -> frozenset[Place]:
+def _with_included(file: TomlFile, place: Place) -> Iterator[Place]:
     """A group with all that it includes."""
-    if place in seen:
-        return seen
-    found = seen | {place}
-    for item in next(
-        (_list(v) for k, v in file.table(*LISTS["group"]).items() if _name(k) == place.name), []
-    ):
-        if isinstance(item, dict) and (name := _name(item.get("include-group"))):
-            found |= _included(file, replace(place, name=name), found)
-    return found
+    yield place
+    for item in tables([*_items(file, place, frozenset())]):
+        if name := _name(item.get("include-group")):
+            yield replace(place, name=name)
 
 
 def _candidates(
     project: Project, files: tuple[TomlFile, ...], conflicts: list[frozenset[Place]]
 ) -> Iterator[tuple[Place, str, TomlFile]]:
-    """Extras and groups that conflict with another; a group of the root can be named from a member too."""
+    """Extras and groups that conflict with another."""
     conflicting = frozenset[Place]().union(*conflicts)
     for scope in LISTS:
+        # a group of the root can be named from a member too
         root = (project.root,) if scope == "group" and project.root not in files else ()
         for file in (*files, *root):
-            for name in file.table(*LISTS[scope]):
+            for name in file.present.lists(scope):
                 place = Place(package=file.present.package, scope=scope, name=canonical(name))
                 if place in conflicting:
                     yield place, name, file
@@ -187,13 +193,10 @@ def _ways(project: Project, file: TomlFile, place: Place, seen: frozenset[Place]
     """What ``place`` requires of torch, also through groups it includes and extras of workspace members."""
     if place in seen:
         return
-    for item in _items(file, place, frozenset()):
-        requirement = parse_requirement(item)
-        if requirement is None:
-            continue
-        if canonical(requirement.name) == "torch":
-            yield Way(file=file, place=place, requirement=requirement, source=_source(project, file, place))
+    for requirement in filter(None, map(parse_requirement, _items(file, place, frozenset()))):
         package = canonical(requirement.name)
+        if package == "torch":
+            yield Way(file=file, place=place, requirement=requirement, source=_source(project, file, place))
         for member in (member for member in project.files if member.present.package == package):
             for extra in sorted(requirement.extras):
                 below = Place(package=package, scope="extra", name=canonical(extra))
@@ -201,14 +204,13 @@ def _ways(project: Project, file: TomlFile, place: Place, seen: frozenset[Place]
 
 
 def _items(file: TomlFile, place: Place, seen: frozenset[str]) -> Iterator[object]:
-    """The list at ``place``; an included group's items count as the including one's, as with uv's sources."""
-    lists = file.table(*LISTS[place.scope])
-    for item in next((_list(items) for name, items in lists.items() if _name(name) == place.name), []):
+    """The list at ``place``, behind each group that it includes what that lists."""
+    for item in file.present.items_of(place.scope, place.name):
+        yield item
+        # uv's sources for a group hold for what that includes, so that it counts as the group's own
         name = _name(item.get("include-group")) if isinstance(item, dict) else ""
         if name and name not in seen:
             yield from _items(file, replace(place, name=name), seen | {place.name})
-        else:
-            yield item
 
 
 def _source(project: Project, file: TomlFile, place: Place | None) -> tuple[Mapping[str, Any], ...]:
@@ -224,23 +226,5 @@ def _is_for(item: Mapping[str, Any], place: Place | None) -> bool:
     return all(place and place.scope == scope and place.name == _name(item[scope]) for scope in scopes)
 
 
-def members_of(conflict: object, package: str) -> frozenset[Place]:
-    """One set of ``tool.uv.conflicts`` in the file of ``package``."""
-    return frozenset(
-        Place(
-            package=_name(member["package"]) if "package" in member else package,
-            scope=scope,
-            name=_name(member[scope]),
-        )
-        for member in _list(conflict)
-        for scope in LISTS
-        if isinstance(member, dict) and scope in member
-    )
-
-
 def _name(value: object) -> str:
     return canonical(value) if isinstance(value, str) else ""
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -1,27 +1,85 @@
-"""Projects in which uv could not choose by group or extra: said before anything is written."""
+"""Projects that torchsel can't route, or uv not lock or choose in: said before anything is written."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from torchsel.backend import Backend
 from torchsel.catalog.rows import release_key
 from torchsel.errors import ConfigError
-from torchsel.project.places import canonical
-from torchsel.project.requirement import lacking, parse_specifiers
+from torchsel.project.places import canonical, texts
+from torchsel.project.project import Project
+from torchsel.project.requirement import admitted, lacking, parse_specifiers
 from torchsel.selection.releases import allowed_releases, platforms, reference_release, shared_releases
 from torchsel.selection.remedy import add_commands, line_of_backends, typed
-from torchsel.strategies.alternatives import Alternatives
-from torchsel.strategies.setting import Setting
+from torchsel.strategies.offers import conflict_sets
+from torchsel.strategies.protocol import Setting
 
 _PIN = 'or write strategy = "pin" in [tool.torchsel]'
 
 
-def refuse_unfit(setting: Setting, backends: Iterable[Backend], routed: Collection[str]) -> None:
+def refuse_unknown_kinds(project: Project) -> None:
+    """Refuse what torchsel can't route, so that nothing is written.
+
+    Raises:
+        ConfigError: naming the kind, the entry and what to write instead.
+    """
+    reasons = (reason(project) for reason in (_no_project, _taken_out, _chosen_by_marker, _forwarded))
+    if said := next(filter(None, reasons), ""):
+        msg = f"{project.root.path}: {said} (nothing was changed)"
+        raise ConfigError(msg)
+
+
+def _no_project(project: Project) -> str:
+    # uv takes a root for a project where one of these tables is there (seen with 0.13.9)
+    data, uv = project.root.data, project.root.present.uv
+    if "project" in data or "dependency-groups" in data or "workspace" in uv or "dev-dependencies" in uv:
+        return ""
+    return "there is no [project] table, without which uv locks and syncs nothing here; 'uv init' writes one"
+
+
+def _taken_out(project: Project) -> str:
+    for item in project.naming("torch"):
+        marker = item.requirement.marker
+        if item.is_override and marker and not admitted(str(marker)):
+            return f"{item.place}: {str(item.requirement)!r} takes torch out of the project on every platform"
+    return ""
+
+
+def _chosen_by_marker(project: Project) -> str:
+    source = project.root.present.sources.get("torch")
+    markers = [str(item.get("marker", "")) for item in source.items] if source else []
+    found = next((text for text in markers if re.search(r"\bextra\b", text)), "")
+    return found and (
+        f"tool.uv.sources.torch: chosen by the marker {found!r}, which torchsel does not read; write"
+        ' extra = "NAME" in place of it, and the extras as a set of tool.uv.conflicts'
+    )
+
+
+def _forwarded(project: Project) -> str:
+    """Choices that are only those of a dependency outside the workspace."""
+    if any(item.name == "torch" for item in project.required):
+        return ""
+    members = {file.present.package for file in project.files}
+    chosen = {place.name for members in conflict_sets(project) for place in members if place.scope == "extra"}
+    for item in project.required:
+        extra = canonical(item.place.rpartition("optional-dependencies.")[2])
+        source = project.root.present.sources.get(item.name)
+        is_local = source is not None and any("path" in entry for entry in source.items)
+        if extra in chosen and item.requirement.extras and is_local and item.name not in members:
+            return (
+                f"{item.place}: {str(item.requirement)!r} chooses by an extra of a path dependency, which"
+                " torchsel does not read; make that a workspace member (tool.uv.workspace)"
+            )
+    return ""
+
+
+def refuse_unfit(setting: Setting, tags: Collection[str], routed: Collection[str]) -> None:
     """Refuse what has no solution, or one without the chosen build (seen with uv 0.13.9).
 
-    ``routed`` are the packages that the project names.
+    ``tags`` are the backends to route to, ``routed`` the packages that the project names.
 
     Raises:
         ConfigError: naming the key and what to write instead.
@@ -34,14 +92,15 @@ def refuse_unfit(setting: Setting, backends: Iterable[Backend], routed: Collecti
         )
         raise ConfigError(msg)
     for item in setting.project.bounds:
-        if item.place == "tool.uv.override-dependencies" and item.name in routed:
+        if item.is_override and item.name in routed:
             msg = (
                 f"{root.path}: {item.place}: {str(item.requirement)!r} replaces every requirement of"
                 f" {item.name}, those of {strategy} too, so that none of them is chosen; move it to"
                 f" tool.uv.constraint-dependencies, {_PIN}"
             )
             raise ConfigError(msg)
-    _refuse_required_environments(setting, backends)
+    _refuse_required_environments(setting, map(Backend.parse, tags))
+    _refuse_what_never_fits(setting, tags)
 
 
 def refuse_switched_off(setting: Setting, routed: Collection[str]) -> None:
@@ -51,11 +110,9 @@ def refuse_switched_off(setting: Setting, routed: Collection[str]) -> None:
         ConfigError: naming the key.
     """
     uv = setting.present.uv
-    listed = uv.get("no-sources-package", [])
-    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
     if uv.get("no-sources") is True:
         key = "no-sources"
-    elif any(canonical(name) in routed for name in names):
+    elif any(canonical(name) in routed for name in texts(uv.get("no-sources-package"))):
         key = "no-sources-package"
     else:
         return
@@ -66,17 +123,14 @@ def refuse_switched_off(setting: Setting, routed: Collection[str]) -> None:
     raise ConfigError(msg)
 
 
-def refuse_what_never_fits(setting: Setting, offered: Alternatives) -> None:
-    """Refuse a backend without a release that the project allows: uv would find no solution for it.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    demand, catalog = setting.demand(), setting.catalog
-    tags = [tag for tag in offered.tags if tag in catalog.tags]
-    empty = [tag for tag in tags if not allowed_releases(tag, demand, catalog)]
-    if setting.config.channel == "stable" and empty and len(empty) < len(tags):
-        left = line_of_backends(tag for tag in offered.tags if tag not in empty)
+def _refuse_what_never_fits(setting: Setting, tags: Collection[str]) -> None:
+    """Refuse a backend without a release that the project allows."""
+    demand, catalog = setting.demand, setting.catalog
+    known = [tag for tag in tags if tag in catalog.tags]
+    # uv would find no solution for these
+    empty = [tag for tag in known if not allowed_releases(tag, demand, catalog)]
+    if setting.config.channel == "stable" and empty and len(empty) < len(known):
+        left = line_of_backends(tag for tag in tags if tag not in empty)
         shorter = f" ({left})" if not setting.config.names else ""
         one, it = ("has", "it") if len(empty) == 1 else ("have", "them")
         nearest, allowing = _nearest(setting, empty)
@@ -90,7 +144,7 @@ def refuse_what_never_fits(setting: Setting, offered: Alternatives) -> None:
 
 def _nearest(setting: Setting, tags: Iterable[str]) -> tuple[str, str]:
     """What backends have next to what is required, and how to allow it; empty where they share nothing."""
-    demand, catalog = setting.demand(), setting.catalog
+    demand, catalog = setting.demand, setting.catalog
     others = replace(demand, specifiers=tuple(cap for _, cap in demand.caps))
     common = shared_releases(tags, others, catalog)
     if not common:
@@ -107,15 +161,13 @@ def _nearest(setting: Setting, tags: Iterable[str]) -> tuple[str, str]:
 
 
 def _refuse_required_environments(setting: Setting, backends: Iterable[Backend]) -> None:
-    listed = setting.present.uv.get("required-environments", [])
-    markers = [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
+    markers = texts(setting.present.uv.get("required-environments"))
     for backend in backends if markers else ():
-        torch = reference_release(setting.demand(), backend, setting.catalog)
+        torch = reference_release(setting.demand, backend, setting.catalog)
         if missing := lacking(markers, platforms(backend, torch, setting.catalog)):
-            where = f"{setting.project.root.path}: tool.uv.required-environments"
             msg = (
-                f"{where}: torch has no {backend.tag} wheel for"
-                f" {missing[0]!r}, so that uv finds no solution; leave {backend.tag} out of"
-                f" tool.torchsel.backends, {_PIN}"
+                f"{setting.project.root.path}: tool.uv.required-environments: torch has no"
+                f" {backend.tag} wheel for {missing[0]!r}, so that uv finds no solution; leave"
+                f" {backend.tag} out of tool.torchsel.backends, {_PIN}"
             )
             raise ConfigError(msg)

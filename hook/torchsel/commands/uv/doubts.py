@@ -8,12 +8,12 @@ from torchsel.backend import backend_of_url
 from torchsel.errors import MachineError
 from torchsel.pipeline.holds import lock_drift, no_index
 from torchsel.pipeline.inputs import Inputs
+from torchsel.project.lock import Part, reached
 from torchsel.project.places import canonical
-from torchsel.project.reach import Part, names_of, reached
 from torchsel.project.requirement import parse_requirement
+from torchsel.strategies.choice import comes_to
 from torchsel.strategies.offers import targets
 from torchsel.strategies.packages import named_packages
-from torchsel.strategies.synced import comes_to
 from torchsel.uv.call import CHANGES_LOCK, UvCall
 
 WITHOUT_SOURCES = (
@@ -82,7 +82,7 @@ def _out_of_reach(found: Inputs, call: UvCall) -> str:
         return ""
     only = next((option for option in call.options if option in ("--only-group", "--only-dev")), None)
     files = targets(found.project, call.folder, call)
-    if only is None and any(canonical(chosen or "") in names_of(file, "extra") for file in files):
+    if only is None and any(canonical(chosen or "") in file.present.names("extra") for file in files):
         return ""
     where = f"with {only} uv takes no extra" if only else f"{files[-1].present.package} has no extra {chosen}"
     return (
@@ -107,7 +107,7 @@ def _is_to_choose(found: Inputs, call: UvCall) -> bool:
         return False
     if alternatives and (found.decision.chosen is None or alternatives.is_named_by(call)):
         return False
-    return comes_to(found.project, call.folder, call, named_packages(found.setting))
+    return comes_to(found.project, call, named_packages(found.setting))
 
 
 def _unsourced(found: Inputs, call: UvCall) -> Iterator[str]:

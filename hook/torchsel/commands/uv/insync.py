@@ -15,7 +15,7 @@ from torchsel.pipeline.missing import learn, unlearn, without
 from torchsel.pipeline.outcome import Mode, Outcome
 from torchsel.project.lock import is_in_lock
 from torchsel.project.project import Project
-from torchsel.strategies.synced import comes_to
+from torchsel.strategies.choice import comes_to
 from torchsel.uv.call import CHANGES_LOCK, FLAG_VARIABLES, UvCall
 from torchsel.uv.halves import for_lock
 from torchsel.uv.program import Uv
@@ -94,7 +94,7 @@ class Preparation:
         flags = sorted({"--locked", "--frozen", "--check"}.intersection(call.options))
         if not flags or call.command not in INSTALLS | {"lock"} or found.strategy.is_routed:
             return
-        if comes_to(found.project, call.folder, call, ["torch"]):
+        if comes_to(found.project, call, ["torch"]):
             set_by = [name for name, flag in FLAG_VARIABLES.items() if flag == flags[0]]
             is_typed = flags[0] in call.arguments
             msg = (

@@ -20,13 +20,11 @@ from torchsel.files.snapshot import taken_back
 from torchsel.pipeline import report
 from torchsel.pipeline.inputs import Inputs, Options, decide, strategy_in
 from torchsel.project.environment import has_place
-from torchsel.project.folders import find_pyproject
 from torchsel.project.project import Project
-from torchsel.project.workspace import load_project
+from torchsel.project.workspace import find_pyproject, load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
-from torchsel.strategies.choice import choose, is_wanted
+from torchsel.strategies.choice import choose, is_wanted, unasked_groups
 from torchsel.strategies.protocol import Strategy
-from torchsel.strategies.synced import unasked_groups
 from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall, read_uv_call
 from torchsel.uv.halves import first_half, second_half
 from torchsel.uv.program import Uv, find_uv
