@@ -24,11 +24,12 @@ from torchsel.commands import survey
 from torchsel.commands.context import Context
 from torchsel.files.journal import Journal
 from torchsel.files.state import state_path
-from torchsel.pipeline.inputs import Inputs, Options
+from torchsel.pipeline.inputs import Inputs
 from torchsel.records import machine as fast_host
 from torchsel.records import record as fast_record
 from torchsel.records import replay as fast
 from torchsel.records import watched as memo_files
+from torchsel.strategies.setting import Options
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no answers from the record on Windows")
 

@@ -27,7 +27,7 @@ def run(context: Context) -> Answer:
     given = options_anywhere(context)
     hosts = read_hosts(context.arguments.all_hosts, "--host", context.draft.warn)
     if len(hosts) > 1 or any(named.is_listed for named in hosts):
-        strategy = read_strategy(given, context.environ)
+        strategy = read_strategy(given)
         context.draft.print(f"{_one_for(strategy, hosts)}\n")
         return context.draft.answer()
     found = surveyed(context, given)

@@ -23,7 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(context: Context) -> Answer:
     """Exit code 0 in sync, 1 drift."""
     draft = context.draft
-    strategy = read_strategy(options(context), context.environ)
+    strategy = read_strategy(options(context))
     require_table(strategy.setting.project)
     verdict = check(strategy)
     for note in verdict.notes:
@@ -42,7 +42,7 @@ def _check_hosts(context: Context, strategy: Strategy) -> Answer:
     """Host by host, what each would get; drift where the commit has nothing for one."""
     are_served = True
     for named in read_hosts(context.arguments.all_hosts, "--host", context.draft.warn):
-        verdict = check_host(named.name, decide(strategy, named.host, options=options(context)))
+        verdict = check_host(named.name, decide(strategy, named.host))
         are_served &= verdict.is_served
         context.draft.print(f"{verdict.line}\n")
     repeat = None if has_dependencies(strategy) else Repeat()

@@ -27,9 +27,9 @@ def run(context: Context) -> Answer:
     try:
         found = surveyed(context, given)
     except MachineError as error:
-        looked = read_inputs(replace(given, only_looks=True), context.environ)
+        looked = read_inputs(replace(given, only_looks=True))
         found = with_warning(looked, str(error))
-    picture = status.take(found, context.environ)
+    picture = status.take(found)
     if context.arguments.json:
         draft.print(f"{visible_in_json(status.to_json(picture))}\n")
     else:

@@ -6,19 +6,22 @@ from dataclasses import replace
 
 from torchsel.commands.context import Context
 from torchsel.errors import NoProjectError
-from torchsel.pipeline.inputs import Inputs, Options, read_inputs
+from torchsel.pipeline.inputs import Inputs, read_inputs
 from torchsel.project.folders import find_pyproject
+from torchsel.strategies.setting import Options
 
 
 def options(context: Context) -> Options:
     """What the survey takes of the command line."""
     given = context.arguments
-    host = next(iter(given.all_hosts), None)
     return Options(
         folder=context.start,
+        environ=context.environ,
         backend=given.backend,
-        host=host,
+        host=next(iter(given.all_hosts), None),
+        call=context.call if context.is_uvs else None,
         upgrade=given.upgrade,
+        locks=not given.no_lock,
         anew=given.no_cache,
     )
 
@@ -40,7 +43,7 @@ def surveyed(context: Context, given: Options | None = None) -> Inputs:
         ConfigError: a file, key, variable or option is wrong.
         MachineError: a file can't be read, or no build is usable with ``fallback = "error"``.
     """
-    found = read_inputs(given or options(context), context.environ)
+    found = read_inputs(given or options(context))
     for finding in found.findings:
         context.draft.detail(finding.line)
     return found

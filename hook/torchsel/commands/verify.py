@@ -49,7 +49,7 @@ def _request(found: Inputs, environ: Mapping[str, str], *, timeout: float) -> Ve
     """The verification of the project's environment against the selection."""
     targets = (_target(item, found) for item in found.selection.accelerators)
     return Verification(
-        environment=found.environment(environ).folder,
+        environment=found.environment().folder,
         backend=found.selection.backend,
         torch=found.selection.torch,
         host=found.host,

@@ -100,7 +100,7 @@ def _problem(found: Inputs) -> tuple[str, str]:
         return f"needs {decision.tag}, and {lacks}", ""
     if found.project.lock is None:
         return "there is no uv.lock; run 'uv lock'", _would_get(found)
-    entries = locked_here(found.strategy.locked(decision), found.host, found.python)
+    entries = locked_here(found.strategy.locked(decision), found.host, found.setting.python)
     if not entries:
         return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'", _would_get(found)
     if drift := found.strategy.lock_gap(found.host):
@@ -123,7 +123,7 @@ def _beside(found: Inputs, tag: str) -> Beside:
 
 def _lacking(found: Inputs, tag: str) -> Iterator[str]:
     """Packages that the configuration has beside torch for a backend and that uv.lock has not."""
-    has, values = _beside(found, tag), environment(found.host, found.python)
+    has, values = _beside(found, tag), environment(found.host, found.setting.python)
     wanted = [item for text in has.also if (item := parse_requirement(text))]
     names = [canonical(item.name) for item in wanted if _holds(item.marker, values)]
     locked = locked_packages(found.project.lock, {*names, *has.companions})
@@ -179,7 +179,7 @@ def _judged(found: Inputs, tag: str, torch: str) -> Selection:
     return select(
         host=found.host,
         requested=tag,
-        demand=Demand(specifiers=(f"=={torch}",), locked=(torch,), python=found.python),
+        demand=Demand(specifiers=(f"=={torch}",), locked=(torch,), python=found.setting.python),
         config=replace(found.config, backends=None, fallback="cpu"),
         catalog=found.catalog,
     )

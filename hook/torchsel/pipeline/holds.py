@@ -7,42 +7,30 @@ unless it is bounded; a bound with a marker leaves the other platforms' fork as 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.plan import Plan
-from torchsel.project.lock import Locked, locked_here, locked_packages
+from torchsel.project.lock import Locked, locked_packages
 from torchsel.project.places import table
 from torchsel.project.project import Project
 from torchsel.project.requirement import newest_first, parse_specifiers
 from torchsel.project.requirements import unmarked_specifiers
 from torchsel.uv.program import Uv
 
+Tries = tuple[tuple[str, ...], ...]
+"""``--upgrade-package`` requirements, torch first; each try is for where the one before has no solution."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Holds:
-    """``--upgrade-package`` requirements, torch first; each try is for where the one before has no solution.
 
-    The first holds each fork at its own release, the next none past its newest, then torch alone; the last,
-    where a companion requires the torch that it was built for, lets torch go back. ``routed`` are packages
-    with a source, ``settings`` is ``tool.uv``.
-    """
-
-    tries: tuple[tuple[str, ...], ...]
-    routed: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-
-    def lock(self, uv: Uv, folder: Path) -> str | None:
-        """Run ``uv lock``; what uv said of the last try, None where one worked."""
-        failure: str | None = None
-        for held in self.tries:
-            failure = uv.lock(folder, upgrade=held)
-            if failure is None:
-                break
-        return failure and "\n".join((failure, *unseen(self.settings, uv.environ, self.routed)))
+def lock_held(uv: Uv, found: Inputs, plan: Plan, tries: Tries) -> str | None:
+    """Run ``uv lock``; what uv said of the last of ``tries``, None where one worked."""
+    failure: str | None = None
+    for held in tries:
+        failure = uv.lock(found.project.folder, upgrade=held)
+        if failure is None:
+            return None
+    why = unseen(found.setting.present.uv, uv.environ, sorted(plan.routing.sources))
+    return failure and "\n".join((failure, *why))
 
 
 def unseen(settings: Mapping[str, Any], environ: Mapping[str, str], routed: Collection[str]) -> Iterator[str]:
@@ -69,57 +57,48 @@ def no_index(settings: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _holds(found: Inputs, plan: Plan, *tries: tuple[str, ...]) -> Holds:
-    return Holds(tries=tries, routed=tuple(sorted(plan.routing.sources)), settings=found.setting.present.uv)
-
-
-def holds(found: Inputs, plan: Plan, *, upgrade: bool = False) -> Holds:
-    """What keeps the torch family at its locked releases; with ``upgrade`` it is free to move.
+def holds(found: Inputs, plan: Plan) -> Tries:
+    """What keeps the torch family at its locked releases; with ``--upgrade`` it is free to move.
 
     Where this machine decides on another torch, that is what all are told.
     """
     locked = _locked(found, plan)
-    if upgrade:
-        return _holds(found, plan, tuple(locked))
+    if found.setting.options.upgrade:
+        return (tuple(locked),)
     wanted = found.strategy.release(found.decision, found.host)
-    urls = found.setting.present.backends
-    if wanted is not None and wanted not in routed_releases(locked["torch"], urls):
-        others = tuple(name for name in locked if name != "torch")
-        tries = ((f"torch=={wanted}", *others), (f"torch<={wanted}", *others))
-        count = 2 if companions_in(found, plan) else 1
-        return _holds(found, plan, *tries[:count])
-    return kept(found, plan)
+    if wanted is None or wanted in routed_releases(locked["torch"], found.setting.present.backends):
+        return kept(found, plan)
+    others = tuple(name for name in locked if name != "torch")
+    tries = ((f"torch=={wanted}", *others), (f"torch<={wanted}", *others))
+    return tries if _companions(found, plan) else tries[:1]
 
 
-def kept(found: Inputs, plan: Plan) -> Holds:
-    """What keeps the torch family at its locked releases, whatever machine this is."""
+def kept(found: Inputs, plan: Plan) -> Tries:
+    """What keeps the torch family at its locked releases, whatever machine this is.
+
+    Each fork is held at its own release, else none past its newest, else torch alone; last, where a companion
+    requires the torch that it was built for, torch may go back.
+    """
     locked, urls = _locked(found, plan), found.setting.present.backends
     bounded = [_bound(name, items, urls, plan.routing.marker) for name, items in locked.items()]
     exact = [text for name, items in locked.items() for text in _forks(name, items)]
     free = [bounded[0], *(name for name in locked if name != "torch")]
     tries = [exact, bounded, free]
-    if companions_in(found, plan) and locked["torch"]:
+    if _companions(found, plan) and locked["torch"]:
         newest = newest_first(item.public for item in locked["torch"])[0]
         tries.append([f"torch<={newest}", *free[1:]])
-    distinct = tuple(dict.fromkeys(tuple(each) for each in tries))
-    return _holds(found, plan, *distinct)
+    return tuple(dict.fromkeys(map(tuple, tries)))
 
 
-def companions_in(found: Inputs, plan: Plan) -> tuple[str, ...]:
-    """Companions that are routed; each requires the torch that it was built for."""
+def _companions(found: Inputs, plan: Plan) -> tuple[str, ...]:
+    # each requires the torch that it was built for
     return tuple(name for name in found.setting.companions if name in plan.routing.sources)
-
-
-def lock_drift(found: Inputs) -> str:
-    """Why uv.lock, of a project in sync, has not what this machine needs; empty where it has."""
-    here = locked_here(found.strategy.locked(found.decision), found.host, found.python)
-    return found.strategy.lock_drift(found.decision, found.host, next(iter(here), None))
 
 
 def may_move(found: Inputs, plan: Plan) -> Iterator[str]:
     """A sentence where companions come to a locked torch, which they may not have builds for."""
     locked = _locked(found, plan)
-    added = ", ".join(name for name in companions_in(found, plan) if name not in locked)
+    added = ", ".join(name for name in _companions(found, plan) if name not in locked)
     releases = ", ".join(newest_first(item.public for item in locked["torch"]))
     if added and releases:
         yield f"{added} requires the torch that it was built for: torch {releases} may have to go back for it"

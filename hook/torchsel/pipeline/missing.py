@@ -12,16 +12,15 @@ is then what is kept, and where the file would have to say it the user is told w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from typing import TypeVar
 
 from torchsel.answer import Speaker
 from torchsel.backend import Backend
 from torchsel.errors import ConfigError, MachineError
 from torchsel.files.transaction import LockError
 from torchsel.pipeline.inputs import Inputs, again, decide, memory_of
-from torchsel.pipeline.plan import make_plan
 from torchsel.selection.remedy import line_of_backends
 from torchsel.strategies.packages import index_url
 from torchsel.strategies.table import strategy_of
@@ -30,9 +29,45 @@ from torchsel.uv.program import Uv
 MOST = 6
 """Candidates that are asked about; each takes a request."""
 
+Builds = tuple[tuple[str, str], ...]
+"""Builds, each a release of torch and a backend."""
 
-def learn(inputs: Inputs, uv: Uv, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The builds that the index lacks, each a release and a backend; under pin they are remembered.
+Other = TypeVar("Other")
+
+
+def locked_without(
+    inputs: Inputs,
+    failure: LockError,
+    uv: Uv,
+    speaker: Speaker,
+    *,
+    instead: Callable[[Builds], Other],
+    lock: Callable[[Other], object],
+) -> Other:
+    """What there is ``instead``, without the builds that the index lacks, once ``lock`` has locked that.
+
+    ``failure`` is why the project of ``inputs`` could not be locked with them.
+
+    Raises:
+        LockError: ``failure``: the index lacks none, or it can't be locked without them either.
+        MachineError: as `learn`.
+    """
+    if not (builds := learn(inputs, uv)):
+        raise failure
+    other = instead(builds)
+    if inputs.strategy.alternatives:  # what is remembered, under pin, is named by each run's warnings
+        for sentence in _sentences(inputs, builds):
+            speaker.warn(sentence)
+    try:
+        lock(other)
+    except LockError:
+        unlearn(inputs, builds)
+        raise failure from None
+    return other
+
+
+def learn(inputs: Inputs, uv: Uv) -> Builds:
+    """The builds that the index lacks; under pin they are remembered.
 
     Empty where it lacks none, so that something else keeps uv from locking.
 
@@ -41,66 +76,41 @@ def learn(inputs: Inputs, uv: Uv, environ: Mapping[str, str]) -> tuple[tuple[str
     """
     missing = tuple(_missing(inputs, uv))
     if missing and inputs.strategy.is_for_one:
-        memory_of(inputs.setting, environ).add(missing)
+        memory_of(inputs.setting).add(missing)
     return missing
 
 
-@contextmanager
-def on_trial(
-    inputs: Inputs, builds: Collection[tuple[str, str]], environ: Mapping[str, str], failure: LockError
-) -> Iterator[None]:
-    """Let the project be locked without those builds: where it can't be, they are not to blame.
-
-    Raises:
-        LockError: ``failure``, what uv said of the project with them.
-    """
-    try:
-        yield
-    except LockError:
-        unlearn(inputs, builds, environ)
-        raise failure from None
-
-
-def unlearn(inputs: Inputs, builds: Collection[tuple[str, str]], environ: Mapping[str, str]) -> None:
+def unlearn(inputs: Inputs, builds: Builds) -> None:
     """Take that back: the project can't be locked without those builds either."""
-    memory_of(inputs.setting, environ).forget(builds)
+    memory_of(inputs.setting).forget(builds)
 
 
-def without(
-    inputs: Inputs, builds: Collection[tuple[str, str]], environ: Mapping[str, str], *, upgrade: bool = False
-) -> Inputs:
+def without(inputs: Inputs, builds: Builds) -> Inputs:
     """The project without those builds.
 
     Raises:
         ConfigError: its file would have to say so; the sentence tells what to write.
     """
     if inputs.strategy.alternatives is None:
-        return again(inputs, environ, upgrade=upgrade)
+        return again(inputs, upgrade=inputs.setting.options.upgrade)
     rows = "; ".join(_sentences(inputs, builds))
     try:
         found = _without(inputs, builds)
-        text = make_plan(found.strategy, found.selection.backend).text
+        text = found.plan().text
     except ConfigError as error:
         msg = f"{rows}; {error}"
         raise ConfigError(msg) from None
-    if text != make_plan(inputs.strategy, inputs.selection.backend).text:
+    if text != inputs.plan().text:
         msg = f"{rows}; every machine has to know that: {_what_to_write(inputs, found)}"
         raise ConfigError(msg)
     return found
 
 
-def tell(inputs: Inputs, builds: Collection[tuple[str, str]], speaker: Speaker) -> None:
-    """Name what the index lacks; what is remembered, under pin, is named by each run's warnings."""
-    if inputs.strategy.alternatives:
-        for sentence in _sentences(inputs, builds):
-            speaker.warn(sentence)
-
-
-def _sentences(inputs: Inputs, builds: Collection[tuple[str, str]]) -> tuple[str, ...]:
+def _sentences(inputs: Inputs, builds: Builds) -> list[str]:
     """Each build, and where it was looked for."""
     urls = {tag: index_url(inputs.setting, Backend.parse(tag)) for _, tag in builds}
     promise = "which torchsel's catalog promises"
-    return tuple(f"{urls[tag]} has no torch {torch}, {promise}" for torch, tag in builds)
+    return [f"{urls[tag]} has no torch {torch}, {promise}" for torch, tag in builds]
 
 
 def _what_to_write(inputs: Inputs, found: Inputs) -> str:
@@ -111,7 +121,7 @@ def _what_to_write(inputs: Inputs, found: Inputs) -> str:
 
 
 def _missing(inputs: Inputs, uv: Uv) -> list[tuple[str, str]]:
-    """Builds that come before the best ones that the index has."""
+    """Builds that come before the best ones that the index has; none where something else is wrong."""
     if not inputs.project.is_configured:
         return []
     missing: list[tuple[str, str]] = []
@@ -154,4 +164,4 @@ def _has(found: Inputs, uv: Uv, torch: str, tag: str) -> bool:
 def _without(found: Inputs, builds: Collection[tuple[str, str]]) -> Inputs:
     setting = found.setting
     strategy = strategy_of(replace(setting, catalog=setting.catalog.without(builds)))
-    return decide(strategy, found.host, found.findings, options=found.options)
+    return decide(strategy, found.host, found.findings)

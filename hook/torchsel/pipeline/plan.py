@@ -16,6 +16,7 @@ from torchsel.routing.wanted import Routing
 from torchsel.strategies.packages import own_packages
 from torchsel.strategies.protocol import Strategy
 from torchsel.strategies.refusals import refuse_switched_off
+from torchsel.strategies.setting import Setting
 from torchsel.toml.edit import edit_text
 from torchsel.toml.edits import Edit
 
@@ -70,12 +71,12 @@ def plan_for(strategy: Strategy, wanted: Routing, *more: Edit) -> Plan:
     return Plan(routing=wanted, changes=found, text=_edited(project, found))
 
 
-def other_hosts(strategy: Strategy, plan: Plan) -> tuple[str, ...]:
+def other_hosts(setting: Setting, plan: Plan) -> tuple[str, ...]:
     """Hosts that routed packages come from and that are neither PyTorch's nor the user's own.
 
     Where the routing is the user's, those that the project has torch come from.
     """
-    setting, present = strategy.setting, strategy.setting.present
+    present = setting.present
     urls: Iterable[str] = plan.routing.indexes.values()
     if plan.changes.is_users:
         names = present.sources["torch"].index_names if "torch" in present.sources else ()

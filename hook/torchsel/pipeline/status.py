@@ -11,9 +11,9 @@ from torchsel.backend import Backend
 from torchsel.errors import TorchselError
 from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.leaks import leaks_in, leaks_out
-from torchsel.pipeline.plan import make_plan, other_hosts
+from torchsel.pipeline.plan import other_hosts
 from torchsel.project.environment import installed_version, present_environments
-from torchsel.project.lock import Locked, locked_here
+from torchsel.project.lock import Locked
 from torchsel.strategies.companions import beside
 from torchsel.strategies.packages import way_to
 from torchsel.verify.feedback import static_fault
@@ -51,13 +51,13 @@ class Status:
         return self.inputs.strategy.is_users
 
 
-def take(found: Inputs, environ: Mapping[str, str]) -> Status:
+def take(found: Inputs) -> Status:
     """Look at files and environment against the decision; whatever is wrong there becomes a warning."""
     strategy, decision = found.strategy, found.decision
     is_ours = found.is_ours
     packages, in_sync, hosts, notes = _routing(found)
-    locked = next(iter(locked_here(strategy.locked(decision), found.host, found.python)), None)
-    environment = found.environment(environ)
+    locked = found.locked
+    environment = found.environment()
     installed = installed_version(environment.folder, "torch")
     warnings = [*found.selection.warnings, *decision.notes, *notes, environment.note]
     if not is_ours and found.project.is_there:
@@ -66,12 +66,12 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
     if is_ours and (not in_sync or (decision.alternatives and not decision.chosen)):
         warnings.append(strategy.drift(decision))
     is_locked = is_ours and in_sync and found.project.lock
-    lock_drift = strategy.lock_drift(decision, found.host, locked) if is_locked else ""
+    lock_drift = found.lock_drift if is_locked else ""
     warnings.append(lock_drift)
     if is_ours:
         warnings += [*leaks_in(strategy), leaks_out(strategy)]
     mixed_up = _venv_warning(found, locked, installed) if is_ours else ""
-    verified = last_verdict(environment.folder, found.host, environ)
+    verified = last_verdict(environment.folder, found.host, found.setting.options.environ)
     wrong = mixed_up or _kernel_warning(found, installed)
     warnings.append(f"{environment.path}{wrong}" if wrong else "")
     warnings.append(f"torchsel verify: {verified.why}" if verified and verified.verdict != "works" else "")
@@ -104,8 +104,8 @@ def to_json(status: Status) -> str:
         "project": str(found.project.folder) if found.project.is_there else None,
         "strategy": found.strategy.name,
         "choice": found.decision.chosen,
-        "requested": found.request.backend,
-        "requested_by": found.request.source,
+        "requested": found.decision.request.backend,
+        "requested_by": found.decision.request.source,
         "backend": found.selection.backend.tag,
         "torch": found.selection.torch,
         "reasons": list(found.selection.reasons),
@@ -146,11 +146,11 @@ def _beside(found: Inputs) -> dict[str, tuple[str, ...]]:
 def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, tuple[str, ...], list[str]]:
     """The packages to route, whether the file has that routing, hosts to know of, and what to mind."""
     try:
-        plan = make_plan(found.strategy, found.selection.backend, found.decision.bound)
+        plan = found.plan()
     except TorchselError as error:
         return (), False, (), [str(error)]
     notes = [f"{note}; remove it to have torchsel route it" for note in plan.changes.left_alone]
-    hosts = other_hosts(found.strategy, plan) if found.is_ours else ()
+    hosts = other_hosts(found.setting, plan) if found.is_ours else ()
     return plan.routing.packages, plan.is_in_sync and found.is_ours, hosts, notes
 
 

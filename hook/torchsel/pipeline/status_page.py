@@ -33,7 +33,7 @@ def to_text(status: Status, paint: Paint) -> str:
     good = "good" if found.selection.usable else "warning"
     lines = [
         *_section("machine", host_lines(found.host), paint),
-        *_section("request", [f"{found.request.backend} ({_origin(found)})"], paint),
+        *_section("request", [f"{found.decision.request.backend} ({_origin(found)})"], paint),
         *_section("backend", _backend_lines(found), paint, good),
         "",
         *_candidate_lines(found, paint),
@@ -76,7 +76,8 @@ def _accelerator_line(item: Accelerator) -> str:
 
 
 def _origin(found: Inputs) -> str:
-    return "nothing asked for" if found.request.source == "default" else f"from {found.request.source}"
+    source = found.decision.request.source
+    return "nothing asked for" if source == "default" else f"from {source}"
 
 
 def _backend_lines(found: Inputs) -> list[str]:

@@ -36,7 +36,8 @@ class Adopted(OneForAll):
     @cached_property
     def offers(self) -> tuple[Offer, ...]:
         """What the user's file offers, as far as the command line leaves it open."""
-        return offers(self.setting.project, self.setting.folder, self.setting.call)
+        options = self.setting.options
+        return offers(self.setting.project, options.folder, options.call)
 
     @property
     def is_routed(self) -> bool:
@@ -61,7 +62,7 @@ class Adopted(OneForAll):
         demand = Demand(requires_python=required if isinstance(required, str) else None, python=python)
         reader = Reader(project=setting.project, host=host, demand=demand, catalog=setting.catalog)
         meanings = {offer.name: reader.meaning(offer.ways, _place(offer)) for offer in self.offers}
-        ways = base_ways(setting.project, setting.folder, setting.call)
+        ways = base_ways(setting.project, setting.options.folder, setting.options.call)
         ground = reader.meaning(ways, "project.dependencies")
         return _Chooser(
             setting=setting, host=host, demand=demand, offers=self.offers, meanings=meanings
@@ -186,7 +187,7 @@ class _Chooser:
 
         ranked = {name: names[name] for name in sorted(names, key=rank)}
         setting = self.setting
-        files = targets(setting.project, setting.folder, setting.call)
+        files = targets(setting.project, setting.options.folder, setting.options.call)
         against = {offer.name: rivals(setting.project, files, offer) for offer in self.offers}
         return Alternatives(scope=self.offers[0].place.scope, names=ranked, rivals=against)
 

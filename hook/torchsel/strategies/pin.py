@@ -28,15 +28,13 @@ _ASKED = frozenset({"--backend", "TORCHSEL_BACKEND", "UV_TORCH_BACKEND"})
 _HOSTS = ("TORCHSEL_HOST", "UV_CUDA_DRIVER_VERSION", "UV_AMD_GPU_ARCHITECTURE")
 
 
-def is_builder(request: Request, host: str | None, environ: Mapping[str, str]) -> bool:
-    """Whether ``CI`` is set and the caller named neither a backend nor a host (``host`` is the option)."""
+def _is_builder(setting: Setting) -> bool:
+    """Whether ``CI`` is set and the caller named neither a backend nor a host."""
+    environ, request = setting.options.environ, setting.request
     if environ.get("CI", "").lower() in ("", "0", "false"):
         return False
-    return (
-        request.backend == "auto"
-        and request.source not in _ASKED
-        and not (host or any(map(environ.get, _HOSTS)))
-    )
+    is_host_named = setting.options.host or any(map(environ.get, _HOSTS))
+    return request.backend == "auto" and request.source not in _ASKED and not is_host_named
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,7 +157,7 @@ class Pin:
     def _committed(self) -> str | None:
         """The backend to stay with should this builder have no usable GPU, where that rule applies."""
         routed = self.routed()
-        if not self.setting.is_builder or routed in (None, "cpu") or self.forbidden():
+        if not _is_builder(self.setting) or routed in (None, "cpu") or self.forbidden():
             return None
         return routed
 

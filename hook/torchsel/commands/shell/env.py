@@ -47,7 +47,7 @@ def run(context: Context) -> Answer:
     found = surveyed(context)
     report.warn(found, draft)
     advice = advise(found, context.start, context.environ)
-    environment = found.environment(context.environ)
+    environment = found.environment()
     variables = environment.variables(context.environ)
     if advice.why_not and not variables:
         draft.say(f"nothing to set: {advice.why_not}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from torchsel.answer import Draft
@@ -11,11 +11,11 @@ from torchsel.errors import EXIT_MACHINE, EXIT_OK, ConfigError
 from torchsel.host import Host
 from torchsel.hosts.several import NamedHost, read_hosts
 from torchsel.pipeline.check import check, check_host
-from torchsel.pipeline.inputs import Inputs, Options, decide, require_table, strategy_in
+from torchsel.pipeline.inputs import Inputs, decide, read_strategy, require_table
 from torchsel.project.environment import EXAMPLE, VARIABLE, Environment, has_place
-from torchsel.project.workspace import load_project
 from torchsel.strategies.choice import choose
 from torchsel.strategies.protocol import Strategy
+from torchsel.strategies.setting import Options
 from torchsel.uv.call import KEEPS_LOCK, Given, UvCall
 from torchsel.uv.program import Uv, find_uv
 
@@ -31,7 +31,7 @@ class Part:
     names: tuple[str, ...]
 
 
-def prepare(call: UvCall, options: Options, draft: Draft, environ: Mapping[str, str]) -> int:
+def prepare(call: UvCall, options: Options, draft: Draft) -> int:
     """Make every environment, whatever becomes of the others; returns the exit code.
 
     Raises:
@@ -43,16 +43,16 @@ def prepare(call: UvCall, options: Options, draft: Draft, environ: Mapping[str, 
         msg = f"{OPTION}: expected hosts, such as 'torchsel sync {OPTION} hosts/*.json'"
         raise ConfigError(msg)
     hosts = read_hosts(words, OPTION, draft.warn)
-    options = replace(options, folder=call.folder, host=words[0], call=call)
-    strategy = strategy_in(load_project(call.folder), options, environ)
-    _refuse(strategy, environ)
-    served = list(_served(strategy, hosts, options, draft))
-    uv = Uv(program=find_uv(environ, outside=strategy.setting.project.folder), environ=environ)
+    strategy = read_strategy(replace(options, host=words[0], call=call))
+    _refuse(strategy)
+    served = list(_served(strategy, hosts, draft))
+    program = find_uv(options.environ, outside=strategy.setting.project.folder)
+    uv = Uv(program=program, environ=options.environ)
     is_complete = len(served) == sum(_is_like(item.host) for item in hosts)
-    for part in _parts(served, environ):
+    for part in _parts(served):
         names = ", ".join(part.names)
         draft.say_at_once(f"{part.environment.path}: {part.inputs.decision.tag}, for {names}")
-        if code := _sync(part, call, uv, environ):
+        if code := _sync(part, call, uv):
             if code < 0:
                 return code
             draft.warn(f"{part.environment.path}: uv sync failed, so it is not ready for {names}")
@@ -83,19 +83,19 @@ def split_call(call: UvCall) -> tuple[tuple[str, ...], UvCall]:
     return tuple(hosts), replace(alone, arguments=alone.with_flags(locked.name), given=(*given, locked))
 
 
-def _refuse(strategy: Strategy, environ: Mapping[str, str]) -> None:
+def _refuse(strategy: Strategy) -> None:
     """Refuse where there is nothing to prepare, or no place for it.
 
     Raises:
         ConfigError: why, and what to do.
     """
-    project, config = strategy.setting.project, strategy.setting.config
+    setting, project = strategy.setting, strategy.setting.project
     if not strategy.is_users:
         require_table(project)
         if check(strategy).drift:
             msg = f"{project.root.path}: torch is not routed as [tool.torchsel] says; run 'torchsel'"
             raise ConfigError(msg)
-    if not has_place(config.environment, environ):
+    if not has_place(setting.config.environment, setting.options.environ):
         msg = (
             f"{project.root.path}: {OPTION} needs an environment for each build; add this line to"
             f" [tool.torchsel]: {EXAMPLE}"
@@ -103,15 +103,13 @@ def _refuse(strategy: Strategy, environ: Mapping[str, str]) -> None:
         raise ConfigError(msg)
 
 
-def _served(
-    strategy: Strategy, hosts: Iterable[NamedHost], options: Options, draft: Draft
-) -> Iterable[tuple[str, Inputs]]:
+def _served(strategy: Strategy, hosts: Iterable[NamedHost], draft: Draft) -> Iterable[tuple[str, Inputs]]:
     """The hosts, with their decisions, that get what they need; the others are told."""
     for item in hosts:
         if not _is_like(item.host):
             draft.say(f"{item.name}: skipped, as it is {item.host.platform}; prepare it on such a machine")
             continue
-        found = decide(strategy, item.host, options=options)
+        found = decide(strategy, item.host)
         verdict = check_host(item.name, found)
         routed = strategy.routed(found.decision)
         if not verdict.is_served:
@@ -129,7 +127,7 @@ def _is_like(host: Host) -> bool:
     return host.platform == here.platform and is_musl[0] == is_musl[1]
 
 
-def _parts(served: Iterable[tuple[str, Inputs]], environ: Mapping[str, str]) -> list[Part]:
+def _parts(served: Iterable[tuple[str, Inputs]]) -> list[Part]:
     """One for each backend.
 
     Raises:
@@ -137,7 +135,7 @@ def _parts(served: Iterable[tuple[str, Inputs]], environ: Mapping[str, str]) -> 
     """
     parts: dict[str, Part] = {}
     for name, found in served:
-        environment = found.environment(environ)
+        environment = found.environment()
         known = parts.get(environment.path)
         if known and known.inputs.decision.tag != found.decision.tag:
             source = environment.source or VARIABLE
@@ -151,9 +149,9 @@ def _parts(served: Iterable[tuple[str, Inputs]], environ: Mapping[str, str]) -> 
     return list(parts.values())
 
 
-def _sync(part: Part, call: UvCall, uv: Uv, environ: Mapping[str, str]) -> int:
+def _sync(part: Part, call: UvCall, uv: Uv) -> int:
     """Exit code of uv sync."""
     found = part.inputs
-    choice = choose(found.setting, found.decision, call, environ=environ, uv=uv)
-    told = {**environ, **part.environment.variables(environ), **choice.variables}
+    choice = choose(found.setting, found.decision, call, environ=uv.environ, uv=uv)
+    told = {**uv.environ, **part.environment.variables(uv.environ), **choice.variables}
     return replace(uv, environ=told).run(call.with_flags(*choice.flags))

@@ -12,14 +12,13 @@ from torchsel.commands.apply import repaired
 from torchsel.commands.context import Context
 from torchsel.commands.survey import options
 from torchsel.commands.uv import prepare, scripts
-from torchsel.commands.uv.doubts import WITHOUT_SOURCES, doubts, unfamiliar
-from torchsel.commands.uv.insync import Preparation
+from torchsel.commands.uv.insync import WITHOUT_SOURCES, Preparation, doubts, unfamiliar
 from torchsel.commands.uv.scripts import has_metadata
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
 from torchsel.files.snapshot import taken_back
 from torchsel.pipeline import report
-from torchsel.pipeline.inputs import Inputs, Options, decide, strategy_in
+from torchsel.pipeline.inputs import Inputs, decide, strategy_in
 from torchsel.project.environment import has_place
 from torchsel.project.folders import find_pyproject
 from torchsel.project.project import Project
@@ -27,6 +26,7 @@ from torchsel.project.workspace import load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
 from torchsel.strategies.choice import choose, is_wanted
 from torchsel.strategies.protocol import Strategy
+from torchsel.strategies.setting import Options
 from torchsel.strategies.synced import unasked_groups
 from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall, read_uv_call
 from torchsel.uv.halves import first_half, second_half
@@ -59,7 +59,7 @@ def _run(context: Context) -> Answer:
     if is_disabled:
         return wrapper.plain()
     if context.call.command == "sync" and prepare.OPTION in context.call.options:
-        code = prepare.prepare(context.call, options(context), context.draft, context.environ)
+        code = prepare.prepare(context.call, options(context), context.draft)
         return context.draft.answer(code=code)
     return wrapper.answer()
 
@@ -83,22 +83,21 @@ class Wrapper:
         """
         project = self._project()
         uv = self._uv(project)
-        options = replace(self.options, folder=self.call.folder, call=self.call)
-        started = scripts.started(self.call, options, uv, self.draft)
+        started = scripts.started(self.call, self.options, uv, self.draft)
         if started or project is None:
             return started or self._become(uv, self.call.arguments)
         if self.call.command not in SYNCS_AFTER or self.call.keeps_lock:
-            return self._for_project(project, options, uv)
+            return self._for_project(project, uv)
         with taken_back(project) as changed:
-            answer = self._for_project(project, options, uv, changed.note)
+            answer = self._for_project(project, uv, changed.note)
             changed.is_done = answer.code == 0
         return answer
 
-    def _for_project(self, project: Project, options: Options, uv: Uv, note: Note = lambda: None) -> Answer:
+    def _for_project(self, project: Project, uv: Uv, note: Note = lambda: None) -> Answer:
         """Route, and go on with uv; ``note`` is called whenever files have changed."""
-        strategy = strategy_in(project, options, self.environ)
+        strategy = strategy_in(project, self.options)
         if strategy.is_users:
-            return self._adopted(strategy, options, uv, note)
+            return self._adopted(strategy, uv, note)
         if not project.is_configured:
             if not self.is_hooked:
                 told = "has no [tool.torchsel], so this is plain uv; to have torch routed: torchsel init"
@@ -142,17 +141,17 @@ class Wrapper:
             return None
         return Repeat(rest=call.target[1:])
 
-    def _adopted(self, strategy: Strategy, options: Options, uv: Uv, note: Note) -> Answer:
+    def _adopted(self, strategy: Strategy, uv: Uv, note: Note) -> Answer:
         """Choose among the project's own extras or groups, if the command line leaves any."""
         chooses = self.call.command in TAKES_FLAGS | SYNCS_AFTER
         is_open = chooses and strategy.is_open
         if not is_open:  # its environment is still the one for what the user named
-            strategy = strategy_in(strategy.setting.project, replace(options, call=None), self.environ)
+            strategy = strategy_in(strategy.setting.project, replace(self.options, call=None))
             if not strategy.is_open or not has_place(strategy.setting.config.environment, self.environ):
                 return self._become(uv, self.call.arguments)
         uv.require(strategy.oldest_uv, " for torch by extra or group")
-        host, findings = resolve_host(option=options.host, environ=self.environ)
-        found = decide(strategy, host, findings, options=options)
+        host, findings = resolve_host(option=self.options.host, environ=self.environ)
+        found = decide(strategy, host, findings)
         uv = self._placed(found, uv)
         if not is_open:
             return self._become(uv, self.call.arguments)
@@ -163,7 +162,7 @@ class Wrapper:
         return self._choosing(found, uv, note)
 
     def _say_doubts(self, found: Inputs, *, is_locked: bool = True) -> None:
-        said = doubts(found, self.call, self.environ, is_locked=is_locked)
+        said = doubts(found, self.call, is_locked=is_locked)
         for doubt in (*unfamiliar(self.call), *said):
             self.draft.warn(doubt)
 
@@ -176,7 +175,7 @@ class Wrapper:
         note()
         if code:
             return self.draft.answer(code=code)
-        outcome = self._preparation.apply(write=True)
+        outcome = self._preparation.apply()
         note()
         is_synced = self.call.command in SYNCS_AFTER and self.call.syncs
         if is_synced and (outcome.changed or outcome.relocked):
@@ -200,7 +199,7 @@ class Wrapper:
         note()
         if code == 0:
             if not found.strategy.is_users:
-                found = self._preparation.apply(write=True).inputs
+                found = self._preparation.apply().inputs
                 note()
             code = self._synced(uv, found)
         return self.draft.answer(code=code)
@@ -222,7 +221,7 @@ class Wrapper:
         """As before, at work on the environment of the build that this call takes."""
         alternatives, chosen = found.decision.alternatives, found.decision.chosen
         tag = alternatives.tag_taken(chosen, self.call) if alternatives else None
-        environment = found.environment(self.environ, tag)
+        environment = found.environment(tag)
         if environment.note:
             self.draft.say(environment.note)
         return replace(uv, environ={**uv.environ, **environment.variables(uv.environ)})
@@ -237,7 +236,7 @@ class Wrapper:
 
     @property
     def _preparation(self) -> Preparation:
-        return Preparation(call=self.call, options=self.options, draft=self.draft, environ=self.environ)
+        return Preparation(call=self.call, options=self.options, draft=self.draft)
 
     def _project(self) -> Project | None:
         """The project the call is for; None where it needs none, or there is none."""
