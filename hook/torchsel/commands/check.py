@@ -42,8 +42,9 @@ def _check_hosts(context: Context, strategy: Strategy) -> Answer:
     """Host by host, what each would get; drift where the commit has nothing for one."""
     are_served = True
     for named in read_hosts(context.arguments.all_hosts, "--host", context.draft.warn):
-        verdict = check_host(named.name, decide(strategy, named.host))
+        verdict = check_host(decide(strategy, named.host))
         are_served &= verdict.is_served
-        context.draft.print(f"{verdict.line}\n")
+        mark = "ok  " if verdict.is_served else "FAIL"
+        context.draft.print(f"{mark} {named.name}: {verdict.sentence}\n")
     repeat = None if has_dependencies(strategy) else Repeat()
     return context.draft.answer(code=EXIT_OK if are_served else EXIT_DRIFT, repeat=repeat)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from textwrap import shorten
-from typing import Any
-
-from packaging.markers import Marker
+from typing import Any, NamedTuple
 
 from torchsel.backend import Backend
 from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.leaks import leaks_in, leaks_out
-from torchsel.pipeline.plan import Plan, make_plan
-from torchsel.project.lock import Locked, locked_here, locked_packages
+from torchsel.pipeline.plan import make_plan
+from torchsel.project.lock import Locked, locked_packages
 from torchsel.project.places import canonical
 from torchsel.project.requirement import environment, marker_holds, parse_requirement
 from torchsel.selection.case import Demand
@@ -28,8 +26,7 @@ from torchsel.toml.edits import Append, Delete, Edit, Prune, apply_to_data, dott
 _FOR_EACH = "strategy = 'groups' has a build for each machine ('torchsel help strategy')"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """``drift`` says what differs, nothing when in sync; ``notes`` name entries that are the user's.
 
     ``past`` names workspace members and dependencies by path that route a package themselves, which only the
@@ -38,8 +35,8 @@ class Verdict:
 
     backends: tuple[str, ...]
     drift: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    past: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    past: tuple[str, ...]
 
 
 def check(strategy: Strategy) -> Verdict:
@@ -48,48 +45,39 @@ def check(strategy: Strategy) -> Verdict:
     Raises:
         ConfigError: the routing can't be generated at all.
     """
-    project, alternatives = strategy.setting.project, strategy.alternatives
-    routed = strategy.setting.present.routed()
-    where = project.root.path.name
-    plan = make_plan(strategy, Backend.parse(routed or "cpu"), strategy.setting.present.bound)
-    drift = [f"{where}: {text}" for text in _differences(plan.changes.edits, dict(project.root.data))]
-    if drift and not strategy.is_routed:
-        drift = [f"{where}: torch is not routed yet"]
-    drift = [*(f"{where}: {reason}" for reason in strategy.forbidden()), *drift]
-    tags = alternatives.tags if alternatives else (routed,) if routed else ()
+    root, present = strategy.setting.project.root, strategy.setting.present
+    routed, alternatives = present.routed(), strategy.alternatives
+    plan = make_plan(strategy, Backend.parse(routed or "cpu"), present.bound)
+    differences = [*_differences(plan.changes.edits, dict(root.data))]
+    if differences and not strategy.is_routed:
+        differences = ["torch is not routed yet"]
     return Verdict(
-        backends=tags,
-        drift=tuple(drift),
-        notes=_notes(strategy, plan),
+        backends=alternatives.tags if alternatives else tuple(filter(None, [routed])),
+        drift=tuple(f"{root.path.name}: {text}" for text in (*strategy.forbidden(), *differences)),
+        notes=(*plan.changes.left_alone, *filter(None, [leaks_out(strategy)])),
         past=(*plan.changes.past, *leaks_in(strategy)),
     )
 
 
-def _notes(strategy: Strategy, plan: Plan) -> tuple[str, ...]:
-    return (*plan.changes.left_alone, *filter(None, [leaks_out(strategy)]))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HostVerdict:
+class HostVerdict(NamedTuple):
     """What one host would get of the commit; ``is_served`` is False where that is not right for it."""
 
-    name: str
     sentence: str
     is_served: bool
 
-    @property
-    def line(self) -> str:
-        """``ok`` or ``FAIL`` first."""
-        return f"{'ok  ' if self.is_served else 'FAIL'} {self.name}: {self.sentence}"
 
-
-def check_host(name: str, found: Inputs) -> HostVerdict:
+def check_host(found: Inputs) -> HostVerdict:
     """Say what a host would get from uv.lock, and whether that runs there.
 
     A machine without a GPU that PyTorch supports is served by any build that its platform has.
     """
     problem, what = _problem(found)
-    return HostVerdict(name=name, sentence="; ".join(filter(None, (what, problem))), is_served=not problem)
+    return HostVerdict(sentence="; ".join(filter(None, (what, problem))), is_served=not problem)
+
+
+def beside_torch(found: Inputs, tag: str) -> Beside:
+    """What the configuration has beside torch for a backend."""
+    return beside(found.setting, way_to(found.setting, Backend.parse(tag), None))
 
 
 def _problem(found: Inputs) -> tuple[str, str]:
@@ -100,40 +88,36 @@ def _problem(found: Inputs) -> tuple[str, str]:
         return f"needs {decision.tag}, and {lacks}", ""
     if found.project.lock is None:
         return "there is no uv.lock; run 'uv lock'", _would_get(found)
-    entries = locked_here(found.strategy.locked(decision), found.host, found.setting.python)
-    if not entries:
+    locked = found.locked
+    if locked is None:
         return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'", _would_get(found)
-    if drift := found.strategy.lock_gap(found.host):
-        return drift, ""
+    if gap := found.strategy.lock_gap(found.host):
+        return gap, ""
     if not found.selection.usable and not found.host.accelerators:
         return _why(found.selection), _would_get(found)
-    tag, torch = _tag(found, entries[0]), entries[0].public
-    lacking = ", ".join(_lacking(found, tag))
+    tag = _tag(found, locked)
+    has = beside_torch(found, tag)
+    lacking = ", ".join(_lacking(found, has))
     problem = f"uv.lock has no {lacking} for {tag}; run 'torchsel lock'" if lacking else ""
     best = best_there_is(found.host, found.catalog)
     if not problem and best.family != "cpu":
-        problem = _trouble(found, tag, torch, best)
-    return problem, ", ".join((f"{tag}, torch {torch}{_choice(found)}", *_beside(found, tag).texts))
+        problem = _trouble(found, tag, locked.public, best)
+    return problem, ", ".join((f"{tag}, torch {locked.public}{_choice(found)}", *has.texts))
 
 
-def _beside(found: Inputs, tag: str) -> Beside:
-    """What the configuration has beside torch for a backend."""
-    return beside(found.setting, way_to(found.setting, Backend.parse(tag), found.selection.torch))
-
-
-def _lacking(found: Inputs, tag: str) -> Iterator[str]:
-    """Packages that the configuration has beside torch for a backend and that uv.lock has not."""
-    has, values = _beside(found, tag), environment(found.host, found.setting.python)
+def _lacking(found: Inputs, has: Beside) -> Iterator[str]:
+    """Packages that the configuration has beside torch and that uv.lock has not."""
+    values = environment(found.host, found.setting.python)
     wanted = [item for text in has.also if (item := parse_requirement(text))]
-    names = [canonical(item.name) for item in wanted if _holds(item.marker, values)]
+    names = {
+        canonical(item.name): None
+        for item in wanted
+        if item.marker is None or marker_holds(str(item.marker), values)
+    }
     locked = locked_packages(found.project.lock, {*names, *has.companions})
     there = {(item.name, (item.registry or "").rstrip("/")) for item in locked}
-    yield from (name for name in dict.fromkeys(names) if name not in {name for name, _ in there})
+    yield from (name for name in names if name not in {name for name, _ in there})
     yield from (name for name, url in has.companions.items() if (name, url.rstrip("/")) not in there)
-
-
-def _holds(marker: Marker | None, values: dict[str, str]) -> bool:
-    return marker is None or marker_holds(str(marker), values)
 
 
 def _trouble(found: Inputs, tag: str, torch: str, best: Selection) -> str:

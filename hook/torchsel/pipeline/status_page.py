@@ -93,7 +93,7 @@ def _routing_lines(status: Status) -> Iterator[str]:
     if alternatives is None:
         yield f"{status.routed}, {state}{packages}" if status.routed else "torch is not routed by torchsel"
         return
-    whose = "this project's own" if status.is_adopted else "the"
+    whose = "this project's own" if status.inputs.strategy.is_users else "the"
     offered = {name: _offer(name, tag) for name, tag in alternatives.names.items()}
     others = ", ".join(text for name, text in offered.items() if name != decision.chosen)
     if decision.chosen is None:
@@ -122,15 +122,12 @@ def _offer(name: str, tag: str) -> str:
 
 
 def _locked_line(status: Status) -> str:
-    if status.inputs.project.lock is None:
+    found = status.inputs
+    if found.project.lock is None:
         return "none yet; uv makes it"
-    if status.locked is None:
-        return (
-            f"no torch for {status.inputs.decision.tag}"
-            if status.inputs.decision.alternatives
-            else "no torch"
-        )
-    return f"torch {status.locked.version}"
+    if found.locked is None:
+        return f"no torch for {found.decision.tag}" if found.decision.alternatives else "no torch"
+    return f"torch {found.locked.version}"
 
 
 def _environment(status: Status) -> tuple[str, list[str]]:

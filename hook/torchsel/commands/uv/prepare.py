@@ -110,7 +110,7 @@ def _served(strategy: Strategy, hosts: Iterable[NamedHost], draft: Draft) -> Ite
             draft.say(f"{item.name}: skipped, as it is {item.host.platform}; prepare it on such a machine")
             continue
         found = decide(strategy, item.host)
-        verdict = check_host(item.name, found)
+        verdict = check_host(found)
         routed = strategy.routed(found.decision)
         if not verdict.is_served:
             draft.warn(f"{item.name}: {verdict.sentence}")
