@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from torchsel.answer import Draft
 from torchsel.config.request import this_platform
@@ -12,7 +13,7 @@ from torchsel.host import Host
 from torchsel.hosts.several import NamedHost, read_hosts
 from torchsel.pipeline.check import check, check_host
 from torchsel.pipeline.inputs import Inputs, decide, read_strategy, require_table
-from torchsel.project.environment import EXAMPLE, VARIABLE, Environment, has_place
+from torchsel.project.environment import EXAMPLE, VARIABLE, has_place
 from torchsel.strategies.choice import choose
 from torchsel.strategies.protocol import Strategy
 from torchsel.strategies.setting import Options
@@ -21,14 +22,8 @@ from torchsel.uv.program import Uv, find_uv
 
 OPTION = "--for"
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """One environment to make: ``names`` are the hosts that take it, ``inputs`` those of the first."""
-
-    environment: Environment
-    inputs: Inputs
-    names: tuple[str, ...]
+Served = tuple[str, Inputs]
+"""A host by its name, and what was decided for it."""
 
 
 def prepare(call: UvCall, options: Options, draft: Draft) -> int:
@@ -49,38 +44,28 @@ def prepare(call: UvCall, options: Options, draft: Draft) -> int:
     program = find_uv(options.environ, outside=strategy.setting.project.folder)
     uv = Uv(program=program, environ=options.environ)
     is_complete = len(served) == sum(_is_like(item.host) for item in hosts)
-    for part in _parts(served):
-        names = ", ".join(part.names)
-        draft.say_at_once(f"{part.environment.path}: {part.inputs.decision.tag}, for {names}")
-        if code := _sync(part, call, uv):
+    for path, part in _by_environment(served).items():
+        names, found = ", ".join(name for name, _ in part), part[0][1]
+        draft.say_at_once(f"{path}: {found.decision.tag}, for {names}")
+        if code := _sync(found, call, uv):
             if code < 0:
                 return code
-            draft.warn(f"{part.environment.path}: uv sync failed, so it is not ready for {names}")
+            draft.warn(f"{path}: uv sync failed, so it is not ready for {names}")
             is_complete = False
     return EXIT_OK if is_complete else EXIT_MACHINE
 
 
-def split_call(call: UvCall) -> tuple[tuple[str, ...], UvCall]:
+def split_call(call: UvCall) -> tuple[Sequence[str], UvCall]:
     """The hosts behind ``--for``, up to the next option, and uv's call without them, which keeps the lock."""
-    hosts: list[str] = []
-    rest: list[str] = []
-    is_host = False
-    for word in call.arguments:
-        name, equals, value = word.partition("=")
-        if name == OPTION:
-            is_host = not equals
-            hosts += [value] if equals else []
-        elif is_host and not word.startswith("-"):
-            hosts.append(word)
-        else:
-            is_host = False
-            rest.append(word)
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(OPTION, nargs="*", action="extend", default=[], dest="hosts")
+    found, rest = parser.parse_known_args(call.arguments)
     given = tuple(item for item in call.given if item.name != OPTION)
     alone = replace(call, arguments=tuple(rest), given=given, plain=(), unknown=())
     if KEEPS_LOCK.intersection(alone.options):
-        return tuple(hosts), alone
+        return found.hosts, alone
     locked = Given(name="--locked")
-    return tuple(hosts), replace(alone, arguments=alone.with_flags(locked.name), given=(*given, locked))
+    return found.hosts, replace(alone, arguments=alone.with_flags(locked.name), given=(*given, locked))
 
 
 def _refuse(strategy: Strategy) -> None:
@@ -103,15 +88,14 @@ def _refuse(strategy: Strategy) -> None:
         raise ConfigError(msg)
 
 
-def _served(strategy: Strategy, hosts: Iterable[NamedHost], draft: Draft) -> Iterable[tuple[str, Inputs]]:
-    """The hosts, with their decisions, that get what they need; the others are told."""
+def _served(strategy: Strategy, hosts: Iterable[NamedHost], draft: Draft) -> Iterator[Served]:
+    """The hosts that get what they need; the others are told."""
     for item in hosts:
         if not _is_like(item.host):
             draft.say(f"{item.name}: skipped, as it is {item.host.platform}; prepare it on such a machine")
             continue
         found = decide(strategy, item.host)
-        verdict = check_host(found)
-        routed = strategy.routed(found.decision)
+        verdict, routed = check_host(found), strategy.routed(found.decision)
         if not verdict.is_served:
             draft.warn(f"{item.name}: {verdict.sentence}")
         elif not found.decision.alternatives and routed != found.decision.tag:
@@ -127,31 +111,31 @@ def _is_like(host: Host) -> bool:
     return host.platform == here.platform and is_musl[0] == is_musl[1]
 
 
-def _parts(served: Iterable[tuple[str, Inputs]]) -> list[Part]:
-    """One for each backend.
+def _by_environment(served: Iterable[Served]) -> dict[str, list[Served]]:
+    """The hosts that share each environment, by its path.
 
     Raises:
         ConfigError: two backends would have one environment.
     """
-    parts: dict[str, Part] = {}
+    parts: dict[str, list[Served]] = {}
     for name, found in served:
         environment = found.environment()
-        known = parts.get(environment.path)
-        if known and known.inputs.decision.tag != found.decision.tag:
+        part = parts.setdefault(environment.path, [])
+        part.append((name, found))
+        first, tag = part[0][1].decision.tag, found.decision.tag
+        if first != tag:
             source = environment.source or VARIABLE
-            tags = f"{known.inputs.decision.tag} and {found.decision.tag}"
             msg = (
-                f"{source}: {environment.path} can't be the environment of both {tags}; use {{backend}} in it"
+                f"{source}: {environment.path} can't be the environment of both {first} and {tag};"
+                " use {backend} in it"
             )
             raise ConfigError(msg)
-        names = (*known.names, name) if known else (name,)
-        parts[environment.path] = Part(environment=environment, inputs=found, names=names)
-    return list(parts.values())
+    return parts
 
 
-def _sync(part: Part, call: UvCall, uv: Uv) -> int:
+def _sync(found: Inputs, call: UvCall, uv: Uv) -> int:
     """Exit code of uv sync."""
-    found = part.inputs
     choice = choose(found.setting, found.decision, call, environ=uv.environ, uv=uv)
-    told = {**uv.environ, **part.environment.variables(uv.environ), **choice.variables}
+    places = found.environment().variables(uv.environ)
+    told = {**uv.environ, **places, **choice.variables}
     return replace(uv, environ=told).run(call.with_flags(*choice.flags))
