@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import MakeProject
 from tests.support.index import Index
 from tests.support.toolbox import ROOT, Project, host_files
-from torchsel.commands.init import Wish, prepare
+from torchsel.commands.init import prepare
 from torchsel.errors import ConfigError
 from torchsel.hosts.load import read_host
 from torchsel.pipeline.inputs import read_inputs, read_strategy
@@ -48,8 +48,8 @@ ROUND_TRIPS = {
 def start(path: Path, strategy: str | None = None, host: str = "h200") -> str:
     """The text that init would write."""
     machine = read_host(str(host_files()[host]), "test")
-    wish = Wish(options=Options(folder=path.parent, environ={}), host=machine, strategy=strategy)
-    return prepare(wish).outcome.after
+    options = Options(folder=path.parent, environ={})
+    return prepare(options, host=machine, strategy=strategy).outcome.after
 
 
 def setting(case: str) -> Setting:

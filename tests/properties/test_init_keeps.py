@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.fidelity import project_data
 from tests.support.toml_writer import Writer
 from tests.support.toolbox import CASES, host_files
-from torchsel.commands.init import Wish, prepare
+from torchsel.commands.init import prepare
 from torchsel.errors import ConfigError
 from torchsel.hosts.load import read_host
 from torchsel.strategies.setting import Options
@@ -68,8 +68,8 @@ def initialised(folder: Path, text: bytes, strategy: str | None = None) -> str |
     """The text that init would write, None where it refuses."""
     (folder / "pyproject.toml").write_bytes(text)
     try:
-        wish = Wish(options=Options(folder=folder, environ={}), host=HOST, strategy=strategy)
-        return prepare(wish).outcome.after
+        options = Options(folder=folder, environ={})
+        return prepare(options, host=HOST, strategy=strategy).outcome.after
     except ConfigError:
         return None
 

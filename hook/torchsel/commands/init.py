@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, get_args
 
 from torchsel.answer import Answer, Speaker
@@ -19,7 +21,7 @@ from torchsel.hosts.several import read_hosts
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import apply, write
 from torchsel.pipeline.inputs import Outcome, decide, read_strategy, strategy_in
-from torchsel.pipeline.missing import Builds, locked_without
+from torchsel.pipeline.missing import locked_without
 from torchsel.pipeline.takeover import Takeover, take_over
 from torchsel.project.environment import EXAMPLE
 from torchsel.project.toml_file import parse_toml
@@ -28,16 +30,6 @@ from torchsel.selection.cover import covering
 from torchsel.selection.select import select
 from torchsel.strategies.setting import Options, Setting
 from torchsel.toml.edit import edit_text
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
-    """What the command line asks of init: for ``host``, the first of those ``hosts`` that it names."""
-
-    options: Options
-    host: Host
-    strategy: str | None = None
-    hosts: tuple[Host, ...] = ()
 
 
 class Start(NamedTuple):
@@ -67,13 +59,10 @@ def run(context: Context) -> Answer:
         draft.say(f"{root.path} has [tool.torchsel] already; run 'torchsel' to bring the routing in sync")
         return draft.answer()
     hosts = [named.host for named in read_hosts(arguments.all_hosts, "--host", draft.warn)]
-    wish = Wish(
-        options=replace(options(context), writes=not arguments.dry_run),
-        host=hosts[0] if hosts else resolve_host(option=None, environ=context.environ)[0],
-        strategy=arguments.strategy,
-        hosts=tuple(hosts),
-    )
-    takeover, outcome = _write(wish, draft) if wish.options.writes else prepare(wish)
+    host = hosts[0] if hosts else resolve_host(option=None, environ=context.environ)[0]
+    prepared = partial(prepare, host=host, strategy=arguments.strategy, hosts=hosts)
+    given = replace(options(context), writes=not arguments.dry_run)
+    takeover, outcome = _write(given, prepared, draft) if given.writes else prepared(given)
     draft.print(report.diff(outcome))
     for note in takeover.notes:
         draft.say(note)
@@ -86,18 +75,20 @@ def run(context: Context) -> Answer:
     return draft.answer()
 
 
-def prepare(wish: Wish) -> Start:
-    """Work out what to write.
+def prepare(
+    options: Options, *, host: Host, strategy: str | None = None, hosts: Sequence[Host] = ()
+) -> Start:
+    """Work out what to write on ``host``; ``hosts`` are the machines that the command line names.
 
     Raises:
         ConfigError: the routing can't be taken over, or a wish or variable is wrong.
     """
-    setting = read_strategy(wish.options).setting
-    project, takeover = setting.project, take_over(setting, wish.strategy)
-    _provide_for(wish.hosts, takeover.table, setting)
+    setting = read_strategy(options).setting
+    project, takeover = setting.project, take_over(setting, strategy)
+    _provide_for(hosts, takeover.table, setting)
     text = edit_text(project.root.text, takeover.all_edits)
     root = replace(project.root, text=text, data=parse_toml(text, project.root.path))
-    found = decide(strategy_in(replace(project, root=root), wish.options), wish.host)
+    found = decide(strategy_in(replace(project, root=root), options), host)
     plan = found.plan()
     if plan.changes.is_users and not found.strategy.is_users:
         why = plan.changes.left_alone[0].removesuffix("; left alone")
@@ -115,7 +106,7 @@ def prepare(wish: Wish) -> Start:
     return Start(takeover, outcome)
 
 
-def _provide_for(hosts: tuple[Host, ...], table: dict[str, Any], setting: Setting) -> None:
+def _provide_for(hosts: Sequence[Host], table: dict[str, Any], setting: Setting) -> None:
     """For several machines groups, unless another strategy is wanted, and the list of backends written out.
 
     Those that the machines take, and the CPU's; without machines the fewest for every known GPU.
@@ -145,35 +136,34 @@ def _provide_for(hosts: tuple[Host, ...], table: dict[str, Any], setting: Settin
     table["backends"] = sorted(taken, key=lambda tag: (taken[tag].family, taken[tag].release))
 
 
-def _write(wish: Wish, speaker: Speaker) -> Start:
+def _write(options: Options, prepared: Callable[[Options], Start], speaker: Speaker) -> Start:
     """Write table and routing, and bring uv.lock along, as one change.
 
     Raises:
         ConfigError: the routing can't be taken over, or a wish or variable is wrong.
         MachineError: a file can't be written or uv failed; both files are as before.
     """
-    options = wish.options
     with locked(load_project(options.folder).root.path, options.environ) as place:
-        start = prepare(wish)
-
-        def instead(builds: Builds) -> Start:
-            return prepare(replace(wish, options=replace(options, anew=False, lacking=builds)))
-
-        def lock(start: Start) -> None:
-            _write_once(start, place, speaker)
-
+        start = prepared(options)
+        inputs, lock = start.outcome.inputs, partial(_write_once, place, speaker)
+        options = replace(options, anew=False)
         try:
             lock(start)
         except LockError as failure:
-            inputs, uv = start.outcome.inputs, place.uv()
-            start = locked_without(inputs, failure, uv, speaker, instead=instead, lock=lock)
+            start = locked_without(
+                inputs,
+                failure,
+                place.uv(),
+                speaker,
+                instead=lambda builds: prepared(replace(options, lacking=builds)),
+                lock=lock,
+            )
     options = replace(start.outcome.inputs.setting.options, anew=False, upgrade=False)
-    applied = apply(decide(read_strategy(options), wish.host), speaker)
-    outcome = replace(start.outcome, after=applied.after, inputs=applied.inputs)
-    return Start(start.takeover, outcome)
+    applied = apply(decide(read_strategy(options), inputs.host), speaker)
+    return start._replace(outcome=replace(start.outcome, after=applied.after, inputs=applied.inputs))
 
 
-def _write_once(start: Start, place: Workplace, speaker: Speaker) -> None:
+def _write_once(place: Workplace, speaker: Speaker, start: Start) -> None:
     inputs, plan, before = start.outcome.inputs, start.outcome.plan, start.outcome.before
     if plan.changes.edits or start.takeover.edits:
         write(inputs, plan, place, speaker, before=before)

@@ -91,7 +91,7 @@ def without(inputs: Inputs, builds: Builds) -> Inputs:
     Raises:
         ConfigError: its file would have to say so; the sentence tells what to write.
     """
-    if inputs.strategy.alternatives is None:
+    if inputs.strategy.is_for_one:
         return again(inputs, upgrade=inputs.setting.options.upgrade)
     rows = "; ".join(_sentences(inputs, builds))
     try:
@@ -126,32 +126,27 @@ def _missing(inputs: Inputs, uv: Uv) -> list[tuple[str, str]]:
         return []
     missing: list[tuple[str, str]] = []
     there: set[tuple[str, str]] = set()
-    found = inputs
+    found, is_shared = inputs, not inputs.strategy.is_for_one
     for _ in range(MOST):
         promised = set(found.strategy.promised(found.decision))
-        if not promised or not _is_as_good(found, inputs):
+        ours, before = found.selection, inputs.selection
+        is_as_good = is_shared or (ours.usable == before.usable and ours.family == before.family)
+        if not promised or not is_as_good:
             return []
         lacking = sorted(build for build in promised - there if not _has(found, uv, *build))
         there |= promised.difference(lacking)
         if not lacking:
             left = {tag for _, tag in missing} - {tag for _, tag in promised}
-            is_sure = inputs.strategy.alternatives is None or all(_has(found, uv, "", tag) for tag in left)
+            is_sure = all(_has(found, uv, "", tag) for tag in left) if is_shared else True
             return missing if is_sure else []
         missing += lacking
         try:
             found = _without(found, missing)
         except (ConfigError, MachineError):
-            if inputs.strategy.alternatives is None:
-                raise
-            return []
+            if is_shared:
+                return []
+            raise
     return []
-
-
-def _is_as_good(found: Inputs, inputs: Inputs) -> bool:
-    """Under pin, whether this machine would still get a build of its kind; other machines have their own."""
-    ours, before = found.selection, inputs.selection
-    is_shared = inputs.strategy.alternatives is not None
-    return is_shared or (ours.usable == before.usable and ours.family == before.family)
 
 
 def _has(found: Inputs, uv: Uv, torch: str, tag: str) -> bool:

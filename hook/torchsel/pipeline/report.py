@@ -12,7 +12,6 @@ from torchsel.pipeline.inputs import Inputs, Outcome
 from torchsel.pipeline.plan import Plan, other_hosts
 from torchsel.project.lock import locked_here, locked_packages
 from torchsel.selection.device import short_name
-from torchsel.selection.select import Selection
 from torchsel.strategies.alternatives import Alternatives
 
 
@@ -101,15 +100,10 @@ def _locked_releases(found: Inputs, packages: Collection[str], tag: str) -> dict
 
 
 def reason(found: Inputs) -> str:
-    """What the backend was chosen for, in a few words."""
-    request = found.decision.request
+    """What the backend was chosen for: the wish, the accelerators served, or why there are none."""
+    request, selection, driver = found.decision.request, found.selection, found.host.nvidia_driver
     if request.backend != "auto":
         return f"asked for by {request.source}"
-    return hardware(found.selection, found.host.nvidia_driver)
-
-
-def hardware(selection: Selection, driver: str | None) -> str:
-    """The accelerators served and the driver, or the reason there are none."""
     if not selection.accelerators:
         return selection.reasons[0] if selection.reasons else "no GPU"
     names = Counter(map(short_name, selection.accelerators))

@@ -60,7 +60,12 @@ def take(found: Inputs) -> Status:
         f"{environment.path}{wrong}" if wrong else "",
         f"torchsel verify: {verified.why}" if verified and verified.verdict != "works" else "",
     )
-    packages = plan.routing.packages if plan else ()
+    packages, by = plan.routing.packages if plan else (), _program(found)
+    steps = {
+        "torchsel": packages and not in_sync,
+        f"{by} lock": lock_drift,
+        f"{by} sync": mixed_up and not lock_drift,
+    }
     return Status(
         inputs=found,
         routed=found.strategy.routed(found.decision),
@@ -76,9 +81,7 @@ def take(found: Inputs) -> Status:
         installed=installed,
         verified=verified,
         warnings=tuple(dict.fromkeys(filter(None, warnings))),
-        commands=_commands(
-            found, in_sync=in_sync or not packages, lock_drift=bool(lock_drift), mixed_up=bool(mixed_up)
-        ),
+        commands=_commands(found, steps),
     )
 
 
@@ -144,18 +147,19 @@ def _beside(found: Inputs) -> dict[str, tuple[str, ...]]:
     return {tag: beside_torch(found, tag).texts for tag in tags}
 
 
-def _commands(found: Inputs, *, in_sync: bool, lock_drift: bool, mixed_up: bool) -> tuple[str, ...]:
+def _commands(found: Inputs, steps: Mapping[str, object]) -> tuple[str, ...]:
     """What to type, in order, so that the best this machine can have is routed, locked and installed.
 
     What leads out of having no build comes first; it routes and syncs on the way.
     """
     if not found.is_ours:
         return ("torchsel init", *found.selection.commands)
-    if found.selection.commands:
-        return found.selection.commands
-    by = "torchsel" if found.decision.alternatives else "uv"
-    steps = {"torchsel": not in_sync, f"{by} lock": lock_drift, f"{by} sync": mixed_up and not lock_drift}
-    return tuple(step for step, is_due in steps.items() if is_due)
+    return found.selection.commands or tuple(step for step, is_due in steps.items() if is_due)
+
+
+def _program(found: Inputs) -> str:
+    # plain uv does not know which of several groups or extras to take
+    return "torchsel" if found.decision.alternatives else "uv"
 
 
 def _kernel_warning(found: Inputs, installed: str | None) -> str:
@@ -169,7 +173,7 @@ def _kernel_warning(found: Inputs, installed: str | None) -> str:
 def _venv_warning(found: Inputs, installed: str | None) -> str:
     """Where the environment has another torch than uv.lock or, without a lock, than this machine needs."""
     tag, locked = found.decision.tag, found.locked
-    sync = "torchsel sync" if found.decision.alternatives else "uv sync"
+    sync = f"{_program(found)} sync"
     local = (installed or "").partition("+")[2]
     if installed and locked and installed != locked.version:
         return f" has torch {installed}, uv.lock {locked.version}; run '{sync}'"

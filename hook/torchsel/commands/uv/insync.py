@@ -129,12 +129,6 @@ def _is_lock_stale(project: Project) -> bool:
     return is_older or not is_in_lock(project)
 
 
-def unfamiliar(call: UvCall) -> Iterator[str]:
-    """Options that uv's grammar does not have here; a sentence each."""
-    for name in call.unknown:
-        yield f"{name}: an option of uv's that is not known here; it is passed on as it stands"
-
-
 def doubts(found: Inputs, call: UvCall, *, is_locked: bool = True) -> tuple[str, ...]:
     """Sentences on what is likely to bring another torch; what is certain to is refused.
 
@@ -143,14 +137,17 @@ def doubts(found: Inputs, call: UvCall, *, is_locked: bool = True) -> tuple[str,
     Raises:
         MachineError: another torch than the chosen one would be installed.
     """
+    unknown = "an option of uv's that is not known here; it is passed on as it stands"
+    unfamiliar = [f"{name}: {unknown}" for name in call.unknown]
     apart = () if found.strategy.is_users else tuple(no_index(found.setting.present.uv))
     if call.command not in INSTALLS:
-        return apart if call.command in CHANGES_LOCK else ()
-    if error := _redirected(found, call):
+        return (*unfamiliar, *(apart if call.command in CHANGES_LOCK else ()))
+    error = _redirected(found, call)
+    if not error and is_locked and _is_to_choose(found, call):
+        error = _out_of_reach(found, call) or _unlocked(found)
+    if error:
         raise MachineError(error)
-    if is_locked and (error := _out_of_reach(found, call) or _unlocked(found, call)):
-        raise MachineError(error)
-    return (*apart, *_unsourced(found, call), *_layered(found, call))
+    return (*unfamiliar, *apart, *_unsourced(found, call), *_layered(found, call))
 
 
 def _redirected(found: Inputs, call: UvCall) -> str:
@@ -173,12 +170,11 @@ def _redirected(found: Inputs, call: UvCall) -> str:
 def _out_of_reach(found: Inputs, call: UvCall) -> str:
     """Torch in what takes none of the extras by which it is chosen."""
     alternatives, chosen = found.decision.alternatives, found.decision.chosen
-    is_by_extra = alternatives is not None and alternatives.scope == "extra" and chosen is not None
-    if not is_by_extra or not _is_to_choose(found, call):
+    if alternatives is None or alternatives.scope != "extra" or chosen is None:
         return ""
     only = next((option for option in call.options if option in ("--only-group", "--only-dev")), None)
     files = targets(found.project, call.folder, call)
-    if only is None and any(canonical(chosen or "") in names_of(file, "extra") for file in files):
+    if only is None and any(canonical(chosen) in names_of(file, "extra") for file in files):
         return ""
     where = f"with {only} uv takes no extra" if only else f"{files[-1].present.package} has no extra {chosen}"
     return (
@@ -187,10 +183,9 @@ def _out_of_reach(found: Inputs, call: UvCall) -> str:
     )
 
 
-def _unlocked(found: Inputs, call: UvCall) -> str:
+def _unlocked(found: Inputs) -> str:
     """A uv.lock without the torch that is to be taken, of which somebody else decided."""
-    decision, strategy = found.decision, found.strategy
-    if not _is_to_choose(found, call) or strategy.routed(decision) != decision.tag:
+    if found.strategy.routed(found.decision) != found.decision.tag:
         return ""
     drift = found.lock_drift
     return drift and f"uv would install another build: {drift}"

@@ -12,7 +12,7 @@ from torchsel.commands.apply import repaired
 from torchsel.commands.context import Context
 from torchsel.commands.survey import options
 from torchsel.commands.uv import prepare, scripts
-from torchsel.commands.uv.insync import WITHOUT_SOURCES, Preparation, doubts, unfamiliar
+from torchsel.commands.uv.insync import WITHOUT_SOURCES, Preparation, doubts
 from torchsel.commands.uv.scripts import has_metadata
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
@@ -162,8 +162,7 @@ class Wrapper:
         return self._choosing(found, uv, note)
 
     def _say_doubts(self, found: Inputs, *, is_locked: bool = True) -> None:
-        said = doubts(found, self.call, is_locked=is_locked)
-        for doubt in (*unfamiliar(self.call), *said):
+        for doubt in doubts(found, self.call, is_locked=is_locked):
             self.draft.warn(doubt)
 
     def _changing(self, found: Inputs, uv: Uv, note: Note) -> Answer:
