@@ -166,6 +166,6 @@ def _write(options: Options, prepared: Callable[[Options], Start], speaker: Spea
 def _write_once(place: Workplace, speaker: Speaker, start: Start) -> None:
     inputs, plan, before = start.outcome.inputs, start.outcome.plan, start.outcome.before
     if plan.changes.edits or start.takeover.edits:
-        write(inputs, plan, place, speaker, before=before)
+        write(inputs, place, speaker, before=before)
     else:  # uv.lock knows nothing of the table
         place.write(before, plan.text)

@@ -38,49 +38,46 @@ def apply(inputs: Inputs, speaker: Speaker) -> Outcome:
         MachineError: the lock is held, a file can't be written, or uv failed, and both files are as before;
             or uv locked another torch than the routed one.
     """
-    plan, options, project = inputs.plan(), inputs.setting.options, inputs.project
-    planned = _outcome(inputs, plan, before=inputs, after=plan.text)
-    if not options.writes:
-        return planned
+    first, plan, relocked = inputs, inputs.plan(), False
+    taken_out, options, project = plan.changes.taken_out, inputs.setting.options, inputs.project
     target = project.root.path
-    if plan.is_in_sync and not _is_lock_due(inputs, plan) and not is_repair_due(target, options.environ):
-        return planned
-    with locked(target, options.environ) as place:
-        if load_project(project.folder) != project:
-            inputs = again(inputs, upgrade=options.upgrade)
-        return replace(_write_all(inputs, place, speaker), taken_out=planned.taken_out)
-
-
-def _outcome(inputs: Inputs, plan: Plan, *, before: Inputs, after: str, relocked: bool = False) -> Outcome:
+    is_behind = not plan.is_in_sync or _is_lock_due(inputs, plan) or is_repair_due(target, options.environ)
+    if options.writes and is_behind:
+        with locked(target, options.environ) as place:
+            if load_project(project.folder) != project:  # by another program, or repaired just now
+                first = again(inputs, upgrade=options.upgrade)
+            inputs, plan, relocked = _write_all(first, place, speaker)
     return Outcome(
         inputs=inputs,
         plan=plan,
-        before=before.project.root.text,
-        after=after,
+        before=first.project.root.text,
+        after=inputs.project.root.text if options.writes else plan.text,
         relocked=relocked,
-        warnings=before.warnings(plan),
-        taken_out=plan.changes.taken_out,
+        warnings=first.warnings(plan),
+        taken_out=taken_out,  # once it is gone, no later plan knows of it
     )
 
 
-def _write_all(first: Inputs, place: Workplace, speaker: Speaker) -> Outcome:
-    """With the project locked: write until nothing is left to change."""
-    inputs, relocked = first, False
+def _write_all(inputs: Inputs, place: Workplace, speaker: Speaker) -> tuple[Inputs, Plan, bool]:
+    """With the project locked: write until nothing is left to change; also whether uv.lock came along."""
+    relocked = False
     for tries in count():
         plan = inputs.plan()
         is_due = _is_lock_due(inputs, plan) and not relocked
         if (plan.is_in_sync and not is_due) or tries == ROUNDS:
             break
         try:
-            relocked = _write_best(inputs, plan, place, speaker) or relocked
+            relocked = _write_best(inputs, place, speaker) or relocked
         except ChangedError:
             if tries == ROUNDS - 1:
                 raise
-        inputs = again(inputs, upgrade=inputs.setting.options.upgrade and not relocked)
+            inputs = again(inputs, upgrade=inputs.setting.options.upgrade)
+        else:
+            inputs = again(inputs)
     if relocked and plan.is_in_sync and (drift := inputs.lock_drift):
         why = "though it was just made: a variable such as UV_INDEX, or uv.toml, leads uv there"
         raise MachineError(f"{drift.partition(';')[0]}, {why}")
-    return _outcome(inputs, plan, before=first, after=inputs.project.root.text, relocked=relocked)
+    return inputs, plan, relocked
 
 
 def _is_lock_due(inputs: Inputs, plan: Plan) -> bool:
@@ -101,12 +98,11 @@ def _is_lock_due(inputs: Inputs, plan: Plan) -> bool:
     return wanted not in routed_releases(entries, inputs.setting.present.backends)
 
 
-def _write_best(inputs: Inputs, plan: Plan, place: Workplace, speaker: Speaker) -> bool:
+def _write_best(inputs: Inputs, place: Workplace, speaker: Speaker) -> bool:
     """As `write`; where the index lacks the build that was chosen, with the best one that it has."""
 
     def write_it(found: Inputs) -> bool:
-        planned = plan if found is inputs else found.plan()
-        return write(found, planned, place, speaker, before=found.project.root.text)
+        return write(found, place, speaker, before=found.project.root.text)
 
     try:
         return write_it(inputs)
@@ -116,14 +112,15 @@ def _write_best(inputs: Inputs, plan: Plan, place: Workplace, speaker: Speaker) 
         return True
 
 
-def write(inputs: Inputs, plan: Plan, place: Workplace, speaker: Speaker, *, before: str) -> bool:
+def write(inputs: Inputs, place: Workplace, speaker: Speaker, *, before: str) -> bool:
     """Write what is planned over the text ``before``; returns whether uv.lock was brought along.
 
     Raises:
         ChangedError: a file is another text by now.
         MachineError: a file can't be written, or uv failed.
     """
-    strategy, options, lock = inputs.strategy, inputs.setting.options, inputs.project.lock
+    plan, lock = inputs.plan(), inputs.project.lock
+    strategy, options = inputs.strategy, inputs.setting.options
     if lock is None or not options.locks:
         place.write(before, plan.text)
         return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from torchsel.backend import Backend, host_of
 from torchsel.catalog.catalog import Catalog, load_catalog
@@ -240,8 +239,12 @@ def read_config(project: Project, environ: Mapping[str, str]) -> Config:
     """
     table = project.root.table("tool").get("torchsel", {})
     url = _url_in(environ, _INDEX_URL)
-    where, line = str(project.root.path), partial(_line_of, project)
-    config = parse_config(table, where=where, line_of=line, any_tag=bool(url))
+    config = parse_config(
+        table,
+        where=str(project.root.path),
+        line_of=lambda keys: line_of(project.root.text, ("tool", "torchsel", *keys)),
+        any_tag=bool(url),
+    )
     return replace(config, index_url=url) if url else config
 
 
@@ -310,7 +313,3 @@ def _url_in(environ: Mapping[str, str], name: str) -> str:
     except ValueError as error:
         msg = f"{name}: {error}"
         raise ConfigError(msg) from None
-
-
-def _line_of(project: Project, keys: tuple[str, ...]) -> int:
-    return line_of(f"{project.root.text.removeprefix(chr(0xFEFF))}\n", ("tool", "torchsel", *keys))

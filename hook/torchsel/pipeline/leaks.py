@@ -100,7 +100,7 @@ def _said(file: TomlFile, mine: set[str]) -> str:
     other = _unscoped_url(file, mine)
     if not other:
         return ""
-    line = line_of(f"{file.text.removeprefix(chr(0xFEFF))}\n", (*SOURCES, "torch"))
+    line = line_of(file.text, (*SOURCES, "torch"))
     way = "take it out there"
     if "torchsel" in file.table("tool"):
         words = command("torchsel", "deinit", "--project", str(file.path.parent))
