@@ -111,7 +111,7 @@ def _provide_for(hosts: Sequence[Host], table: dict[str, Any], setting: Setting)
 
     Those that the machines take, and the CPU's; without machines the fewest for every known GPU.
     """
-    if len(hosts) > 1:
+    if len(hosts) > 1:  # under pin each of them would route the file for itself
         table.setdefault("strategy", "groups")
     if table.get("strategy") not in ("groups", "extras"):
         return
@@ -146,7 +146,7 @@ def _write(options: Options, prepared: Callable[[Options], Start], speaker: Spea
     with locked(load_project(options.folder).root.path, options.environ) as place:
         start = prepared(options)
         inputs, lock = start.outcome.inputs, partial(_write_once, place, speaker)
-        options = replace(options, anew=False)
+        options = replace(options, anew=False)  # what is found to be missing now is not to be forgotten
         try:
             lock(start)
         except LockError as failure:
@@ -158,6 +158,7 @@ def _write(options: Options, prepared: Callable[[Options], Start], speaker: Spea
                 instead=lambda builds: prepared(replace(options, lacking=builds)),
                 lock=lock,
             )
+    # a lock that was just made can name further packages to route
     options = replace(start.outcome.inputs.setting.options, anew=False, upgrade=False)
     applied = apply(decide(read_strategy(options), inputs.host), speaker)
     return start._replace(outcome=replace(start.outcome, after=applied.after, inputs=applied.inputs))

@@ -86,12 +86,13 @@ def _is_lock_due(inputs: Inputs, plan: Plan) -> bool:
     if inputs.project.lock is None or not options.locks or plan.changes.is_users:
         return False
     if options.upgrade:
-        return True
+        return True  # what there is to move to, only uv can say
     entries = locked_packages(inputs.project.lock, ["torch"])
     if not entries:
-        return False
+        return False  # nothing requires it, or uv has yet to lock it, with the routing that is there by then
     if plan.is_in_sync and inputs.lock_drift:
         return True
+    # a locked torch that has no build for this machine is moved; one that only is not the newest stays
     wanted = inputs.strategy.release(inputs.decision, inputs.host)
     if wanted is None or inputs.selection.moved_from is None or not inputs.selection.usable:
         return False
@@ -153,6 +154,7 @@ def write(inputs: Inputs, place: Workplace, speaker: Speaker, *, before: str) ->
 
 
 def _ready(uv: Uv, inputs: Inputs) -> Uv:
+    # here and not before the files are locked: a run without anything to write asks no uv for its version
     uv.require(inputs.strategy.oldest_uv, f" for {inputs.strategy.name}")
     return told_of(uv, inputs.setting.options.call)
 

@@ -48,8 +48,9 @@ def check(strategy: Strategy) -> Verdict:
     root, present = strategy.setting.project.root, strategy.setting.present
     routed, alternatives = present.routed(), strategy.alternatives
     plan = make_plan(strategy, Backend.parse(routed or "cpu"), present.bound)
+    # what is routed now is compared with itself: which backend it should be is for a machine to say
     differences = [*_differences(plan.changes.edits, dict(root.data))]
-    if differences and not strategy.is_routed:
+    if differences and not strategy.is_routed:  # one sentence in place of one for each entry
         differences = ["torch is not routed yet"]
     return Verdict(
         backends=alternatives.tags if alternatives else tuple(filter(None, [routed])),
@@ -93,12 +94,13 @@ def _problem(found: Inputs) -> tuple[str, str]:
         return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'", _would_get(found)
     if gap := found.strategy.lock_gap(found.host):
         return gap, ""
-    if not found.selection.usable and not found.host.accelerators:
+    if not found.selection.usable and not found.host.accelerators:  # not even the CPU build is for it
         return _why(found.selection), _would_get(found)
     tag = _tag(found, locked)
     has = beside_torch(found, tag)
     lacking = ", ".join(_lacking(found, has))
     problem = f"uv.lock has no {lacking} for {tag}; run 'torchsel lock'" if lacking else ""
+    # a GPU that no build of PyTorch's serves is no reason to fail: the CPU build is right for it
     best = best_there_is(found.host, found.catalog)
     if not problem and best.family != "cpu":
         problem = _trouble(found, tag, locked.public, best)
@@ -142,7 +144,7 @@ def _tag(found: Inputs, locked: Locked) -> str:
     """The backend of what is locked; without an index of torchsel's the one of uv's default index."""
     if index := found.setting.present.backends.get(locked.registry or "") or locked.local:
         return index
-    if found.decision.chosen:
+    if found.decision.chosen:  # an alternative of the user's own, from an index of any name
         return found.decision.tag
     row = found.catalog.release(locked.public)
     return (row and row.default_backend(found.host.platform)) or "cpu"
@@ -159,7 +161,6 @@ def _choice(found: Inputs) -> str:
 
 
 def _judged(found: Inputs, tag: str, torch: str) -> Selection:
-    """The verdict on one build."""
     return select(
         host=found.host,
         requested=tag,
@@ -174,15 +175,13 @@ def _why(selection: Selection) -> str:
 
 
 def _differences(edits: Iterable[Edit], data: dict[str, Any]) -> Iterator[str]:
-    """A sentence for each edit, which is of the document as those before left it."""
-    for edit in edits:
+    for edit in edits:  # each is of the document as those before left it
         if not isinstance(edit, Prune) or value_at(data, edit.path) in ({}, []):
             yield _describe(edit, data)
         data = apply_to_data(data, [edit])
 
 
 def _describe(edit: Edit, data: Mapping[str, Any]) -> str:
-    """What is there and what should be."""
     there, place = value_at(data, edit.path), dotted(edit.path)
     if isinstance(edit, Delete | Prune):
         return f"{place} is there and should not be"
@@ -193,5 +192,4 @@ def _describe(edit: Edit, data: Mapping[str, Any]) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value in a sentence; a long one in its beginning."""
     return shorten(json.dumps(value, ensure_ascii=False, default=str), 100, placeholder=" ...")

@@ -91,7 +91,7 @@ def kept(found: Inputs, plan: Plan) -> Tries:
 
 
 def _companions(found: Inputs, plan: Plan) -> tuple[str, ...]:
-    # each requires the torch that it was built for
+    # Each requires the torch that it was built for.
     return tuple(name for name in found.setting.companions if name in plan.routing.sources)
 
 
@@ -119,18 +119,19 @@ def _locked(found: Inputs, plan: Plan) -> dict[str, list[Locked]]:
 
 
 def _allowed(project: Project, name: str, items: list[Locked]) -> list[Locked]:
+    # what the project no longer allows would leave uv without a solution
     allowed = parse_specifiers(unmarked_specifiers(project, name))
     return [item for item in items if allowed.contains(item.public, prereleases=True)]
 
 
 def _forks(name: str, items: list[Locked]) -> list[str]:
-    """Each fork at its own release; where uv.lock does not say whose a release is, none past the newest."""
+    """Each fork at its own release."""
     markers: dict[str, list[str]] = {}
     for item in items:
         markers.setdefault(item.public, []).extend(item.markers or [""])
     if len(markers) == 1:
         return [f"{name}=={release}" for release in markers]
-    if any("" in texts for texts in markers.values()):
+    if any("" in texts for texts in markers.values()):  # uv.lock does not say whose each release is
         return [_bound(name, items, (), "")]
     return [
         f"{name}=={release} ; {' or '.join(f'({text})' for text in dict.fromkeys(texts))}"
@@ -139,10 +140,11 @@ def _forks(name: str, items: list[Locked]) -> list[str]:
 
 
 def _bound(name: str, items: list[Locked], urls: Collection[str], marker: str) -> str:
-    """Several releases are locked where uv forked by platform or Python: none may move past its newest."""
     routed = newest_first(routed_releases(items, urls))
     if not routed:
         return name
+    # several are locked where uv forked by platform or Python: none may move past the newest
     bound = f"{name}=={routed[0]}" if len(routed) == 1 else f"{name}<={routed[0]}"
+    # a bound with a marker leaves the other platforms' fork as it is (uv 0.13.9)
     is_forked = len({item.public for item in items}) > 1
     return f"{bound} ; {marker}" if is_forked and marker else bound

@@ -170,7 +170,7 @@ def read_strategy(options: Options) -> Strategy:
 def strategy_in(project: Project, options: Options) -> Strategy:
     """As `read_strategy`, for a project that has been read."""
     environ, config = options.environ, read_config(project, options.environ)
-    if options.only_looks:
+    if options.only_looks:  # a picture of what is wrong has to come about where nothing is usable, too
         config = replace(config, fallback="cpu")
     uv_table = project.root.table("tool", "uv")
     wish = resolve_request(option=options.backend, environ=environ, config=config, uv_table=uv_table)
@@ -186,6 +186,7 @@ def strategy_in(project: Project, options: Options) -> Strategy:
     )
     missing = _found_missing(setting)
     lacking = {*(item.build for item in missing), *options.lacking}
+    # the project's own builds come last: what somebody wrote down is not doubted
     catalog = setting.catalog.without(lacking).with_builds(config.catalog)
     return strategy_of(replace(setting, catalog=catalog, missing=missing))
 
@@ -272,7 +273,7 @@ def _python(project: Project, config: Config, options: Options) -> str | None:
 
 
 def _found_missing(setting: Setting) -> tuple[Missing, ...]:
-    # What groups and extras have is committed for all machines: it can't depend on what one of them found.
+    # What groups and extras have is committed for all machines, and can't depend on what one of them found.
     if not setting.project.is_configured or setting.config.strategy != "pin":
         return ()
     memory = memory_of(setting)

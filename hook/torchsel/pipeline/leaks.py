@@ -31,6 +31,7 @@ def leaks_out(strategy: Strategy) -> str:
     """That the routing of a library under pin reaches those who require it; empty where it does not."""
     root = strategy.setting.project.root
     is_packaged = "build-system" in root.data or root.present.uv.get("package") is True
+    # sources that are scoped by a group don't leak
     if not strategy.is_for_one or not strategy.is_routed or not is_packaged:
         return ""
     return (
@@ -70,14 +71,14 @@ def _dependencies(strategy: Strategy) -> Iterator[tuple[TomlFile, TomlFile]]:
             try:
                 found = read_toml(path), find_root(path.parent)
             except TorchselError:
-                continue
+                continue  # uv says what is wrong with it
             waiting.append(found)
             yield found
 
 
 def _folders(file: TomlFile, root: TomlFile, *, is_own: bool) -> Iterator[Path]:
-    """Where the dependencies by path of a file are; the groups of another's are nobody else's."""
     for item in file.required:
+        # uv installs the groups of a project alone, never those of what it requires
         if not is_own and item.place.startswith("dependency-groups"):
             continue
         url = urlsplit(item.requirement.url or "")
@@ -91,7 +92,7 @@ def _folders(file: TomlFile, root: TomlFile, *, is_own: bool) -> Iterator[Path]:
 
 
 def _routers(*files: TomlFile) -> list[TomlFile]:
-    """The file whose source of torch counts: uv takes a package's own before that of its root."""
+    # uv takes a package's own source before that of its workspace's root
     return [file for file in files if "torch" in file.present.sources][:1]
 
 

@@ -130,12 +130,14 @@ def _missing(inputs: Inputs, uv: Uv) -> list[tuple[str, str]]:
     for _ in range(MOST):
         promised = set(found.strategy.promised(found.decision))
         ours, before = found.selection, inputs.selection
+        # A machine is not left with the CPU build because an index is behind; other machines have their own.
         is_as_good = is_shared or (ours.usable == before.usable and ours.family == before.family)
         if not promised or not is_as_good:
             return []
         lacking = sorted(build for build in promised - there if not _has(found, uv, *build))
         there |= promised.difference(lacking)
         if not lacking:
+            # of a backend that is left out altogether another torch has to be there, or its index is down
             left = {tag for _, tag in missing} - {tag for _, tag in promised}
             is_sure = all(_has(found, uv, "", tag) for tag in left) if is_shared else True
             return missing if is_sure else []

@@ -71,7 +71,7 @@ def from_others(found: Inputs, plan: Plan) -> str:
 
 
 def _route_by_name(found: Inputs, packages: Collection[str], alternatives: Alternatives) -> str:
-    """The releases that most backends have in front, another torch behind the backend that has it."""
+    # what most backends have stands in front, another torch behind the backend that has it
     each = {tag: _locked_releases(found, packages, tag) for tag in alternatives.tags}
     known: dict[str, str] = {}
     for name in packages:
@@ -91,12 +91,11 @@ def _named(packages: Iterable[str], releases: Mapping[str, str]) -> str:
 
 
 def _locked_releases(found: Inputs, packages: Collection[str], tag: str) -> dict[str, str]:
-    """The public releases that uv.lock has from the index of a backend, for this machine where it forks."""
     urls = found.setting.present.backends
     entries = locked_packages(found.project.lock, packages)
     routed = [item for item in entries if urls.get(item.registry or "") == tag]
     here = locked_here(routed, found.host, found.setting.python)
-    return {item.name: item.public for item in reversed(here)}
+    return {item.name: item.public for item in reversed(here)}  # of several forks the first stays
 
 
 def reason(found: Inputs) -> str:

@@ -123,7 +123,7 @@ def routed_for_run(path: Path, options: Options) -> RoutedScript | None:
 
 
 def _mirror(options: Options) -> dict[str, str]:
-    """The variable for the ``index-url`` of the project around the script."""
+    # a script without a table takes the mirror of the project around it
     try:
         project = load_project(options.folder)
         config = read_config(project, options.environ)
@@ -138,10 +138,12 @@ def environment_python(routed: RoutedScript, uv: Uv, options: list[str]) -> Path
     Raises:
         MachineError: uv could not make it.
     """
-    tag = routed.inputs.selection.backend.tag  # an environment each: uv keeps one that meets a bare "torch"
+    # an environment for each backend: uv keeps one whose torch meets a bare "torch", whatever its build
+    tag = routed.inputs.selection.backend.tag
     state = state_folder(uv.environ) / "scripts" / f"{digest(routed.script.path)}-{tag}"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     copy = state / routed.script.path.name
+    # the routing is in a copy, so that the script stays as it is
     copy.write_text(routed.script.with_block(_block_of_copy(routed)), encoding="utf-8")
     if routed.script.lock.is_file():
         copy.with_name(f"{copy.name}.lock").write_bytes(routed.script.lock.read_bytes())
@@ -151,12 +153,10 @@ def environment_python(routed: RoutedScript, uv: Uv, options: list[str]) -> Path
 
 
 def _dependency_edits(script: Script, wanted: Routing, found: Inputs) -> Iterator[Edit]:
-    """A script has no groups, so its own list of dependencies carries the anchors.
-
-    Only what no one else requires, as it is on a backend's index alone, is taken out again.
-    """
+    # A script has no groups, so its own list of dependencies carries the anchors.
     listed = script.data.get("dependencies") or []
     names = [required_name(item) for item in listed]
+    # only what is on a backend's index alone goes again, as nobody else requires that
     ours = found.catalog.helpers - wanted.sources.keys()
     for at in reversed(range(len(listed))):
         if names[at] in ours and names[at] in Present(script.data).sources:

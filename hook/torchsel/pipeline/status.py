@@ -33,7 +33,7 @@ class Status:
     in_sync: bool
     packages: tuple[str, ...]
     other_hosts: tuple[str, ...]
-    beside: Mapping[str, tuple[str, ...]]
+    beside: dict[str, tuple[str, ...]]
     environment: str
     environments: Mapping[str, str | None]
     installed: str | None
@@ -46,10 +46,12 @@ def take(found: Inputs) -> Status:
     """Look at files and environment against the decision; whatever is wrong there becomes a warning."""
     plan, notes = _planned(found)
     in_sync = found.is_ours and plan is not None and plan.is_in_sync
+    # while the file is to change, the lock will too
     lock_drift = found.lock_drift if in_sync and found.project.lock else ""
     environment = found.environment()
     installed = installed_version(environment.folder, "torch")
     mixed_up = _venv_warning(found, installed) if found.is_ours else ""
+    # of a torch that is not the locked one a sync is due anyway, whatever it runs on
     wrong = mixed_up or _kernel_warning(found, installed)
     verified = last_verdict(environment.folder, found.host, found.setting.options.environ)
     strategy = found.strategy
@@ -87,7 +89,7 @@ def take(found: Inputs) -> Status:
 
 def _planned(found: Inputs) -> tuple[Plan | None, list[str]]:
     """The plan, and what to mind about it; None where there can be none."""
-    try:
+    try:  # a picture of what is wrong does not stop at it
         plan = found.plan()
     except TorchselError as error:
         return None, [str(error)]
@@ -115,10 +117,10 @@ def to_json(status: Status) -> str:
         "requested_by": found.decision.request.source,
         "backend": found.selection.backend.tag,
         "torch": found.selection.torch,
-        "reasons": list(found.selection.reasons),
-        "packages": list(status.packages),
-        "other_hosts": list(status.other_hosts),
-        "beside": {tag: list(texts) for tag, texts in status.beside.items()},
+        "reasons": found.selection.reasons,
+        "packages": status.packages,
+        "other_hosts": status.other_hosts,
+        "beside": status.beside,
         "in_sync": status.in_sync,
         "routed": status.routed,
         "locked": found.locked.version if found.locked else None,
@@ -126,12 +128,9 @@ def to_json(status: Status) -> str:
         "environments": [{"path": path, "torch": torch} for path, torch in status.environments.items()],
         "installed": status.installed,
         "verified": asdict(status.verified) if status.verified else None,
-        "candidates": [
-            {"backend": item.backend, "torch": item.torch, "accepted": item.accepted, "reason": item.reason}
-            for item in found.selection.candidates
-        ],
-        "warnings": list(status.warnings),
-        "commands": list(status.commands),
+        "candidates": [asdict(item) for item in found.selection.candidates],
+        "warnings": status.warnings,
+        "commands": status.commands,
         "host": found.host.to_record(),
         "findings": [item.line for item in found.findings],
     }

@@ -98,7 +98,6 @@ def _routing_lines(status: Status) -> Iterator[str]:
 
 
 def _beside_lines(status: Status) -> Iterator[str]:
-    """This machine's packages first, then those of the others."""
     tag = status.inputs.decision.tag
     for backend, texts in status.beside.items():
         here = " (this machine)" if backend == tag else ""
@@ -106,7 +105,7 @@ def _beside_lines(status: Status) -> Iterator[str]:
 
 
 def _offer(name: str, tag: str) -> str:
-    """A group's or extra's name, with the backend where the name does not say it."""
+    # the backend stands beside a name that does not say it
     return name if tag and tag.replace(".", "-") in name else f"{name} ({tag or 'not understood'})"
 
 
@@ -119,7 +118,7 @@ def _locked_line(found: Inputs) -> str:
 
 
 def _environment(status: Status) -> tuple[str, list[str]]:
-    """This machine's environment, by its name where that fits beside the page, and the others."""
+    """This machine's environment, and the others."""
     here = status.environment
     others = {path: torch for path, torch in status.environments.items() if path != here}
     verdict = f", verified: {status.verified.verdict}" if status.verified else ""
@@ -129,6 +128,7 @@ def _environment(status: Status) -> tuple[str, list[str]]:
             f"{path} ({f'torch {torch}' if torch else 'no torch'})" for path, torch in others.items()
         )
         lines.append(f"others: {listed}")
+    # its name is the label where that fits
     return (here, lines) if len(here) < _LABEL else ("env", [f"{here}: {lines[0]}", *lines[1:]])
 
 
@@ -149,10 +149,10 @@ def _candidate_lines(found: Inputs, paint: Paint) -> list[str]:
 
 
 def _candidate_rows(candidates: tuple[Candidate, ...]) -> list[tuple[str, str, bool, str]]:
-    """A row each; where that makes too long a table, one row for all releases with the same verdict."""
     rows = [(item.torch or "-", item.backend, item.accepted, item.reason) for item in candidates]
     if len(rows) <= MOST_ROWS:
         return rows
+    # too long a table: one row for all releases with the same verdict
     releases: dict[tuple[str, bool, str], list[str]] = {}
     for torch, tag, accepted, reason in rows:
         releases.setdefault((tag, accepted, reason), []).append(torch)
@@ -177,5 +177,5 @@ def _labelled(label: str, lines: list[str]) -> list[str]:
 
 
 def _wrapped(text: str, indent: int) -> list[str]:
-    """``text`` in lines that fit beside ``indent`` columns; a longer word, such as a path, is broken."""
+    # a word that is longer, such as a path, is broken
     return wrap(visible(text), max(WIDTH - indent, 20), break_on_hyphens=False) or [""]

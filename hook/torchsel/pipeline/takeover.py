@@ -88,7 +88,7 @@ def take_over(setting: Setting, strategy: str | None) -> Takeover:
 
 
 def _offers(project: Project) -> tuple[Offer, ...]:
-    """The project's own extras or groups, a member's where the root has none."""
+    # a member's count where the root has none
     folders = (project.folder, *(file.path.parent for file in project.members))
     return next((found for folder in folders if (found := offers(project, folder))), ())
 
@@ -137,13 +137,13 @@ def _take_sources(result: Takeover, setting: Setting) -> None:
 
 def _is_routed(item: Mapping[str, Any]) -> bool:
     """Whether an item of a source holds on a platform that torchsel routes."""
+    # macOS keeps uv's default index, whatever a source says of it
     marker = item.get("marker")
     values = (environment(host, None) for host in _ROUTED)
     return not isinstance(marker, str) or any(marker_holds(marker, each) for each in values)
 
 
 def _take_alternatives(result: Takeover, setting: Setting, found: tuple[Offer, ...], strategy: str) -> None:
-    """Extras or groups in the form that torchsel generates, under the names that they have."""
     project, scope = setting.project, found[0].place.scope
     if strategy != f"{scope}s":
         _refuse_offers(found, f"torch is routed by {scope}s, which --strategy {strategy} does not write")
@@ -204,7 +204,7 @@ def _take_indexes(result: Takeover, project: Project, indexes: Mapping[str, Inde
 
 
 def _refuse_helpers(setting: Setting) -> None:
-    """Requirements such as ``pytorch-triton-rocm``, which only one backend has: an anchor does their work."""
+    # such as pytorch-triton-rocm: an anchor does their work, where a backend needs it
     for item in setting.project.required:
         if item.name in setting.catalog.helpers:
             msg = (

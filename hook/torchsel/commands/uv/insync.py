@@ -70,6 +70,7 @@ class Preparation:
         if outcome.relocked or self.call.command in CHANGES_LOCK or not _is_lock_stale(project):
             return found, True
         self.draft.flush()
+        # a package that comes with a new lock may have to be routed before uv installs it
         told = told_of(uv, self.call)
         if told.lock(project.folder) and not self.locks_instead(found, told):
             return found, False
@@ -109,6 +110,7 @@ class Preparation:
         if not flags or call.command not in INSTALLS | {"lock"} or found.strategy.is_routed:
             return
         if comes_to(found.project, call.folder, call, ["torch"]):
+            # a flag may be a variable's: the user is told what to look for
             is_typed = flags[0] in call.arguments
             set_by = [name for name, flag in FLAG_VARIABLES.items() if flag == flags[0]]
             msg = (
@@ -202,7 +204,6 @@ def _is_to_choose(found: Inputs, call: UvCall) -> bool:
 
 
 def _unsourced(found: Inputs, call: UvCall) -> Iterator[str]:
-    """Packages whose sources are switched off."""
     routed, tag = named_packages(found.setting), found.decision.tag
     option = "--no-sources-package"
     for name in (word for value in call.values_of(option) for word in value.split()):

@@ -38,6 +38,7 @@ def prepare(call: UvCall, options: Options, draft: Draft) -> int:
         msg = f"{OPTION}: expected hosts, such as 'torchsel sync {OPTION} hosts/*.json'"
         raise ConfigError(msg)
     hosts = read_hosts(words, OPTION, draft.warn)
+    # with a host named, no CI job is a builder that keeps what is committed
     strategy = read_strategy(replace(options, host=words[0], call=call))
     _refuse(strategy)
     served = list(_served(strategy, hosts, draft))
@@ -48,7 +49,7 @@ def prepare(call: UvCall, options: Options, draft: Draft) -> int:
         names, found = ", ".join(name for name, _ in part), part[0][1]
         draft.say_at_once(f"{path}: {found.decision.tag}, for {names}")
         if code := _sync(found, call, uv):
-            if code < 0:
+            if code < 0:  # a signal ended uv, and is meant for the whole run
                 return code
             draft.warn(f"{path}: uv sync failed, so it is not ready for {names}")
             is_complete = False
@@ -105,7 +106,7 @@ def _served(strategy: Strategy, hosts: Iterable[NamedHost], draft: Draft) -> Ite
 
 
 def _is_like(host: Host) -> bool:
-    """Whether what is installed here runs on such a machine."""
+    # what is installed here runs there: the same system, processor and kind of libc
     here = this_platform()
     is_musl = [(item.libc or "").startswith("musl") for item in (here, host)]
     return host.platform == here.platform and is_musl[0] == is_musl[1]
