@@ -11,8 +11,8 @@ from torchsel.commands.context import Context
 from torchsel.commands.survey import options
 from torchsel.files.transaction import Workplace, locked
 from torchsel.pipeline import report
-from torchsel.pipeline.holds import kept, lock_held
 from torchsel.pipeline.inputs import Inputs, Outcome, again, read_inputs, require_table
+from torchsel.pipeline.locking import kept, lock_held
 from torchsel.pipeline.plan import Plan, plan_for
 from torchsel.pipeline.takeover import COMMENT, TABLE
 from torchsel.routing.changes import Changes

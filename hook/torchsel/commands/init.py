@@ -21,7 +21,7 @@ from torchsel.hosts.several import read_hosts
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import apply, write
 from torchsel.pipeline.inputs import Outcome, decide, read_strategy, strategy_in
-from torchsel.pipeline.missing import locked_without
+from torchsel.pipeline.locking import locked_without
 from torchsel.pipeline.takeover import Takeover, take_over
 from torchsel.project.environment import EXAMPLE
 from torchsel.project.toml_file import parse_toml

@@ -11,9 +11,8 @@ from torchsel.answer import Speaker
 from torchsel.errors import MachineError
 from torchsel.files.replace import ChangedError
 from torchsel.files.transaction import LockError, Workplace, is_repair_due, locked
-from torchsel.pipeline.holds import holds, lock_held, may_move, routed_releases
 from torchsel.pipeline.inputs import Inputs, Outcome, again
-from torchsel.pipeline.missing import locked_without, without
+from torchsel.pipeline.locking import holds, lock_held, locked_without, may_move, routed_releases, without
 from torchsel.pipeline.plan import Plan, other_hosts, plan_for
 from torchsel.project.lock import locked_packages
 from torchsel.project.workspace import load_project

@@ -10,9 +10,8 @@ from torchsel.backend import backend_of_url
 from torchsel.errors import ConfigError, MachineError
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import apply, told_of
-from torchsel.pipeline.holds import no_index
 from torchsel.pipeline.inputs import Inputs, Outcome, read_inputs
-from torchsel.pipeline.missing import learn, unlearn, without
+from torchsel.pipeline.locking import learn, no_index, unlearn, without
 from torchsel.project.lock import is_in_lock
 from torchsel.project.places import canonical
 from torchsel.project.project import Project
