@@ -10,13 +10,13 @@ from pathlib import Path
 
 from torchsel.answer import Answer, Repeat
 from torchsel.commands.context import Context, add_host, add_writing
-from torchsel.commands.survey import options, surveyed
+from torchsel.commands.survey import options
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
 from torchsel.files.transaction import repair
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import apply
-from torchsel.pipeline.inputs import require_table
+from torchsel.pipeline.inputs import read_inputs, require_table
 from torchsel.pipeline.script import apply_script
 from torchsel.project.workspace import load_project
 from torchsel.strategies.setting import Options
@@ -37,7 +37,7 @@ def run(context: Context) -> Answer:
 def _apply(context: Context) -> Answer:
     arguments, draft = context.arguments, context.draft
     require_table(load_project(context.start))
-    outcome = apply(surveyed(context, _options(context)), draft)
+    outcome = apply(read_inputs(_options(context), draft), draft)
     if arguments.diff:
         draft.print(report.diff(outcome))
     report.tell(outcome, draft)

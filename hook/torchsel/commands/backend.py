@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from torchsel.answer import Answer, Repeat
 from torchsel.commands.context import Context, add_hosts
-from torchsel.commands.survey import options_anywhere, surveyed
+from torchsel.commands.survey import options_anywhere
 from torchsel.errors import MachineError
 from torchsel.hosts.several import NamedHost, read_hosts
 from torchsel.pipeline import report
-from torchsel.pipeline.inputs import read_strategy
+from torchsel.pipeline.inputs import read_inputs, read_strategy
 from torchsel.selection.fleet import Fleet, Member, one_backend_for
 from torchsel.strategies.protocol import Strategy
 
@@ -30,7 +30,7 @@ def run(context: Context) -> Answer:
         strategy = read_strategy(given)
         context.draft.print(f"{_one_for(strategy, hosts)}\n")
         return context.draft.answer()
-    found = surveyed(context, given)
+    found = read_inputs(given, context.draft)
     report.warn(found, context.draft)
     context.draft.print(f"{found.decision.tag}\n")
     return context.draft.answer(repeat=Repeat() if found.project.is_there else None)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from torchsel.answer import Answer
 from torchsel.commands.context import Context, add_host
-from torchsel.commands.survey import options_anywhere, surveyed
+from torchsel.commands.survey import options_anywhere
 from torchsel.console import visible_in_json
 from torchsel.errors import MachineError
 from torchsel.pipeline import status, status_page
@@ -25,7 +25,7 @@ def run(context: Context) -> Answer:
     """Print the page, or the same as JSON."""
     draft, console, given = context.draft, context.console, options_anywhere(context)
     try:
-        found = surveyed(context, given)
+        found = read_inputs(given, draft)
     except MachineError as error:
         looked = read_inputs(replace(given, only_looks=True))
         found = with_warning(looked, str(error))

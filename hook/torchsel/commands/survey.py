@@ -1,4 +1,4 @@
-"""What the commands that decide on a machine begin with."""
+"""What the commands that decide on a machine take of the command line."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from dataclasses import replace
 
 from torchsel.commands.context import Context
 from torchsel.errors import NoProjectError
-from torchsel.pipeline.inputs import Inputs, read_inputs
 from torchsel.project.folders import find_pyproject
 from torchsel.strategies.setting import Options
 
 
 def options(context: Context) -> Options:
-    """What the survey takes of the command line."""
+    """Where to look, what to want and how far to go."""
     given = context.arguments
     return Options(
         folder=context.start,
@@ -33,17 +32,4 @@ def options_anywhere(context: Context) -> Options:
         find_pyproject(found.folder)
     except NoProjectError:
         return replace(found, without_project=True)
-    return found
-
-
-def surveyed(context: Context, given: Options | None = None) -> Inputs:
-    """Project, machine and selection; ``-v`` tells what the probes found.
-
-    Raises:
-        ConfigError: a file, key, variable or option is wrong.
-        MachineError: a file can't be read, or no build is usable with ``fallback = "error"``.
-    """
-    found = read_inputs(given or options(context))
-    for finding in found.findings:
-        context.draft.detail(finding.line)
     return found

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from torchsel.answer import Speaker
 from torchsel.backend import Backend, host_of
 from torchsel.catalog.catalog import Catalog, load_catalog
 from torchsel.config.config import Config
@@ -144,8 +145,8 @@ class Outcome:
         return self.before != self.after
 
 
-def read_inputs(options: Options) -> Inputs:
-    """Read project and machine, and decide.
+def read_inputs(options: Options, speaker: Speaker | None = None) -> Inputs:
+    """Read project and machine, and decide; ``-v`` tells what the probes found.
 
     Raises:
         ConfigError: a file, key, variable or option is wrong.
@@ -153,7 +154,11 @@ def read_inputs(options: Options) -> Inputs:
     """
     strategy = read_strategy(options)
     host, findings = resolve_host(option=options.host, environ=options.environ)
-    return decide(strategy, host, findings)
+    found = decide(strategy, host, findings)
+    if speaker:
+        for finding in findings:
+            speaker.detail(finding.line)
+    return found
 
 
 def read_strategy(options: Options) -> Strategy:

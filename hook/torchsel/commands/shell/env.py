@@ -9,10 +9,10 @@ from pathlib import Path
 
 from torchsel.answer import Answer, Repeat
 from torchsel.commands.context import Context, add_host
-from torchsel.commands.survey import surveyed
+from torchsel.commands.survey import options
 from torchsel.errors import MachineError
 from torchsel.pipeline import report
-from torchsel.pipeline.inputs import Inputs
+from torchsel.pipeline.inputs import Inputs, read_inputs
 from torchsel.shells import SHELLS
 from torchsel.strategies.choice import OLDEST_UV, VARIABLE, is_at_root, refuse
 from torchsel.uv.program import Uv, dotted, find_uv
@@ -44,7 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(context: Context) -> Answer:
     """Print the export lines alone."""
     arguments, draft = context.arguments, context.draft
-    found = surveyed(context)
+    found = read_inputs(options(context), draft)
     report.warn(found, draft)
     advice = advise(found, context.start, context.environ)
     environment = found.environment()

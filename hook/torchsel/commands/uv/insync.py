@@ -90,9 +90,7 @@ class Preparation:
 
     def apply(self, *, write: bool = True, anew: bool = False) -> Outcome:
         """Bring routing and lock in sync, or only look; what was done is said."""
-        found = read_inputs(replace(self.options, writes=write, anew=anew))
-        for finding in found.findings:
-            self.draft.detail(finding.line)
+        found = read_inputs(replace(self.options, writes=write, anew=anew), self.draft)
         outcome = apply(found, self.draft)
         if write:
             report.tell(outcome, self.draft)
