@@ -40,8 +40,10 @@ def apply(inputs: Inputs, speaker: Speaker) -> Outcome:
     first, plan, relocked = inputs, inputs.plan(), False
     taken_out, options, project = plan.changes.taken_out, inputs.setting.options, inputs.project
     target = project.root.path
-    is_behind = not plan.is_in_sync or _is_lock_due(inputs, plan) or is_repair_due(target, options.environ)
-    if options.writes and is_behind:
+    is_due = options.writes and (
+        not plan.is_in_sync or _is_lock_due(inputs, plan) or is_repair_due(target, options.environ)
+    )
+    if is_due:
         with locked(target, options.environ) as place:
             if load_project(project.folder) != project:  # by another program, or repaired just now
                 first = again(inputs, upgrade=options.upgrade)
