@@ -279,7 +279,7 @@ def _missing(inputs: Inputs, uv: Uv) -> list[tuple[str, str]]:
         if not lacking:
             # of a backend that is left out altogether another torch has to be there, or its index is down
             left = {tag for _, tag in missing} - {tag for _, tag in promised}
-            is_sure = all(_has(found, uv, "", tag) for tag in left) if is_shared else True
+            is_sure = not is_shared or all(_has(found, uv, "", tag) for tag in left)
             return missing if is_sure else []
         missing += lacking
         try:
