@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -58,15 +57,23 @@ def prepare(call: UvCall, options: Options, draft: Draft) -> int:
 
 def split_call(call: UvCall) -> tuple[Sequence[str], UvCall]:
     """The hosts behind ``--for``, up to the next option, and uv's call without them, which keeps the lock."""
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument(OPTION, nargs="*", action="extend", default=[], dest="hosts")
-    found, rest = parser.parse_known_args(call.arguments)
+    hosts: list[str] = []
+    rest: list[str] = []
+    is_host = False
+    for word in call.arguments:  # argparse would take uv's words that have a space for hosts as well
+        name, equals, value = word.partition("=")
+        if name == OPTION:
+            is_host = not equals
+            hosts += [value] if equals else []
+        else:
+            is_host = is_host and not word.startswith("-")
+            (hosts if is_host else rest).append(word)
     given = tuple(item for item in call.given if item.name != OPTION)
     alone = replace(call, arguments=tuple(rest), given=given, plain=(), unknown=())
     if KEEPS_LOCK.intersection(alone.options):
-        return found.hosts, alone
+        return hosts, alone
     locked = Given(name="--locked")
-    return found.hosts, replace(alone, arguments=alone.with_flags(locked.name), given=(*given, locked))
+    return hosts, replace(alone, arguments=alone.with_flags(locked.name), given=(*given, locked))
 
 
 def _refuse(strategy: Strategy) -> None:
