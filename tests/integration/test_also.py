@@ -10,8 +10,8 @@ import pytest
 
 from tests.conftest import MakeProject
 from tests.support.toolbox import Project
-from torchsel.pipeline.deinit import deinit
-from torchsel.pipeline.inputs import Options
+from torchsel.commands.deinit import deinit
+from torchsel.strategies.protocol import Options
 
 HEAD = '[project]\nname = "demo"\nversion = "0.1.0"\nrequires-python = ">=3.11"\n'
 ALSO = """
@@ -155,7 +155,7 @@ def test_deinit_gives_back_the_file_byte_for_byte(
     assert names[:2] == ["astral-cu128", "astral-cu129"]
     assert uv["sources"]["mamba-ssm"] == {"index": "astral-cu129"}
     assert len(names) > 3
-    deinit(Options(folder=demo.root), demo.env, write=True, lock=False, say=print)
+    deinit(Options(folder=demo.root, environ=demo.env, locks=False), print)
     assert demo.text().rstrip() == f"{before}{mine}".rstrip()
 
 
@@ -306,7 +306,7 @@ def test_in_lists_that_the_user_named_the_users_own_stays(
         "small": ["torch", "onnxruntime>=1.30"],
         "gpu": ["torch", "cupy-cuda13x", "webkit9"],
     }
-    deinit(Options(folder=demo.root), demo.env, write=True, lock=False, say=print)
+    deinit(Options(folder=demo.root, environ=demo.env, locks=False), print)
     assert lists_of(demo, strategy).get("gpu") == ["torch", "webkit9"]
     assert "small" not in lists_of(demo, strategy)
 

@@ -12,7 +12,7 @@ from tests.conftest import MakeProject
 from tests.support.index import Index
 from tests.support.toolbox import OLDEST_UV, Project, World
 from tests.support.wheels import Wheel
-from torchsel.pipeline.holds import unseen
+from torchsel.pipeline.locking import unseen
 
 HEAD = """\
 [project]

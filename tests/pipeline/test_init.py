@@ -10,14 +10,13 @@ import pytest
 from tests.conftest import MakeProject
 from tests.support.index import Index
 from tests.support.toolbox import ROOT, Project, host_files
-from torchsel.catalog.catalog import load_catalog
+from torchsel.commands.init import prepare
 from torchsel.errors import ConfigError
 from torchsel.hosts.load import read_host
-from torchsel.pipeline.init import Wish, prepare
-from torchsel.pipeline.inputs import Options, read_inputs
+from torchsel.pipeline.inputs import read_inputs, read_strategy
 from torchsel.pipeline.plan import make_plan
 from torchsel.pipeline.takeover import take_over
-from torchsel.project.workspace import load_project
+from torchsel.strategies.protocol import Options, Setting
 
 CORPUS = ROOT / "tests" / "cases" / "adopted"
 SHAPES = sorted((ROOT / "tests" / "cases" / "init").iterdir())
@@ -48,8 +47,13 @@ ROUND_TRIPS = {
 
 def start(path: Path, strategy: str | None = None, host: str = "h200") -> str:
     """The text that init would write."""
-    wish = Wish(options=Options(folder=path.parent), strategy=strategy)
-    return prepare(wish, read_host(str(host_files()[host]), "test"), {}).after
+    machine = read_host(str(host_files()[host]), "test")
+    options = Options(folder=path.parent, environ={})
+    return prepare(options, host=machine, strategy=strategy).outcome.after
+
+
+def setting(case: str) -> Setting:
+    return read_strategy(Options(folder=CORPUS / case, environ={})).setting
 
 
 @pytest.mark.parametrize("after", GOLDEN, ids=lambda path: path.parent.name)
@@ -171,7 +175,7 @@ def table(tmp_path: Path, sources: str, **urls: str) -> dict[str, object]:
 def start_again(tmp_path: Path, text: str) -> str:
     """The text that ``torchsel`` makes of what init wrote, which is to be the same."""
     (tmp_path / "pyproject.toml").write_text(text)
-    found = read_inputs(Options(folder=tmp_path, host=str(host_files()["h200"])), {})
+    found = read_inputs(Options(folder=tmp_path, host=str(host_files()["h200"]), environ={}))
     return make_plan(found.strategy, found.selection.backend).text
 
 
@@ -261,13 +265,13 @@ def test_extras_and_groups_stay_as_they_are(case: str) -> None:
 )
 def test_what_stands_in_the_way_of_another_strategy(case: str, strategy: str, entry: str) -> None:
     with pytest.raises(ConfigError, match="'torchsel init' adopts them as they are") as refused:
-        take_over(load_project(CORPUS / case), strategy, None, load_catalog())
+        take_over(setting(case), strategy)
     assert entry in str(refused.value)
 
 
 def test_what_only_one_backend_has_is_taken_out_first() -> None:
     with pytest.raises(ConfigError, match="first take it out: uv remove --frozen pytorch-triton-rocm"):
-        take_over(load_project(CORPUS / "guide-rocm"), None, None, load_catalog())
+        take_over(setting("guide-rocm"), None)
 
 
 def test_the_guides_own_shape_is_taken_over(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from torchsel.pipeline.inputs import Options, read_strategy
+from torchsel.pipeline.inputs import read_strategy
+from torchsel.strategies.protocol import Options
 
 KEY = '[tool.torchsel]\nenvironment = ".venv-{backend}"\n'
 
@@ -29,4 +30,4 @@ def test_the_python_of_the_environment_in_use(
     for name, version in ((".venv", "3.12"), (".venv-cu126", "3.13"), ("own", "3.14")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "pyvenv.cfg").write_text(f"version_info = {version}.1\n")
-    assert read_strategy(Options(folder=tmp_path), environ).setting.python == python
+    assert read_strategy(Options(folder=tmp_path, environ=environ)).setting.python == python

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from tests.support.fidelity import project_data
 from tests.support.toml_writer import Writer
 from tests.support.toolbox import CASES, host_files
+from torchsel.commands.init import prepare
 from torchsel.errors import ConfigError
 from torchsel.hosts.load import read_host
-from torchsel.pipeline.init import Wish, prepare
-from torchsel.pipeline.inputs import Options
+from torchsel.strategies.protocol import Options
 
 FILES = {
     str(path.relative_to(CASES)): path
@@ -68,7 +68,8 @@ def initialised(folder: Path, text: bytes, strategy: str | None = None) -> str |
     """The text that init would write, None where it refuses."""
     (folder / "pyproject.toml").write_bytes(text)
     try:
-        return prepare(Wish(options=Options(folder=folder), strategy=strategy), HOST, {}).after
+        options = Options(folder=folder, environ={})
+        return prepare(options, host=HOST, strategy=strategy).outcome.after
     except ConfigError:
         return None
 

@@ -20,13 +20,13 @@ import pytest
 from tests.support.machines import FakeSystem, load_machine, machine_names
 from tests.support.toolbox import HOSTS
 from torchsel import cli
-from torchsel.commands import survey
-from torchsel.commands.context import Context
+from torchsel.answer import Speaker
 from torchsel.files.journal import Journal
 from torchsel.files.state import state_path
-from torchsel.pipeline.inputs import Inputs, Options
+from torchsel.pipeline.inputs import Inputs, read_inputs
 from torchsel.records import keep, replay
 from torchsel.records import machine as now
+from torchsel.strategies.protocol import Options
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no answers from the record on Windows")
 
@@ -415,13 +415,13 @@ def test_what_is_exchanged_meanwhile_is_not_kept(place: Place, monkeypatch: pyte
     pyproject.symlink_to("current/pyproject.toml")
     current.symlink_to("old")
 
-    def exchanging(context: Context, given: Options) -> Inputs:
-        found = survey.surveyed(context, given)
+    def exchanging(given: Options, speaker: Speaker) -> Inputs:
+        found = read_inputs(given, speaker)
         current.unlink()
         current.symlink_to("new")
         return found
 
-    monkeypatch.setattr("torchsel.commands.backend.surveyed", exchanging)
+    monkeypatch.setattr("torchsel.commands.backend.read_inputs", exchanging)
     assert place.slow("backend")[1] == "cpu\n"
     assert place.fast("backend") is None
 

@@ -12,10 +12,11 @@ import pytest
 from tests.conftest import MakeProject
 from tests.support.index import Index
 from tests.support.toolbox import ROOT, Project, host_files
-from torchsel.pipeline.inputs import Options, read_inputs
+from torchsel.pipeline.inputs import read_inputs
 from torchsel.project import present
 from torchsel.project.workspace import load_project
 from torchsel.strategies.offers import offers
+from torchsel.strategies.protocol import Options
 from torchsel.uv.call import read_uv_call
 
 CORPUS = ROOT / "tests" / "cases" / "adopted"
@@ -29,7 +30,7 @@ CASES = {
 @pytest.mark.parametrize(("case", "host", "name"), CASES.values(), ids=CASES)
 def test_the_choice(case: Path, host: str, name: str, tmp_path: Path) -> None:
     folder = shutil.copytree(case, tmp_path / "project")
-    found = read_inputs(Options(folder=folder, host=str(host_files()[host])), {})
+    found = read_inputs(Options(folder=folder, host=str(host_files()[host]), environ={}))
     assert (found.decision.chosen or "-") == name, found.decision
 
 
@@ -228,7 +229,7 @@ def test_what_conflicts_with_the_choice_is_left_out(
     folder = CORPUS / "sets-that-share-an-extra"
     call = read_uv_call(arguments.split(), folder)
     alternatives = read_inputs(
-        Options(folder=folder, host=str(host_files()["cpu"])), {}
+        Options(folder=folder, host=str(host_files()["cpu"]), environ={})
     ).decision.alternatives
     assert alternatives
     assert alternatives.flags(chosen, call) == flags
@@ -259,7 +260,7 @@ def test_default_groups_that_conflict_with_the_choice(
     ],
 )
 def test_sentences_are_about_what_the_project_offers(case: str, host: str, sentence: str) -> None:
-    found = read_inputs(Options(folder=CORPUS / case, host=str(host_files()[host])), {})
+    found = read_inputs(Options(folder=CORPUS / case, host=str(host_files()[host]), environ={}))
     told = "; ".join([*found.decision.notes, *found.selection.warnings])
     assert sentence in told
     assert "PyTorch has no" not in told

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from torchsel.host import Host
-from torchsel.pipeline.inputs import Options, decide, strategy_in
+from torchsel.pipeline.inputs import decide, strategy_in
 from torchsel.project.workspace import load_project
 from torchsel.strategies.choice import Choice, choose
+from torchsel.strategies.protocol import Options
 from torchsel.uv.call import read_uv_call
 from torchsel.uv.program import Uv
 
@@ -56,9 +57,8 @@ def chosen(
     program = folder / "uv"
     program.write_text(f"#!/bin/sh\necho uv {release}\n")
     program.chmod(0o755)
-    options = Options(folder=folder, host="cpu")
-    strategy = strategy_in(load_project(folder), options, {})
-    found = decide(strategy, Host(system="linux", machine="x86_64", libc="glibc 2.36"), options=options)
+    strategy = strategy_in(load_project(folder), Options(folder=folder, environ={}, host="cpu"))
+    found = decide(strategy, Host(system="linux", machine="x86_64", libc="glibc 2.36"))
     call = read_uv_call(words.split(), folder / inside, environ=environ)
     uv = Uv(program=program, environ={})
     return choose(found.setting, found.decision, call, environ=environ or {}, uv=uv)

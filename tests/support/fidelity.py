@@ -16,9 +16,10 @@ from typing import Any
 from tests.support import toml_writer
 from tests.support.toml_writer import MARK, Writer
 from torchsel.backend import Backend
-from torchsel.pipeline.inputs import Options, strategy_in
+from torchsel.pipeline.inputs import strategy_in
 from torchsel.pipeline.plan import make_plan
 from torchsel.project.project import Project, TomlFile
+from torchsel.strategies.protocol import Options
 
 ROOT = Path("/demo/pyproject.toml")
 MACHINES = ("cpu", "cu118", "cu126", "cu128", "cu130", "cu132", "rocm6.4", "rocm7.2", "xpu", "cu140")
@@ -167,7 +168,7 @@ def routed(given: Example, text: str, machine: str) -> str:
     ]
     lock = TomlFile(path=ROOT.with_name("uv.lock"), text="", data={"version": 1, "package": listed})
     project = Project(root=TomlFile(path=ROOT, text=text, data=data), lock=lock if listed else None)
-    strategy = strategy_in(project, Options(folder=ROOT.parent), {})
+    strategy = strategy_in(project, Options(folder=ROOT.parent, environ={}))
     return make_plan(strategy, Backend.parse(machine)).text
 
 

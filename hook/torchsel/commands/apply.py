@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from torchsel.answer import Answer
 from torchsel.commands.context import HOST, WRITING, Context
-from torchsel.commands.survey import surveyed
+from torchsel.commands.survey import options
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
 from torchsel.files.transaction import repair
 from torchsel.pipeline import report
 from torchsel.pipeline.apply import apply
-from torchsel.pipeline.inputs import require_table
-from torchsel.pipeline.outcome import Mode
+from torchsel.pipeline.inputs import read_inputs, require_table
 from torchsel.pipeline.script import apply_script
 from torchsel.project.workspace import load_project
+from torchsel.strategies.protocol import Options
 
 OPTIONS = (HOST, *WRITING)
 
@@ -25,23 +26,18 @@ OPTIONS = (HOST, *WRITING)
 def run(context: Context) -> Answer:
     """Route and lock, or show what would be written."""
     work = _apply_script if context.arguments.script else _apply
-    is_writing = not (context.arguments.dry_run or context.arguments.diff)
-    return repaired(context, work) if is_writing else work(context)
+    return repaired(context, work) if _options(context).writes else work(context)
 
 
 def _apply(context: Context) -> Answer:
     arguments, draft = context.arguments, context.draft
     require_table(load_project(context.start))
-    mode = Mode(
-        write=not (arguments.dry_run or arguments.diff),
-        lock=not arguments.no_lock,
-        upgrade=arguments.upgrade,
-    )
-    outcome = apply(surveyed(context), mode, context.environ, speaker=draft)
+    outcome = apply(read_inputs(_options(context), draft), draft)
     if arguments.diff:
         draft.print(report.diff(outcome))
-    report.tell(outcome, draft, dry=not mode.write)
-    if outcome.changed and mode.write and not mode.lock and outcome.inputs.project.lock:
+    report.tell(outcome, draft)
+    has_written = outcome.changed and _options(context).writes
+    if has_written and arguments.no_lock and outcome.inputs.project.lock:
         draft.say("uv.lock is as it was; run 'torchsel sync' to bring it along")
     has_acted = any(kind == "say" for kind, _ in draft.notices)
     return Answer(is_lasting=not has_acted)
@@ -49,24 +45,29 @@ def _apply(context: Context) -> Answer:
 
 def _apply_script(context: Context) -> Answer:
     """Write the routing into a script's own block."""
-    arguments, draft = context.arguments, context.draft
-    path, dry = Path(arguments.script or ""), arguments.dry_run or arguments.diff
+    arguments, draft, given = context.arguments, context.draft, _options(context)
+    path = Path(arguments.script or "")
     host, _ = resolve_host(option=arguments.host, environ=context.environ)
-    plan = apply_script(path, arguments.backend, host, context.environ, write=not dry)
+    routed = apply_script(path, host, given)
+    found, plan = routed.inputs, routed.plan
     if arguments.diff:
-        draft.print(report.text_diff(path.name, plan.script.text, plan.text))
-    for note in plan.notes:
+        draft.print(report.text_diff(path.name, routed.script.text, routed.text))
+    for note in routed.notes:
         draft.warn(note)
-    report.warn(plan.inputs, draft)
-    if plan.text != plan.script.text:
-        would = "would route " if dry else ""
-        tag, why = plan.inputs.selection.backend.tag, report.reason(plan.inputs)
-        origin = report.from_others(plan.other_hosts)
-        draft.say(f"{would}{', '.join(plan.packages)} → {tag} in {path.name} ({why}){origin}")
+    report.warn(found, draft)
+    if routed.text != routed.script.text:
+        would = "" if given.writes else "would route "
+        route = f"{', '.join(plan.routing.packages)} → {found.decision.tag} in {path.name}"
+        draft.say(f"{would}{route} ({report.reason(found)}){report.from_others(found, plan)}")
         draft.say(
-            f"if it ran before, its environment has the old torch; renew it: {shlex.join(plan.renewal)}"
+            f"if it ran before, its environment has the old torch; renew it: {shlex.join(routed.renewal)}"
         )
     return Answer()
+
+
+def _options(context: Context) -> Options:
+    arguments = context.arguments
+    return replace(options(context), writes=not (arguments.dry_run or arguments.diff))
 
 
 def repaired(context: Context, run: Callable[[Context], Answer]) -> Answer:

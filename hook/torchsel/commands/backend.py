@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from torchsel.answer import Answer
 from torchsel.commands.context import HOSTS, Context
-from torchsel.commands.survey import options_anywhere, surveyed
+from torchsel.commands.survey import options_anywhere
 from torchsel.errors import MachineError
 from torchsel.hosts.load import NamedHost, read_hosts
 from torchsel.pipeline import report
-from torchsel.pipeline.inputs import read_strategy
+from torchsel.pipeline.inputs import read_inputs, read_strategy
 from torchsel.selection.fleet import Fleet, Member, one_backend_for
 from torchsel.strategies.protocol import Strategy
 
@@ -23,10 +23,10 @@ def run(context: Context) -> Answer:
     given = options_anywhere(context)
     hosts = read_hosts(context.arguments.all_hosts, "--host", context.draft.warn)
     if len(hosts) > 1 or any(named.is_listed for named in hosts):
-        strategy = read_strategy(given, context.environ)
+        strategy = read_strategy(given)
         context.draft.print(f"{_one_for(strategy, hosts)}\n")
         return Answer()
-    found = surveyed(context, given)
+    found = read_inputs(given, context.draft)
     report.warn(found, context.draft)
     context.draft.print(f"{found.decision.tag}\n")
     return Answer(is_lasting=found.project.is_there)

@@ -18,7 +18,7 @@ OPTIONS = (HOSTS,)
 def run(context: Context) -> Answer:
     """Exit code 0 in sync, 1 drift."""
     draft = context.draft
-    strategy = read_strategy(options(context), context.environ)
+    strategy = read_strategy(options(context))
     require_table(strategy.setting.project)
     verdict = check(strategy)
     for note in verdict.notes:
@@ -37,8 +37,9 @@ def _check_hosts(context: Context, strategy: Strategy) -> Answer:
     """Host by host, what each would get; drift where the commit has nothing for one."""
     are_served = True
     for named in read_hosts(context.arguments.all_hosts, "--host", context.draft.warn):
-        verdict = check_host(named.name, decide(strategy, named.host, options=options(context)))
+        verdict = check_host(decide(strategy, named.host))
         are_served &= verdict.is_served
-        context.draft.print(f"{verdict.line}\n")
+        mark = "ok  " if verdict.is_served else "FAIL"
+        context.draft.print(f"{mark} {named.name}: {verdict.sentence}\n")
     code = EXIT_OK if are_served else EXIT_DRIFT
     return Answer(code, is_lasting=not has_dependencies(strategy))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from torchsel.answer import Answer
 from torchsel.commands.context import HOST, Context, Option
-from torchsel.commands.survey import surveyed
+from torchsel.commands.survey import options
 from torchsel.errors import MachineError
 from torchsel.pipeline import report
-from torchsel.pipeline.inputs import Inputs
+from torchsel.pipeline.inputs import Inputs, read_inputs
 from torchsel.shells import SHELLS
 from torchsel.strategies.choice import OLDEST_UV, VARIABLE, is_at_root, refuse
 from torchsel.uv.program import Uv, dotted, find_uv
@@ -30,9 +30,9 @@ OPTIONS = (
 def run(context: Context) -> Answer:
     """Print the export lines alone."""
     arguments, draft = context.arguments, context.draft
-    found = surveyed(context)
+    found = read_inputs(options(context), draft)
     report.warn(found, draft)
-    environment = found.environment(context.environ)
+    environment = found.environment()
     variables = environment.variables(context.environ)
     alternatives, mine = found.decision.alternatives, found.decision.chosen
     why_not = _why_not(found, context.start)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torchsel.answer import Answer
 from torchsel.commands.context import HOST, JSON, Context
-from torchsel.commands.survey import options_anywhere, surveyed
+from torchsel.commands.survey import options_anywhere
 from torchsel.console import visible_in_json
 from torchsel.errors import MachineError
 from torchsel.pipeline import status, status_page
@@ -20,11 +20,11 @@ def run(context: Context) -> Answer:
     """Print the page, or the same as JSON."""
     draft, given = context.draft, options_anywhere(context)
     try:
-        found = surveyed(context, given)
+        found = read_inputs(given, draft)
     except MachineError as error:
-        looked = read_inputs(replace(given, only_looks=True), context.environ)
+        looked = read_inputs(replace(given, only_looks=True))
         found = with_warning(looked, str(error))
-    picture = status.take(found, context.environ)
+    picture = status.take(found)
     if context.arguments.json:
         draft.print(f"{visible_in_json(status.to_json(picture))}\n")
     else:

@@ -1,4 +1,4 @@
-"""What the commands that decide on a machine begin with."""
+"""What the commands that decide on a machine take of the command line."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from dataclasses import replace
 
 from torchsel.commands.context import Context
 from torchsel.errors import NoProjectError
-from torchsel.pipeline.inputs import Inputs, Options, read_inputs
 from torchsel.project.workspace import find_pyproject
+from torchsel.strategies.protocol import Options
 
 
 def options(context: Context) -> Options:
-    """What the survey takes of the command line."""
+    """Where to look, what to want and how far to go."""
     given = context.arguments
-    host = next(iter(given.all_hosts), None)
     return Options(
         folder=context.start,
+        environ=context.environ,
         backend=given.backend,
-        host=host,
+        host=next(iter(given.all_hosts), None),
+        call=context.call if context.is_uvs else None,
         upgrade=given.upgrade,
+        locks=not given.no_lock,
         anew=given.no_cache,
     )
 
@@ -30,17 +32,4 @@ def options_anywhere(context: Context) -> Options:
         find_pyproject(found.folder)
     except NoProjectError:
         return replace(found, without_project=True)
-    return found
-
-
-def surveyed(context: Context, given: Options | None = None) -> Inputs:
-    """Project, machine and selection; ``-v`` tells what the probes found.
-
-    Raises:
-        ConfigError: a file, key, variable or option is wrong.
-        MachineError: a file can't be read, or no build is usable with ``fallback = "error"``.
-    """
-    found = read_inputs(given or options(context), context.environ)
-    for finding in found.findings:
-        context.draft.detail(finding.line)
     return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 
 from torchsel.answer import Answer
 from torchsel.commands.context import HOST, JSON, Context, Option
-from torchsel.commands.survey import surveyed
+from torchsel.commands.survey import options
 from torchsel.host import Accelerator
-from torchsel.pipeline.inputs import Inputs
+from torchsel.pipeline.inputs import Inputs, read_inputs
 from torchsel.verify.last import keep
 from torchsel.verify.report import to_json, to_report, to_text
 from torchsel.verify.verdicts import LONGEST_TIMEOUT, TIMEOUT, Verification
@@ -44,7 +43,8 @@ OPTIONS = (
 def run(context: Context) -> Answer:
     """Verify, and print what came of it; the verdict is the exit code."""
     arguments = context.arguments
-    request = _request(surveyed(context), context.environ, timeout=arguments.timeout)
+    found = read_inputs(options(context), context.draft)
+    request = _request(found, timeout=arguments.timeout)
     result = verify(request)
     keep(result, request.environment, request.host, request.environ)
     context.draft.print(f"{to_json(result) if arguments.json else to_text(result)}\n")
@@ -54,16 +54,16 @@ def run(context: Context) -> Answer:
     return Answer(result.exit_code)
 
 
-def _request(found: Inputs, environ: Mapping[str, str], *, timeout: float) -> Verification:
+def _request(found: Inputs, *, timeout: float) -> Verification:
     """The verification of the project's environment against the selection."""
     targets = (_target(item, found) for item in found.selection.accelerators)
     return Verification(
-        environment=found.environment(environ).folder,
+        environment=found.environment().folder,
         backend=found.selection.backend,
         torch=found.selection.torch,
         host=found.host,
         catalog=found.catalog,
-        environ=environ,
+        environ=found.setting.options.environ,
         deciding=frozenset(target for target in targets if target),
         sync=found.sync,
         timeout=timeout,

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import count
 
 from torchsel.answer import Speaker
 from torchsel.errors import MachineError
 from torchsel.files.replace import ChangedError
 from torchsel.files.transaction import LockError, Workplace, is_repair_due, locked
-from torchsel.pipeline.holds import holds, lock_drift, may_move, routed_releases
-from torchsel.pipeline.inputs import Inputs, again
-from torchsel.pipeline.missing import learn, on_trial, tell, without
-from torchsel.pipeline.outcome import Mode, Outcome, warnings
-from torchsel.pipeline.plan import Plan, make_plan, other_hosts, plan_for
+from torchsel.pipeline.inputs import Inputs, Outcome, again
+from torchsel.pipeline.locking import holds, lock_held, locked_without, may_move, routed_releases, without
+from torchsel.pipeline.plan import Plan, other_hosts, plan_for
 from torchsel.project.lock import locked_packages
 from torchsel.project.workspace import load_project
 from torchsel.routing.wanted import Routing
+from torchsel.uv.call import UvCall
+from torchsel.uv.halves import for_lock
 from torchsel.uv.program import Uv
 
 ROUNDS = 5
@@ -24,8 +26,8 @@ ROUNDS = 5
 can change a file while it is looked at; then once more."""
 
 
-def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, speaker: Speaker) -> Outcome:
-    """Bring the routing in sync with the selection, and uv.lock with it.
+def apply(inputs: Inputs, speaker: Speaker) -> Outcome:
+    """Bring the routing in sync with the selection, and uv.lock with it, as far as the options allow.
 
     ``speaker`` is told of steps that take time and, before them, of what to mind: a lock that fails is
     explained by it.
@@ -35,158 +37,146 @@ def apply(inputs: Inputs, mode: Mode, environ: Mapping[str, str], *, speaker: Sp
         MachineError: the lock is held, a file can't be written, or uv failed, and both files are as before;
             or uv locked another torch than the routed one.
     """
-    before = inputs.project.root.text
-    plan = make_plan(inputs.strategy, inputs.selection.backend, inputs.decision.bound)
-    outcome = Outcome(
-        inputs=inputs,
-        plan=plan,
-        before=before,
-        after=plan.text,
-        warnings=warnings(inputs, plan),
-        taken_out=plan.changes.taken_out,
+    first, plan, relocked = inputs, inputs.plan(), False
+    taken_out, options, project = plan.changes.taken_out, inputs.setting.options, inputs.project
+    target = project.root.path
+    is_due = options.writes and (
+        not plan.is_in_sync or _is_lock_due(inputs, plan) or is_repair_due(target, options.environ)
     )
-    if not mode.write:
-        return outcome
-    target = inputs.project.root.path
-    if plan.is_in_sync and not lock_is_due(inputs, plan, mode) and not is_repair_due(target, environ):
-        return outcome
-    with locked(target, environ) as place:
-        if not mode.upgrade and load_project(inputs.project.folder) == inputs.project:
-            return replace(_write(inputs, mode, place, speaker, plan), taken_out=outcome.taken_out)
-        fresh = again(inputs, environ, upgrade=mode.upgrade)
-        return replace(_write(fresh, mode, place, speaker), taken_out=outcome.taken_out)
-
-
-def _write(
-    inputs: Inputs,
-    mode: Mode,
-    place: Workplace,
-    speaker: Speaker,
-    planned: Plan | None = None,
-) -> Outcome:
-    """With the project locked: write until nothing is left to change; ``planned`` is the first round's."""
-    first, relocked, tries = inputs, False, ROUNDS
-    while True:
-        plan = planned or make_plan(inputs.strategy, inputs.selection.backend, inputs.decision.bound)
-        planned = None
-        is_due = lock_is_due(inputs, plan, mode) and not relocked
-        if (plan.is_in_sync and not is_due) or not tries:
-            break
-        tries -= 1
-        try:
-            relocked = _write_best(inputs, plan, mode, place, speaker) or relocked
-        except ChangedError:
-            if not tries:
-                raise
-        inputs = again(inputs, place.environ)
-    if relocked and plan.is_in_sync and (drift := lock_drift(inputs)):
-        why = "though it was just made: a variable such as UV_INDEX, or uv.toml, leads uv there"
-        raise MachineError(f"{drift.partition(';')[0]}, {why}")
-    texts = (first.project.root.text, inputs.project.root.text)
+    if is_due:
+        with locked(target, options.environ) as place:
+            if load_project(project.folder) != project:  # by another program, or repaired just now
+                first = again(inputs, upgrade=options.upgrade)
+            inputs, plan, relocked = _write_all(first, place, speaker)
     return Outcome(
         inputs=inputs,
         plan=plan,
-        before=texts[0],
-        after=texts[1],
+        before=first.project.root.text,
+        after=inputs.project.root.text if options.writes else plan.text,
         relocked=relocked,
-        warnings=warnings(first, plan),
+        warnings=first.warnings(plan),
+        taken_out=taken_out,  # once it is gone, no later plan knows of it
     )
 
 
-def _write_best(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, speaker: Speaker) -> bool:
-    """As `_write_once`; where the index lacks the build that was chosen, with the best one that it has."""
-    try:
-        return _write_once(inputs, plan, mode, place, speaker)
-    except LockError as failure:
-        if not (builds := learn(inputs, place.uv(), place.environ)):
-            raise
-        other = without(inputs, builds, place.environ, upgrade=mode.upgrade)
-        tell(inputs, builds, speaker)
-        plan = make_plan(other.strategy, other.selection.backend, other.decision.bound)
-        with on_trial(inputs, builds, place.environ, failure):
-            return _write_once(other, plan, mode, place, speaker)
+def _write_all(inputs: Inputs, place: Workplace, speaker: Speaker) -> tuple[Inputs, Plan, bool]:
+    """With the project locked: write until nothing is left to change; also whether uv.lock came along."""
+    relocked = False
+    for tries in count():
+        plan = inputs.plan()
+        is_due = _is_lock_due(inputs, plan) and not relocked
+        if (plan.is_in_sync and not is_due) or tries == ROUNDS:
+            break
+        try:
+            relocked = _write_best(inputs, place, speaker) or relocked
+        except ChangedError:
+            if tries == ROUNDS - 1:
+                raise
+            inputs = again(inputs, upgrade=inputs.setting.options.upgrade)
+        else:
+            inputs = again(inputs)
+    if relocked and plan.is_in_sync and (drift := inputs.lock_drift):
+        why = "though it was just made: a variable such as UV_INDEX, or uv.toml, leads uv there"
+        raise MachineError(f"{drift.partition(';')[0]}, {why}")
+    return inputs, plan, relocked
 
 
-def lock_is_due(inputs: Inputs, plan: Plan, mode: Mode) -> bool:
+def _is_lock_due(inputs: Inputs, plan: Plan) -> bool:
     """Whether uv.lock has no torch from what is routed, or one that does not run here, or is to move."""
-    if inputs.project.lock is None or not mode.lock or plan.changes.is_users:
+    options = inputs.setting.options
+    if inputs.project.lock is None or not options.locks or plan.changes.is_users:
         return False
-    if mode.upgrade:
-        return True
+    if options.upgrade:
+        return True  # what there is to move to, only uv can say
     entries = locked_packages(inputs.project.lock, ["torch"])
     if not entries:
-        return False
-    if plan.is_in_sync and lock_drift(inputs):
+        return False  # nothing requires it, or uv has yet to lock it, with the routing that is there by then
+    if plan.is_in_sync and inputs.lock_drift:
         return True
+    # a locked torch that has no build for this machine is moved; one that only is not the newest stays
     wanted = inputs.strategy.release(inputs.decision, inputs.host)
     if wanted is None or inputs.selection.moved_from is None or not inputs.selection.usable:
         return False
     return wanted not in routed_releases(entries, inputs.setting.present.backends)
 
 
-def _write_once(inputs: Inputs, plan: Plan, mode: Mode, place: Workplace, speaker: Speaker) -> bool:
-    """Write what is planned; returns whether uv.lock came along."""
-    project = inputs.project
-    if project.lock is None or not mode.lock:
-        place.write(project.root.text, plan.text)
-        return False
-    texts = (project.root.text, project.lock.text)
-    bring_along(inputs, plan, place, speaker, before=texts, mode=mode)
-    return True
+def _write_best(inputs: Inputs, place: Workplace, speaker: Speaker) -> bool:
+    """As `write`; where the index lacks the build that was chosen, with the best one that it has."""
+
+    def write_it(found: Inputs) -> bool:
+        return write(found, place, speaker, before=found.project.root.text)
+
+    try:
+        return write_it(inputs)
+    except LockError as failure:
+        other = partial(without, inputs)
+        locked_without(inputs, failure, place.uv(), speaker, instead=other, lock=write_it)
+        return True
 
 
-def bring_along(
-    inputs: Inputs,
-    plan: Plan,
-    place: Workplace,
-    speaker: Speaker,
-    *,
-    before: tuple[str, str],
-    mode: Mode,
-) -> None:
-    """Write what is planned, and have uv.lock brought along; ``before`` are both texts as they are.
-
-    uv takes one ``--upgrade-package`` bound for all lists; where they need different ones, the lists say them
-    until uv.lock has the releases, which it then keeps.
+def write(inputs: Inputs, place: Workplace, speaker: Speaker, *, before: str) -> bool:
+    """Write what is planned over the text ``before``; returns whether uv.lock was brought along.
 
     Raises:
-        ChangedError: one of the two is another text by now.
+        ChangedError: a file is another text by now.
         MachineError: a file can't be written, or uv failed.
     """
-    strategy, folder = inputs.strategy, inputs.project.folder
-    goal = f"for {', '.join(strategy.alternatives.tags) if strategy.alternatives else inputs.decision.tag}"
-    first = strategy.first_releases() if not mode.upgrade else {}
-    for warning in warnings(inputs, plan):
+    plan, lock = inputs.plan(), inputs.project.lock
+    strategy, options = inputs.strategy, inputs.setting.options
+    if lock is None or not options.locks:
+        place.write(before, plan.text)
+        return False
+    first = {} if options.upgrade else strategy.first_releases()
+    for warning in inputs.warnings(plan):
         speaker.warn(warning)
     for sentence in (*_moves(inputs, first), *may_move(inputs, plan)):
         speaker.say(sentence)
-    hosts = ", ".join(other_hosts(strategy, plan))
+    tags = strategy.alternatives.tags if strategy.alternatives else (inputs.decision.tag,)
+    goal, hosts = f"for {', '.join(tags)}", ", ".join(other_hosts(inputs.setting, plan))
     speaker.say_at_once(f"locking {goal}{f', from {hosts}' if hosts else ''} ...")
+    texts, folder = (before, lock.text), inputs.project.folder
+    if first:
+        # uv takes one --upgrade-package bound for all lists. Where they need different ones, the lists say
+        # them until uv.lock has the releases, which it then keeps.
+        exact = plan_for(strategy, strategy.routing(inputs.selection.backend, releases=first) or Routing())
+        names = ("torch", *(name for name in exact.routing.sources if name != "torch"))
+        place.write_and_lock(
+            texts, exact.text, lambda uv: _ready(uv, inputs).lock(folder, upgrade=names), goal=goal
+        )
+        made = load_project(folder).lock
+        texts = (exact.text, made.text if made else "")
+        place.write_and_lock(texts, plan.text, lambda uv: _ready(uv, inputs).lock(folder), goal=goal)
+    else:
+        tries = holds(inputs, plan)
+        place.write_and_lock(
+            texts, plan.text, lambda uv: lock_held(_ready(uv, inputs), inputs, plan, tries), goal=goal
+        )
+    return True
 
-    def ready(uv: Uv) -> Uv:
-        uv.require(strategy.oldest_uv, f" for {strategy.name}")
-        return replace(uv, told=mode.told, start=mode.start)
 
-    if not first:
-        held = holds(inputs, plan, upgrade=mode.upgrade)
-        place.write_and_lock(before, plan.text, lambda uv: held.lock(ready(uv), folder), goal=goal)
-        return
-    exact = plan_for(strategy, strategy.routing(inputs.selection.backend, releases=first) or Routing())
-    names = ("torch", *(name for name in exact.routing.sources if name != "torch"))
-    place.write_and_lock(before, exact.text, lambda uv: ready(uv).lock(folder, upgrade=names), goal=goal)
-    lock = load_project(folder).lock
-    texts = (exact.text, lock.text if lock else "")
-    place.write_and_lock(texts, plan.text, lambda uv: ready(uv).lock(folder), goal=goal)
+def _ready(uv: Uv, inputs: Inputs) -> Uv:
+    # here and not before the files are locked: a run without anything to write asks no uv for its version
+    uv.require(inputs.strategy.oldest_uv, f" for {inputs.strategy.name}")
+    return told_of(uv, inputs.setting.options.call)
+
+
+def told_of(uv: Uv, call: UvCall | None) -> Uv:
+    """Uv with what its lock is told of a call, to be read in the folder that relative paths are meant for."""
+    told = for_lock(call) if call else ()
+    if not call or not told:
+        return uv
+    places = call.values_of("--directory")
+    return replace(uv, told=told, start=(call.start or call.folder) / "".join(places[-1:]))
 
 
 def _moves(inputs: Inputs, first: Mapping[str, str]) -> Iterator[str]:
     """Which backend gets which release, where it is not the locked one."""
-    locked = ", ".join(inputs.setting.demand.locked)
+    locked = inputs.setting.demand.locked
     alternatives = inputs.strategy.alternatives
     takers: dict[str, list[str]] = {}
     for name, release in first.items():
-        if alternatives and release not in inputs.setting.demand.locked:
+        if alternatives and release not in locked:
             takers.setdefault(release, []).append(alternatives.names[name])
     for release, tags in takers.items():
         listed = ", ".join(tags)
-        yield f"torch {locked} in uv.lock has no build for {listed}: torch {release} there"
+        yield f"torch {', '.join(locked)} in uv.lock has no build for {listed}: torch {release} there"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from textwrap import shorten
-from typing import Any
+from typing import Any, NamedTuple
 
 from torchsel.backend import Backend
 from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.leaks import leaks_in, leaks_out
-from torchsel.pipeline.plan import Plan, make_plan
-from torchsel.project.lock import Locked, locked_here, locked_packages
+from torchsel.pipeline.plan import make_plan
+from torchsel.project.lock import Locked, locked_packages
 from torchsel.project.places import canonical
 from torchsel.project.requirement import holds_on, parse_requirement
 from torchsel.selection.select import best_there_is, select
@@ -24,8 +24,7 @@ from torchsel.toml.edits import Append, Delete, Edit, Prune, apply_to_data, dott
 _FOR_EACH = "strategy = 'groups' has a build for each machine ('torchsel help strategy')"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """``drift`` says what differs, nothing when in sync; ``notes`` name entries that are the user's.
 
     ``past`` names workspace members and dependencies by path that route a package themselves, which only the
@@ -34,8 +33,8 @@ class Verdict:
 
     backends: tuple[str, ...]
     drift: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    past: tuple[str, ...] = ()
+    notes: tuple[str, ...]
+    past: tuple[str, ...]
 
 
 def check(strategy: Strategy) -> Verdict:
@@ -44,48 +43,40 @@ def check(strategy: Strategy) -> Verdict:
     Raises:
         ConfigError: the routing can't be generated at all.
     """
-    project, alternatives = strategy.setting.project, strategy.alternatives
-    routed = strategy.setting.present.routed
-    where = project.root.path.name
-    plan = make_plan(strategy, Backend.parse(routed or "cpu"), strategy.setting.present.bound)
-    drift = [f"{where}: {text}" for text in _differences(plan.changes.edits, dict(project.root.data))]
-    if drift and not strategy.is_routed:
-        drift = [f"{where}: torch is not routed yet"]
-    drift = [*(f"{where}: {reason}" for reason in strategy.forbidden()), *drift]
-    tags = alternatives.tags if alternatives else (routed,) if routed else ()
+    root, present = strategy.setting.project.root, strategy.setting.present
+    routed, alternatives = present.routed, strategy.alternatives
+    plan = make_plan(strategy, Backend.parse(routed or "cpu"), present.bound)
+    # what is routed now is compared with itself: which backend it should be is for a machine to say
+    differences = [*_differences(plan.changes.edits, dict(root.data))]
+    if differences and not strategy.is_routed:  # one sentence in place of one for each entry
+        differences = ["torch is not routed yet"]
     return Verdict(
-        backends=tags,
-        drift=tuple(drift),
-        notes=_notes(strategy, plan),
+        backends=alternatives.tags if alternatives else tuple(filter(None, [routed])),
+        drift=tuple(f"{root.path.name}: {text}" for text in (*strategy.forbidden(), *differences)),
+        notes=(*plan.changes.left_alone, *filter(None, [leaks_out(strategy)])),
         past=(*plan.changes.past, *leaks_in(strategy)),
     )
 
 
-def _notes(strategy: Strategy, plan: Plan) -> tuple[str, ...]:
-    return (*plan.changes.left_alone, *filter(None, [leaks_out(strategy)]))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HostVerdict:
+class HostVerdict(NamedTuple):
     """What one host would get of the commit; ``is_served`` is False where that is not right for it."""
 
-    name: str
     sentence: str
     is_served: bool
 
-    @property
-    def line(self) -> str:
-        """``ok`` or ``FAIL`` first."""
-        return f"{'ok  ' if self.is_served else 'FAIL'} {self.name}: {self.sentence}"
 
-
-def check_host(name: str, found: Inputs) -> HostVerdict:
+def check_host(found: Inputs) -> HostVerdict:
     """Say what a host would get from uv.lock, and whether that runs there.
 
     A machine without a GPU that PyTorch supports is served by any build that its platform has.
     """
     problem, what = _problem(found)
-    return HostVerdict(name=name, sentence="; ".join(filter(None, (what, problem))), is_served=not problem)
+    return HostVerdict(sentence="; ".join(filter(None, (what, problem))), is_served=not problem)
+
+
+def beside_torch(found: Inputs, tag: str) -> Beside:
+    """What the configuration has beside torch for a backend."""
+    return beside(found.setting, Backend.parse(tag), None)
 
 
 def _problem(found: Inputs) -> tuple[str, str]:
@@ -96,35 +87,32 @@ def _problem(found: Inputs) -> tuple[str, str]:
         return f"needs {decision.tag}, and {lacks}", ""
     if found.project.lock is None:
         return "there is no uv.lock; run 'uv lock'", _would_get(found)
-    entries = locked_here(found.strategy.locked(decision), found.host, found.python)
-    if not entries:
+    locked = found.locked
+    if locked is None:
         return f"uv.lock has no torch for {decision.tag}; run 'torchsel lock'", _would_get(found)
-    if drift := found.strategy.lock_gap(found.host):
-        return drift, ""
-    if not found.selection.usable and not found.host.accelerators:
+    if gap := found.strategy.lock_gap(found.host):
+        return gap, ""
+    if not found.selection.usable and not found.host.accelerators:  # not even the CPU build is for it
         return _why(found.selection), _would_get(found)
-    tag, torch = _tag(found, entries[0]), entries[0].public
-    lacking = ", ".join(_lacking(found, tag))
+    tag = _tag(found, locked)
+    has = beside_torch(found, tag)
+    lacking = ", ".join(_lacking(found, has))
     problem = f"uv.lock has no {lacking} for {tag}; run 'torchsel lock'" if lacking else ""
+    # a GPU that no build of PyTorch's serves is no reason to fail: the CPU build is right for it
     best = best_there_is(found.host, found.catalog)
     if not problem and best.family != "cpu":
-        problem = _trouble(found, tag, torch, best)
-    return problem, ", ".join((f"{tag}, torch {torch}{_choice(found)}", *_beside(found, tag).texts))
+        problem = _trouble(found, tag, locked.public, best)
+    return problem, ", ".join((f"{tag}, torch {locked.public}{_choice(found)}", *has.texts))
 
 
-def _beside(found: Inputs, tag: str) -> Beside:
-    """What the configuration has beside torch for a backend."""
-    return beside(found.setting, Backend.parse(tag), found.selection.torch)
-
-
-def _lacking(found: Inputs, tag: str) -> Iterator[str]:
-    """Packages that the configuration has beside torch for a backend and that uv.lock has not."""
-    has = _beside(found, tag)
+def _lacking(found: Inputs, has: Beside) -> Iterator[str]:
+    """Packages that the configuration has beside torch and that uv.lock has not."""
     wanted = [item for text in has.also if (item := parse_requirement(text))]
-    names = [canonical(item.name) for item in wanted if holds_on(item.marker, found.host, found.python)]
+    here = [item for item in wanted if holds_on(item.marker, found.host, found.setting.python)]
+    names = dict.fromkeys(canonical(item.name) for item in here)
     locked = locked_packages(found.project.lock, {*names, *has.companions})
     there = {(item.name, item.registry.rstrip("/")) for item in locked}
-    yield from (name for name in dict.fromkeys(names) if name not in {name for name, _ in there})
+    yield from (name for name in names if name not in {name for name, _ in there})
     yield from (name for name, url in has.companions.items() if (name, url.rstrip("/")) not in there)
 
 
@@ -150,7 +138,7 @@ def _tag(found: Inputs, locked: Locked) -> str:
     """The backend of what is locked; without an index of torchsel's the one of uv's default index."""
     if index := found.setting.present.backends.get(locked.registry) or locked.local:
         return index
-    if found.decision.chosen:
+    if found.decision.chosen:  # an alternative of the user's own, from an index of any name
         return found.decision.tag
     row = found.catalog.release(locked.public)
     return (row and row.default_backend(found.host.platform)) or "cpu"
@@ -167,11 +155,10 @@ def _choice(found: Inputs) -> str:
 
 
 def _judged(found: Inputs, tag: str, torch: str) -> Selection:
-    """The verdict on one build."""
     return select(
         host=found.host,
         requested=tag,
-        demand=Demand(specifiers=(f"=={torch}",), locked=(torch,), python=found.python),
+        demand=Demand(specifiers=(f"=={torch}",), locked=(torch,), python=found.setting.python),
         config=replace(found.config, backends=None, fallback="cpu"),
         catalog=found.catalog,
     )
@@ -182,15 +169,13 @@ def _why(selection: Selection) -> str:
 
 
 def _differences(edits: Iterable[Edit], data: dict[str, Any]) -> Iterator[str]:
-    """A sentence for each edit, which is of the document as those before left it."""
-    for edit in edits:
+    for edit in edits:  # each is of the document as those before left it
         if not isinstance(edit, Prune) or value_at(data, edit.path) in ({}, []):
             yield _describe(edit, data)
         data = apply_to_data(data, [edit])
 
 
 def _describe(edit: Edit, data: Mapping[str, Any]) -> str:
-    """What is there and what should be."""
     there, place = value_at(data, edit.path), dotted(edit.path)
     if isinstance(edit, Delete | Prune):
         return f"{place} is there and should not be"
@@ -201,5 +186,4 @@ def _describe(edit: Edit, data: Mapping[str, Any]) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value in a sentence; a long one in its beginning."""
     return shorten(json.dumps(value, ensure_ascii=False, default=str), 100, placeholder=" ...")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 
+from torchsel.answer import Speaker
 from torchsel.backend import Backend, host_of
 from torchsel.catalog.catalog import Catalog, load_catalog
-from torchsel.config.config import Config, Request
+from torchsel.config.config import Config
 from torchsel.config.keys import parse_config
 from torchsel.config.request import resolve_host, resolve_request
 from torchsel.config.values import check_index_url
 from torchsel.errors import ConfigError, DemandError
 from torchsel.files.missing import Memory, Missing
 from torchsel.host import Host
+from torchsel.pipeline.plan import Plan, make_plan
 from torchsel.probes.findings import Finding
 from torchsel.project.environment import (
     VARIABLE,
@@ -26,47 +26,24 @@ from torchsel.project.environment import (
     present_environments,
     project_python,
 )
+from torchsel.project.lock import Locked, locked_here
 from torchsel.project.project import Project, no_project
 from torchsel.project.workspace import load_project
 from torchsel.selection.values import Selection
 from torchsel.strategies import TABLE, strategy_of
-from torchsel.strategies.pin import is_builder
-from torchsel.strategies.protocol import Decision, Setting, Strategy
+from torchsel.strategies.protocol import Decision, Options, Setting, Strategy
 from torchsel.toml.edit import line_of
-from torchsel.uv.call import UvCall
 
 _INDEX_URL, _COMPANION_URL = "TORCHSEL_INDEX_URL", "TORCHSEL_COMPANION_URL"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
-    """What the command line says about where to look and what to want.
-
-    ``only_looks`` is for a picture of what is wrong: then ``fallback = "error"`` stops nothing. ``anew``
-    forgets what was found out before. ``without_project`` asks what the machine would take in any project;
-    none is looked for. ``lacking`` are builds, each a release and a backend, to go without.
-    """
-
-    folder: Path
-    backend: str | None = None
-    host: str | None = None
-    upgrade: bool = False
-    call: UvCall | None = None
-    only_looks: bool = False
-    anew: bool = False
-    without_project: bool = False
-    lacking: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inputs:
     """The state of project and machine, with the decision made from it."""
 
-    options: Options
     strategy: Strategy
     host: Host
     findings: tuple[Finding, ...]
-    python: str | None
     decision: Decision
 
     @property
@@ -90,11 +67,6 @@ class Inputs:
         return self.setting.catalog
 
     @property
-    def request(self) -> Request:
-        """What was asked for in the end."""
-        return self.decision.request
-
-    @property
     def selection(self) -> Selection:
         """The build."""
         return self.decision.selection
@@ -109,30 +81,83 @@ class Inputs:
         """The commands after which the environment has what is selected."""
         return ("torchsel sync",) if self.is_ours else ("torchsel init", "torchsel sync")
 
-    def environment(self, environ: Mapping[str, str], tag: str | None = None) -> Environment:
+    @property
+    def locked(self) -> Locked | None:
+        """The torch that uv.lock has for this machine, of what was chosen."""
+        entries = self.strategy.locked(self.decision)
+        return next(iter(locked_here(entries, self.host, self.setting.python)), None)
+
+    @property
+    def lock_drift(self) -> str:
+        """Why uv.lock, of a project in sync, has not what this machine needs; empty where it has."""
+        return self.strategy.lock_drift(self.decision, self.host, self.locked)
+
+    def environment(self, tag: str | None = None) -> Environment:
         """Where the environment with this machine's build is, or with that of another ``tag``.
 
         Raises:
             ConfigError: ``TORCHSEL_ENVIRONMENT`` has no pattern.
         """
         backend = Backend.parse(tag) if tag else self.selection.backend
-        known = environ if self.is_ours else {VARIABLE: environ.get(VARIABLE, "")}
-        return environment_for(self.project.folder, backend, self.host, self.config.environment, known)
+        environ = _environ_for_places(self.setting.options, is_ours=self.is_ours)
+        return environment_for(self.project.folder, backend, self.host, self.config.environment, environ)
+
+    def plan(self) -> Plan:
+        """What would be written for what was decided.
+
+        Raises:
+            ConfigError: as `make_plan`.
+        """
+        return make_plan(self.strategy, self.selection.backend, self.decision.bound)
+
+    def warnings(self, plan: Plan) -> tuple[str, ...]:
+        """What to mind: entries left alone and, where one machine decides for the file, its selection's.
+
+        Of groups and extras each call of uv takes its own, which is told then.
+        """
+        chosen = () if self.strategy.alternatives else self.selection.warnings
+        return (*plan.changes.past, *plan.changes.left_alone, *chosen)
 
 
-def read_inputs(options: Options, environ: Mapping[str, str]) -> Inputs:
-    """Read project and machine, and decide.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What bringing a project in sync came to; ``before`` and ``after`` are pyproject.toml's text.
+
+    ``inputs`` and ``plan`` are the last ones, ``warnings`` and ``taken_out`` those of the first, which tell
+    what had to be left or to go.
+    """
+
+    inputs: Inputs
+    plan: Plan
+    before: str
+    after: str
+    relocked: bool = False
+    warnings: tuple[str, ...] = ()
+    taken_out: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether pyproject.toml is, or would be, another text."""
+        return self.before != self.after
+
+
+def read_inputs(options: Options, speaker: Speaker | None = None) -> Inputs:
+    """Read project and machine, and decide; ``-v`` tells what the probes found.
 
     Raises:
         ConfigError: a file, key, variable or option is wrong.
         MachineError: a file can't be read, or no build is usable with ``fallback = "error"``.
     """
-    strategy = read_strategy(options, environ)
-    host, findings = resolve_host(option=options.host, environ=environ)
-    return decide(strategy, host, findings, options=options)
+    strategy = read_strategy(options)
+    host, findings = resolve_host(option=options.host, environ=options.environ)
+    found = decide(strategy, host, findings)
+    if speaker:
+        for finding in findings:
+            speaker.detail(finding.line)
+    return found
 
 
-def read_strategy(options: Options, environ: Mapping[str, str]) -> Strategy:
+def read_strategy(options: Options) -> Strategy:
     """What does not depend on the machine: the project, its configuration, what is asked for.
 
     Raises:
@@ -140,79 +165,61 @@ def read_strategy(options: Options, environ: Mapping[str, str]) -> Strategy:
         MachineError: a file can't be read.
     """
     project = no_project(options.folder) if options.without_project else load_project(options.folder)
-    return strategy_in(project, options, environ)
+    return strategy_in(project, options)
 
 
-def strategy_in(project: Project, options: Options, environ: Mapping[str, str]) -> Strategy:
+def strategy_in(project: Project, options: Options) -> Strategy:
     """As `read_strategy`, for a project that has been read."""
-    config = read_config(project, environ)
-    if options.only_looks:
+    environ, config = options.environ, read_config(project, options.environ)
+    if options.only_looks:  # a picture of what is wrong has to come about where nothing is usable, too
         config = replace(config, fallback="cpu")
     uv_table = project.root.table("tool", "uv")
     wish = resolve_request(option=options.backend, environ=environ, config=config, uv_table=uv_table)
-    missing = _found_missing(project, config, options, environ)
     setting = Setting(
+        options=options,
         project=project,
         config=config,
         request=wish,
-        catalog=load_catalog()
-        .without({*(item.build for item in missing), *options.lacking})
-        .with_builds(config.catalog),
-        missing=missing,
-        folder=options.folder,
-        call=options.call,
-        python=_python(project, config, environ),
-        is_builder=is_builder(wish, options.host, environ),
+        catalog=load_catalog(),
+        python=_python(project, config, options),
         mirror=_url_in(environ, _COMPANION_URL),
         own_hosts=frozenset(host_of(_url_in(environ, name)) for name in (_INDEX_URL, _COMPANION_URL)),
     )
-    return strategy_of(setting)
+    missing = _found_missing(setting)
+    lacking = {*(item.build for item in missing), *options.lacking}
+    # the project's own builds come last: what somebody wrote down is not doubted
+    catalog = setting.catalog.without(lacking).with_builds(config.catalog)
+    return strategy_of(replace(setting, catalog=catalog, missing=missing))
 
 
-def decide(strategy: Strategy, host: Host, findings: tuple[Finding, ...] = (), *, options: Options) -> Inputs:
+def decide(strategy: Strategy, host: Host, findings: tuple[Finding, ...] = ()) -> Inputs:
     """Decide for a machine.
 
     Raises:
         ConfigError: what was asked for is not to be had in this project.
         MachineError: no build is usable with ``fallback = "error"``.
     """
-    project = strategy.setting.project
-    python = strategy.setting.python
+    setting = strategy.setting
     try:
-        decision = strategy.decide(host, upgrade=options.upgrade)
+        decision = strategy.decide(host, upgrade=setting.options.upgrade)
     except DemandError as error:
-        places = ", ".join(dict.fromkeys(item.place for item in project.naming("torch"))) or "torch"
-        msg = f"{project.root.path}: {places}: {error}"
+        named = (item.place for item in setting.project.naming("torch"))
+        places = ", ".join(dict.fromkeys(named)) or "torch"
+        msg = f"{setting.project.root.path}: {places}: {error}"
         raise DemandError(msg) from None
-    found = Inputs(
-        options=options,
-        strategy=strategy,
-        host=host,
-        findings=findings,
-        python=python,
-        decision=decision,
-    )
-    return _told_of_missing(found)
+    return _told_of_missing(Inputs(strategy=strategy, host=host, findings=findings, decision=decision))
 
 
-def _python(project: Project, config: Config, environ: Mapping[str, str]) -> str | None:
-    key, known = config.environment, environ
-    if not project.is_configured:
-        known = {VARIABLE: environ.get(VARIABLE, "")}
-    places = present_environments(any_environment(project.folder, key, known))
-    return project_python(project.folder, places)
-
-
-def again(found: Inputs, environ: Mapping[str, str], *, upgrade: bool = False) -> Inputs:
+def again(found: Inputs, *, upgrade: bool = False) -> Inputs:
     """The inputs for the project's files as they are now, on the same machine.
 
     Raises:
         ConfigError: a file, key or variable is wrong.
         MachineError: a file can't be read.
     """
-    options = replace(found.options, upgrade=upgrade, anew=False, lacking=())
-    strategy = strategy_in(load_project(found.project.folder), options, environ)
-    return decide(strategy, found.host, found.findings, options=options)
+    options = replace(found.setting.options, upgrade=upgrade, anew=False, lacking=())
+    strategy = strategy_in(load_project(found.project.folder), options)
+    return decide(strategy, found.host, found.findings)
 
 
 def with_warning(found: Inputs, warning: str) -> Inputs:
@@ -221,46 +228,10 @@ def with_warning(found: Inputs, warning: str) -> Inputs:
     return replace(found, decision=replace(found.decision, selection=selection))
 
 
-def memory_of(setting: Setting, environ: Mapping[str, str]) -> Memory:
+def memory_of(setting: Setting) -> Memory:
     """What is remembered of the project's indexes."""
-    return _memory(setting.project, setting.config, environ)
-
-
-def _memory(project: Project, config: Config, environ: Mapping[str, str]) -> Memory:
-    return Memory(base=f"{config.index_url} {config.channel}", environ=environ, project=project.folder)
-
-
-def _found_missing(
-    project: Project, config: Config, options: Options, environ: Mapping[str, str]
-) -> tuple[Missing, ...]:
-    """Under pin: what is committed for all machines can't depend on what one of them found out."""
-    if not project.is_configured or not TABLE[config.strategy].is_for_one:
-        return ()
-    memory = _memory(project, config, environ)
-    if options.anew:
-        memory.forget()
-    return memory.read()
-
-
-def _told_of_missing(found: Inputs) -> Inputs:
-    """With a warning where the choice would be a build that the index was found not to have."""
-    setting, missing = found.setting, {item.build: item for item in found.setting.missing}
-    if not missing:
-        return found
-    catalog = load_catalog().with_builds(setting.config.catalog)
-    whole = strategy_of(replace(setting, catalog=catalog, missing=()))
-    best = whole.decide(found.host, upgrade=found.options.upgrade).selection
-    lacking = missing.get((best.torch or "", best.backend.tag))
-    if lacking is None:
-        return found
-    index = f"{setting.config.index_url}/{lacking.backend}"
-    day = time.strftime("%Y-%m-%d", time.gmtime(lacking.seen))
-    instead = f"{found.selection.backend.tag} with torch {found.selection.torch} is taken"
-    return with_warning(
-        found,
-        f"{index} has no torch {lacking.torch}, which torchsel's catalog promises (asked on {day}):"
-        f" {instead}; 'torchsel --no-cache' asks again",
-    )
+    base = f"{setting.config.index_url} {setting.config.channel}"
+    return Memory(base=base, environ=setting.options.environ, project=setting.project.folder)
 
 
 def read_config(project: Project, environ: Mapping[str, str]) -> Config:
@@ -272,22 +243,12 @@ def read_config(project: Project, environ: Mapping[str, str]) -> Config:
     table = project.root.table("tool").get("torchsel", {})
     url = _url_in(environ, _INDEX_URL)
     config = parse_config(
-        table, where=str(project.root.path), line_of=partial(_line_of, project), any_tag=bool(url)
+        table,
+        where=str(project.root.path),
+        line_of=lambda keys: line_of(project.root.text, ("tool", "torchsel", *keys)),
+        any_tag=bool(url),
     )
     return replace(config, index_url=url) if url else config
-
-
-def _url_in(environ: Mapping[str, str], name: str) -> str:
-    """The base of indexes in a variable, empty where it is not set.
-
-    Raises:
-        ConfigError: it is no such URL, or holds credentials.
-    """
-    try:
-        return check_index_url(url) if (url := environ.get(name)) else ""
-    except ValueError as error:
-        msg = f"{name}: {error}"
-        raise ConfigError(msg) from None
 
 
 def require_table(project: Project) -> None:
@@ -301,5 +262,57 @@ def require_table(project: Project) -> None:
         raise ConfigError(msg)
 
 
-def _line_of(project: Project, keys: tuple[str, ...]) -> int:
-    return line_of(f"{project.root.text.removeprefix(chr(0xFEFF))}\n", ("tool", "torchsel", *keys))
+def _environ_for_places(options: Options, *, is_ours: bool) -> Mapping[str, str]:
+    """Variables that say where an environment is; torchsel's own count only where it has a say."""
+    environ = options.environ
+    return environ if is_ours else {VARIABLE: environ.get(VARIABLE, "")}
+
+
+def _python(project: Project, config: Config, options: Options) -> str | None:
+    environ = _environ_for_places(options, is_ours=project.is_configured)
+    place = any_environment(project.folder, config.environment, environ)
+    return project_python(project.folder, present_environments(place))
+
+
+def _found_missing(setting: Setting) -> tuple[Missing, ...]:
+    # what is committed for all machines can't depend on what one of them found out
+    if not setting.project.is_configured or not TABLE[setting.config.strategy].is_for_one:
+        return ()
+    memory = memory_of(setting)
+    if setting.options.anew:
+        memory.forget()
+    return memory.read()
+
+
+def _told_of_missing(found: Inputs) -> Inputs:
+    """With a warning where the choice would be a build that the index was found not to have."""
+    setting, missing = found.setting, {item.build: item for item in found.setting.missing}
+    if not missing:
+        return found
+    catalog = load_catalog().with_builds(setting.config.catalog)
+    whole = strategy_of(replace(setting, catalog=catalog, missing=()))
+    best = whole.decide(found.host, upgrade=setting.options.upgrade).selection
+    lacking = missing.get((best.torch or "", best.backend.tag))
+    if lacking is None:
+        return found
+    index = f"{setting.config.index_url}/{lacking.backend}"
+    day = time.strftime("%Y-%m-%d", time.gmtime(lacking.seen))
+    instead = f"{found.selection.backend.tag} with torch {found.selection.torch} is taken"
+    return with_warning(
+        found,
+        f"{index} has no torch {lacking.torch}, which torchsel's catalog promises (asked on {day}):"
+        f" {instead}; 'torchsel --no-cache' asks again",
+    )
+
+
+def _url_in(environ: Mapping[str, str], name: str) -> str:
+    """The base of indexes in a variable, empty where it is not set.
+
+    Raises:
+        ConfigError: it is no such URL, or holds credentials.
+    """
+    try:
+        return check_index_url(url) if (url := environ.get(name)) else ""
+    except ValueError as error:
+        msg = f"{name}: {error}"
+        raise ConfigError(msg) from None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +30,7 @@ def leaks_out(strategy: Strategy) -> str:
     """That the routing of a library under pin reaches those who require it; empty where it does not."""
     root = strategy.setting.project.root
     is_packaged = "build-system" in root.data or root.present.uv.get("package") is True
+    # sources that are scoped by a group don't leak
     if not strategy.is_for_one or not strategy.is_routed or not is_packaged:
         return ""
     return (
@@ -44,7 +44,7 @@ def leaks_in(strategy: Strategy) -> tuple[str, ...]:
     mine = {index.url.rstrip("/") for index in strategy.setting.present.indexes if index.backend}
     if strategy.is_users or not mine:
         return ()
-    said = (_said(file, mine) for item in _dependencies(strategy) for file in item.routers)
+    said = (_said(file, mine) for package in _dependencies(strategy) for file in _routers(*package))
     return tuple(dict.fromkeys(filter(None, said)))
 
 
@@ -53,52 +53,46 @@ def has_dependencies(strategy: Strategy) -> bool:
     return any(_dependencies(strategy))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Package:
-    """A pyproject.toml, and that of the root of its workspace, which is the same where it is in none."""
-
-    file: TomlFile
-    root: TomlFile
-    is_mine: bool = False
-
-    @property
-    def routers(self) -> tuple[TomlFile, ...]:
-        """The file whose source of torch counts."""
-        return next(((file,) for file in (self.file, self.root) if "torch" in file.present.sources), ())
-
-    def folders(self) -> Iterator[Path]:
-        """Where its dependencies by path are; its groups are nobody else's."""
-        for item in self.file.required:
-            if not self.is_mine and item.place.startswith("dependency-groups"):
-                continue
-            url = urlsplit(item.requirement.url or "")
-            if url.scheme == "file":
-                yield Path(unquote(url.path))
-            for file in (self.file, self.root):
-                source = file.present.sources.get(item.name)
-                for entry in source.items if source else ():
-                    if isinstance(path := entry.get("path"), str):
-                        yield file.path.parent / path
-
-
-def _dependencies(strategy: Strategy) -> Iterator[_Package]:
-    """Every dependency by path, and theirs in turn."""
+def _dependencies(strategy: Strategy) -> Iterator[tuple[TomlFile, TomlFile]]:
+    """Every dependency by path, and theirs in turn: its file, and that of its workspace's root."""
     project = strategy.setting.project
-    waiting = deque(_Package(file=file, root=project.root, is_mine=True) for file in project.files)
-    seen = {file.path.resolve() for file in project.files}
+    own = {file.path for file in project.files}
+    waiting = deque((file, project.root) for file in project.files)
+    seen = {path.resolve() for path in own}
     most = len(seen) + MOST_DEPENDENCIES
     while waiting:
-        for folder in waiting.popleft().folders():
+        file, root = waiting.popleft()
+        for folder in _folders(file, root, is_own=file.path in own):
             path = Path(os.path.normpath(folder)) / "pyproject.toml"
             if len(seen) >= most or path.resolve() in seen or not path.is_file():
                 continue
             seen.add(path.resolve())
             try:
-                found = _Package(file=read_toml(path), root=find_root(path.parent))
+                found = read_toml(path), find_root(path.parent)
             except TorchselError:
-                continue
+                continue  # uv says what is wrong with it
             waiting.append(found)
             yield found
+
+
+def _folders(file: TomlFile, root: TomlFile, *, is_own: bool) -> Iterator[Path]:
+    for item in file.required:
+        # uv installs the groups of a project alone, never those of what it requires
+        if not is_own and item.place.startswith("dependency-groups"):
+            continue
+        url = urlsplit(item.requirement.url or "")
+        if url.scheme == "file":
+            yield Path(unquote(url.path))
+        for at in (file, root):
+            source = at.present.sources.get(item.name)
+            for entry in source.items if source else ():
+                if isinstance(path := entry.get("path"), str):
+                    yield at.path.parent / path
+
+
+def _routers(*files: TomlFile) -> list[TomlFile]:
+    # uv takes a package's own source before that of its workspace's root
+    return [file for file in files if "torch" in file.present.sources][:1]
 
 
 def _said(file: TomlFile, mine: set[str]) -> str:
@@ -106,7 +100,7 @@ def _said(file: TomlFile, mine: set[str]) -> str:
     other = _unscoped_url(file, mine)
     if not other:
         return ""
-    line = line_of(f"{file.text.removeprefix(chr(0xFEFF))}\n", (*SOURCES, "torch"))
+    line = line_of(file.text, (*SOURCES, "torch"))
     way = "take it out there"
     if "torchsel" in file.table("tool"):
         words = command("torchsel", "deinit", "--project", str(file.path.parent))
@@ -119,12 +113,9 @@ def _said(file: TomlFile, mine: set[str]) -> str:
 
 def _unscoped_url(file: TomlFile, mine: set[str]) -> str:
     """The index that a file's own unscoped source of torch leads to, where it is none of ``mine``."""
-    source = file.present.sources.get("torch")
-    names = [
-        item.get("index")
-        for item in (source.items if source else ())
-        if "group" not in item and "extra" not in item
+    unscoped = [
+        item for item in file.present.sources["torch"].items if "group" not in item and "extra" not in item
     ]
     urls = {index.name: index.url for index in file.present.indexes}
-    found = (urls.get(name, "") for name in names if isinstance(name, str))
+    found = (urls.get(str(item.get("index")), "") for item in unscoped)
     return next((url for url in found if url and url.rstrip("/") not in mine), "")

@@ -13,7 +13,7 @@ from torchsel.project.project import Project
 from torchsel.routing.changes import Changes, find_changes
 from torchsel.routing.wanted import Routing
 from torchsel.strategies.packages import own_packages
-from torchsel.strategies.protocol import Strategy
+from torchsel.strategies.protocol import Setting, Strategy
 from torchsel.strategies.refusals import refuse_switched_off
 from torchsel.toml.edit import edit_text
 from torchsel.toml.edits import Edit
@@ -41,7 +41,7 @@ def make_plan(strategy: Strategy, backend: Backend, bound: str = "") -> Plan:
             that can't be edited.
     """
     wanted = strategy.routing(backend, bound)
-    if wanted is None:
+    if wanted is None:  # the user's own groups or extras: there is nothing to write
         text = strategy.setting.project.root.text
         return Plan(routing=Routing(packages=("torch",)), changes=Changes(is_users=True), text=text)
     refuse_switched_off(strategy.setting, wanted.packages)
@@ -65,38 +65,34 @@ def plan_for(strategy: Strategy, wanted: Routing, *more: Edit) -> Plan:
     )
     past = () if found.is_users else tuple(_past(project, wanted))
     found = replace(found, edits=(*found.edits, *more), past=past)
-    return Plan(routing=wanted, changes=found, text=_edited(project, found))
+    text = project.root.text
+    try:  # nothing is parsed where nothing changes, as in nearly every run
+        return Plan(routing=wanted, changes=found, text=edit_text(text, found.edits) if found.edits else text)
+    except NotEditableError as error:
+        msg = f"{project.root.path}: {error}"
+        raise NotEditableError(msg) from None
 
 
-def other_hosts(strategy: Strategy, plan: Plan) -> tuple[str, ...]:
+def other_hosts(setting: Setting, plan: Plan) -> tuple[str, ...]:
     """Hosts that routed packages come from and that are neither PyTorch's nor the user's own.
 
     Where the routing is the user's, those that the project has torch come from.
     """
-    setting, present = strategy.setting, strategy.setting.present
+    present = setting.present
     urls: Iterable[str] = plan.routing.indexes.values()
     if plan.changes.is_users:
         names = present.sources["torch"].index_names if "torch" in present.sources else ()
         urls = [index.url for index in present.indexes if index.name in names]
+    # an index in a folder has no host
     known = {"", host_of(DEFAULT_INDEX_URL), *setting.own_hosts}
     return tuple(host for host in dict.fromkeys(map(host_of, urls)) if host not in known)
 
 
 def _past(project: Project, wanted: Routing) -> Iterator[str]:
-    """Sources of members for what they require, which uv takes before those of the root."""
+    # uv takes a member's own source of what it requires, before that of the root
     for file in project.members:
         required = {item.name for item in file.required}
         for name in sorted(required & wanted.sources.keys() & file.present.sources.keys()):
             where = file.path.relative_to(project.folder).as_posix()
             key = f"tool.uv.sources.{file.present.sources[name].key}"
             yield f"{where}: {key}: this member routes {name} itself, past [tool.torchsel]; take it out there"
-
-
-def _edited(project: Project, found: Changes) -> str:
-    if not found.edits:
-        return project.root.text
-    try:
-        return edit_text(project.root.text, found.edits)
-    except NotEditableError as error:
-        msg = f"{project.root.path}: {error}"
-        raise NotEditableError(msg) from None

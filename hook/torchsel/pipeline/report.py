@@ -8,22 +8,23 @@ from difflib import unified_diff
 
 from torchsel.answer import Speaker
 from torchsel.console import redacted
-from torchsel.pipeline.inputs import Inputs
-from torchsel.pipeline.outcome import Outcome
-from torchsel.pipeline.plan import other_hosts
+from torchsel.pipeline.inputs import Inputs, Outcome
+from torchsel.pipeline.plan import Plan, other_hosts
 from torchsel.project.lock import locked_here, locked_packages
-from torchsel.selection.values import Selection, short_name
+from torchsel.selection.values import short_name
 from torchsel.strategies.alternatives import Alternatives
 
 
-def tell(outcome: Outcome, console: Speaker, *, dry: bool = False) -> None:
+def tell(outcome: Outcome, console: Speaker) -> None:
     """Say what was left alone, what to mind, and in one line what was done."""
     for warning in outcome.warnings:
         console.warn(warning)
     if outcome.changed:
         for note in (*outcome.plan.routing.notes, *outcome.taken_out):
             console.warn(note)
-        console.say(change(outcome, dry=dry))
+        would = "" if outcome.inputs.setting.options.writes else "would route "
+        lock = " (uv.lock updated)" if outcome.relocked else ""
+        console.say(f"{would}{route(outcome)}{lock}")
     else:
         console.detail(f"in sync: {route(outcome)}")
 
@@ -52,32 +53,25 @@ def tell_choice(found: Inputs, console: Speaker) -> None:
     console.detail(f"{decision.alternatives.scope} {decision.chosen}: {decision.tag} ({reason(found)})")
 
 
-def change(outcome: Outcome, *, dry: bool) -> str:
-    """One line: packages, backend and what it was chosen for."""
-    would = "would route " if dry else ""
-    lock = " (uv.lock updated)" if outcome.relocked else ""
-    return f"{would}{route(outcome)}{lock}"
-
-
 def route(outcome: Outcome) -> str:
     """``torch 2.14.1, torchvision 0.29.1 → cu126 (GTX 1080 Ti, driver 580.65.06)``, and a host to know of."""
     found, packages = outcome.inputs, outcome.plan.routing.packages
     alternatives, selection = found.strategy.alternatives, found.selection
-    origin = from_others(other_hosts(found.strategy, outcome.plan))
+    origin = from_others(found, outcome.plan)
     if alternatives:
         return f"{_route_by_name(found, packages, alternatives)}{origin}"
     known = {"torch": selection.torch or ""} | _locked_releases(found, packages, selection.backend.tag)
     return f"{_named(packages, known)} → {selection.backend.tag} ({reason(found)}){origin}"
 
 
-def from_others(hosts: Iterable[str]) -> str:
-    """The end of a sentence that names hosts, as `torchsel.pipeline.plan.other_hosts` finds them."""
-    listed = ", ".join(hosts)
+def from_others(found: Inputs, plan: Plan) -> str:
+    """The end of a sentence that names hosts to know of."""
+    listed = ", ".join(other_hosts(found.setting, plan))
     return f", with packages from {listed}" if listed else ""
 
 
 def _route_by_name(found: Inputs, packages: Collection[str], alternatives: Alternatives) -> str:
-    """The releases that most backends have in front, another torch behind the backend that has it."""
+    # what most backends have stands in front, another torch behind the backend that has it
     each = {tag: _locked_releases(found, packages, tag) for tag in alternatives.tags}
     known: dict[str, str] = {}
     for name in packages:
@@ -97,28 +91,21 @@ def _named(packages: Iterable[str], releases: Mapping[str, str]) -> str:
 
 
 def _locked_releases(found: Inputs, packages: Collection[str], tag: str) -> dict[str, str]:
-    """The public releases that uv.lock has from the index of a backend, for this machine where it forks."""
     urls = found.setting.present.backends
     entries = locked_packages(found.project.lock, packages)
     routed = [item for item in entries if urls.get(item.registry) == tag]
-    here = locked_here(routed, found.host, found.python)
-    return {item.name: item.public for item in reversed(here)}
+    here = locked_here(routed, found.host, found.setting.python)
+    return {item.name: item.public for item in reversed(here)}  # of several forks the first stays
 
 
 def reason(found: Inputs) -> str:
-    """What the backend was chosen for, in a few words."""
-    if found.request.backend != "auto":
-        return f"asked for by {found.request.source}"
-    return hardware(found.selection, found.host.nvidia_driver)
-
-
-def hardware(selection: Selection, driver: str | None) -> str:
-    """The accelerators served and the driver, or the reason there are none."""
+    """What the backend was chosen for: the wish, the accelerators served, or why there are none."""
+    request, selection, driver = found.decision.request, found.selection, found.host.nvidia_driver
+    if request.backend != "auto":
+        return f"asked for by {request.source}"
     if not selection.accelerators:
         return selection.reasons[0] if selection.reasons else "no GPU"
-    names: dict[str, int] = {}
-    for item in selection.accelerators:
-        names[short_name(item)] = names.get(short_name(item), 0) + 1
+    names = Counter(map(short_name, selection.accelerators))
     parts = [f"{count} x {name}" if count > 1 else name for name, count in names.items()]
     if driver and selection.backend.family == "cuda":
         parts.append(f"driver {driver}")

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from torchsel.backend import Backend
 from torchsel.errors import TorchselError
+from torchsel.pipeline.check import beside_torch
 from torchsel.pipeline.inputs import Inputs
 from torchsel.pipeline.leaks import leaks_in, leaks_out
-from torchsel.pipeline.plan import make_plan, other_hosts
+from torchsel.pipeline.plan import Plan, other_hosts
 from torchsel.project.environment import installed_version, present_environments
-from torchsel.project.lock import Locked, locked_here
-from torchsel.strategies.packages import beside
 from torchsel.verify.installed import InstalledTorch
 from torchsel.verify.last import LastVerdict, last_verdict
 from torchsel.verify.verdicts import to_run
@@ -22,7 +20,7 @@ from torchsel.verify.verdicts import to_run
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """What stands where: ``routed`` in pyproject.toml, ``locked`` in uv.lock, ``installed`` on this machine.
+    """What stands where: the routing in pyproject.toml, uv.lock, and what is installed on this machine.
 
     ``environment`` is this machine's; ``environments`` maps each that is there to its torch. ``beside`` is
     what the configuration has beside torch, by backend. ``verified`` is what ``torchsel verify`` said last,
@@ -34,53 +32,49 @@ class Status:
     routed: str | None
     in_sync: bool
     packages: tuple[str, ...]
-    beside: Mapping[str, tuple[str, ...]]
-    locked: Locked | None
+    other_hosts: tuple[str, ...]
+    beside: dict[str, tuple[str, ...]]
     environment: str
     environments: Mapping[str, str | None]
     installed: str | None
     verified: LastVerdict | None
     warnings: tuple[str, ...]
-    commands: tuple[str, ...] = ()
-    other_hosts: tuple[str, ...] = ()
-
-    @property
-    def is_adopted(self) -> bool:
-        """Whether torch is routed in the user's own way."""
-        return self.inputs.strategy.is_users
+    commands: tuple[str, ...]
 
 
-def take(found: Inputs, environ: Mapping[str, str]) -> Status:
+def take(found: Inputs) -> Status:
     """Look at files and environment against the decision; whatever is wrong there becomes a warning."""
-    strategy, decision = found.strategy, found.decision
-    is_ours = found.is_ours
-    packages, in_sync, hosts, notes = _routing(found)
-    locked = next(iter(locked_here(strategy.locked(decision), found.host, found.python)), None)
-    environment = found.environment(environ)
+    plan, notes = _planned(found)
+    in_sync = found.is_ours and plan is not None and plan.is_in_sync
+    # while the file is to change, the lock will too
+    lock_drift = found.lock_drift if in_sync and found.project.lock else ""
+    environment = found.environment()
     installed = installed_version(environment.folder, "torch")
-    warnings = [*found.selection.warnings, *decision.notes, *notes, environment.note]
-    if not is_ours and found.project.is_there:
-        name = found.project.root.path.name
-        warnings.append(f"{name} has no [tool.torchsel]; run 'torchsel init' to have torch routed")
-    if is_ours and (not in_sync or (decision.alternatives and not decision.chosen)):
-        warnings.append(strategy.drift(decision))
-    is_locked = is_ours and in_sync and found.project.lock
-    lock_drift = strategy.lock_drift(decision, found.host, locked) if is_locked else ""
-    warnings.append(lock_drift)
-    if is_ours:
-        warnings += [*leaks_in(strategy), leaks_out(strategy)]
-    mixed_up = _venv_warning(found, locked, installed) if is_ours else ""
-    verified = last_verdict(environment.folder, found.host, environ)
+    mixed_up = _venv_warning(found, installed) if found.is_ours else ""
+    # of a torch that is not the locked one a sync is due anyway, whatever it runs on
     wrong = mixed_up or _kernel_warning(found, installed)
-    warnings.append(f"{environment.path}{wrong}" if wrong else "")
-    warnings.append(f"torchsel verify: {verified.why}" if verified and verified.verdict != "works" else "")
+    verified = last_verdict(environment.folder, found.host, found.setting.options.environ)
+    strategy = found.strategy
+    warnings = (
+        *(*found.selection.warnings, *found.decision.notes, *notes, environment.note),
+        *(_drift(found, in_sync=in_sync), lock_drift),
+        *((*leaks_in(strategy), leaks_out(strategy)) if found.is_ours else ()),
+        f"{environment.path}{wrong}" if wrong else "",
+        f"torchsel verify: {verified.why}" if verified and verified.verdict != "works" else "",
+    )
+    packages, by = plan.routing.packages if plan else (), _program(found)
+    steps = {
+        "torchsel": packages and not in_sync,
+        f"{by} lock": lock_drift,
+        f"{by} sync": mixed_up and not lock_drift,
+    }
     return Status(
         inputs=found,
-        routed=strategy.routed(decision),
+        routed=found.strategy.routed(found.decision),
         in_sync=in_sync,
         packages=packages,
+        other_hosts=other_hosts(found.setting, plan) if plan and found.is_ours else (),
         beside=_beside(found),
-        locked=locked,
         environment=environment.path,
         environments={
             path: installed_version(found.project.folder / path, "torch")
@@ -88,12 +82,28 @@ def take(found: Inputs, environ: Mapping[str, str]) -> Status:
         },
         installed=installed,
         verified=verified,
-        warnings=tuple(dict.fromkeys(text for text in warnings if text)),
-        commands=_commands(
-            found, in_sync=in_sync or not packages, lock_drift=bool(lock_drift), mixed_up=bool(mixed_up)
-        ),
-        other_hosts=hosts,
+        warnings=tuple(dict.fromkeys(filter(None, warnings))),
+        commands=_commands(found, steps),
     )
+
+
+def _planned(found: Inputs) -> tuple[Plan | None, list[str]]:
+    """The plan, and what to mind about it; None where there can be none."""
+    try:  # a picture of what is wrong does not stop at it
+        plan = found.plan()
+    except TorchselError as error:
+        return None, [str(error)]
+    return plan, [f"{note}; remove it to have torchsel route it" for note in plan.changes.left_alone]
+
+
+def _drift(found: Inputs, *, in_sync: bool) -> str:
+    """Why the file is not what this machine needs; empty where it is."""
+    project, decision = found.project, found.decision
+    if found.is_ours:
+        lacks = decision.alternatives and not decision.chosen
+        return found.strategy.drift(decision) if lacks or not in_sync else ""
+    untold = f"{project.root.path.name} has no [tool.torchsel]; run 'torchsel init' to have torch routed"
+    return untold if project.is_there else ""
 
 
 def to_json(status: Status) -> str:
@@ -103,27 +113,24 @@ def to_json(status: Status) -> str:
         "project": str(found.project.folder) if found.project.is_there else None,
         "strategy": found.strategy.name,
         "choice": found.decision.chosen,
-        "requested": found.request.backend,
-        "requested_by": found.request.source,
+        "requested": found.decision.request.backend,
+        "requested_by": found.decision.request.source,
         "backend": found.selection.backend.tag,
         "torch": found.selection.torch,
-        "reasons": list(found.selection.reasons),
-        "packages": list(status.packages),
-        "other_hosts": list(status.other_hosts),
-        "beside": {tag: list(texts) for tag, texts in status.beside.items()},
+        "reasons": found.selection.reasons,
+        "packages": status.packages,
+        "other_hosts": status.other_hosts,
+        "beside": status.beside,
         "in_sync": status.in_sync,
         "routed": status.routed,
-        "locked": status.locked.version if status.locked else None,
+        "locked": found.locked.version if found.locked else None,
         "environment": status.environment,
         "environments": [{"path": path, "torch": torch} for path, torch in status.environments.items()],
         "installed": status.installed,
         "verified": asdict(status.verified) if status.verified else None,
-        "candidates": [
-            {"backend": item.backend, "torch": item.torch, "accepted": item.accepted, "reason": item.reason}
-            for item in found.selection.candidates
-        ],
-        "warnings": list(status.warnings),
-        "commands": list(status.commands),
+        "candidates": [asdict(item) for item in found.selection.candidates],
+        "warnings": status.warnings,
+        "commands": status.commands,
         "host": found.host.to_record(),
         "findings": [item.line for item in found.findings],
     }
@@ -132,39 +139,26 @@ def to_json(status: Status) -> str:
 
 def _beside(found: Inputs) -> dict[str, tuple[str, ...]]:
     """What stands beside torch for each backend that the project has, this machine's first."""
-    setting, config = found.setting, found.config
-    if not config.companions and not config.also:
+    if not found.config.companions and not found.config.also:
         return {}
-    tags = found.decision.alternatives.tags if found.decision.alternatives else ()
-    return {
-        tag: beside(setting, Backend.parse(tag), None).texts
-        for tag in dict.fromkeys((found.decision.tag, *tags))
-    }
+    decision = found.decision
+    tags = (decision.tag, *(decision.alternatives.tags if decision.alternatives else ()))
+    return {tag: beside_torch(found, tag).texts for tag in tags}
 
 
-def _routing(found: Inputs) -> tuple[tuple[str, ...], bool, tuple[str, ...], list[str]]:
-    """The packages to route, whether the file has that routing, hosts to know of, and what to mind."""
-    try:
-        plan = make_plan(found.strategy, found.selection.backend, found.decision.bound)
-    except TorchselError as error:
-        return (), False, (), [str(error)]
-    notes = [f"{note}; remove it to have torchsel route it" for note in plan.changes.left_alone]
-    hosts = other_hosts(found.strategy, plan) if found.is_ours else ()
-    return plan.routing.packages, plan.is_in_sync and found.is_ours, hosts, notes
-
-
-def _commands(found: Inputs, *, in_sync: bool, lock_drift: bool, mixed_up: bool) -> tuple[str, ...]:
+def _commands(found: Inputs, steps: Mapping[str, object]) -> tuple[str, ...]:
     """What to type, in order, so that the best this machine can have is routed, locked and installed.
 
     What leads out of having no build comes first; it routes and syncs on the way.
     """
     if not found.is_ours:
         return ("torchsel init", *found.selection.commands)
-    if found.selection.commands:
-        return found.selection.commands
-    by = "torchsel" if found.decision.alternatives else "uv"
-    steps = {"torchsel": not in_sync, f"{by} lock": lock_drift, f"{by} sync": mixed_up and not lock_drift}
-    return tuple(step for step, is_due in steps.items() if is_due)
+    return found.selection.commands or tuple(step for step, is_due in steps.items() if is_due)
+
+
+def _program(found: Inputs) -> str:
+    # plain uv does not know which of several groups or extras to take
+    return "torchsel" if found.decision.alternatives else "uv"
 
 
 def _kernel_warning(found: Inputs, installed: str | None) -> str:
@@ -175,9 +169,10 @@ def _kernel_warning(found: Inputs, installed: str | None) -> str:
     return f": {fault}{to_run(found.sync)}" if fault else ""
 
 
-def _venv_warning(found: Inputs, locked: Locked | None, installed: str | None) -> str:
+def _venv_warning(found: Inputs, installed: str | None) -> str:
     """Where the environment has another torch than uv.lock or, without a lock, than this machine needs."""
-    tag, sync = found.decision.tag, "torchsel sync" if found.decision.alternatives else "uv sync"
+    tag, locked = found.decision.tag, found.locked
+    sync = f"{_program(found)} sync"
     local = (installed or "").partition("+")[2]
     if installed and locked and installed != locked.version:
         return f" has torch {installed}, uv.lock {locked.version}; run '{sync}'"

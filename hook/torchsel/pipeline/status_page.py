@@ -30,30 +30,34 @@ _LABEL = 9
 
 def to_text(status: Status, paint: Paint) -> str:
     """The page for people."""
-    found = status.inputs
-    good = "good" if found.selection.usable else "warning"
+    found, selection, request = status.inputs, status.inputs.selection, status.inputs.decision.request
+    origin = "nothing asked for" if request.source == "default" else f"from {request.source}"
+    torch = f", torch {selection.torch}" if selection.torch else ""
+    backend, good = f"{selection.backend.tag}{torch}", "good" if selection.usable else "warning"
     lines = [
         *_section("machine", host_lines(found.host), paint),
-        *_section("request", [f"{found.request.backend} ({_origin(found)})"], paint),
-        *_section("backend", _backend_lines(found), paint, good),
+        *_section("request", [f"{request.backend} ({origin})"], paint),
+        *_section("backend", [backend, *selection.reasons], paint, good),
         "",
         *_candidate_lines(found, paint),
         "",
         *(_project_lines(status, paint) if found.project.is_there else _section("project", ADOPT, paint)),
     ]
     if status.warnings:
-        lines += ["", *(line for text in status.warnings for line in _warning_lines(text, paint))]
+        mark = f"{paint('warning', 'warning')}: "
+        lines += ["", *(line for text in status.warnings for line in _labelled(mark, _wrapped(text, _LABEL)))]
     return "\n".join(lines)
 
 
 def _project_lines(status: Status, paint: Paint) -> list[str]:
+    hosts = [f"{', '.join(status.other_hosts)}: neither PyTorch's own nor set by you"]
     state = "good" if status.in_sync and status.routed else "warning"
     return [
         *_section("project", [str(status.inputs.project.folder)], paint),
         *_section("routing", list(_routing_lines(status)), paint, state),
-        *(_section("index", [_hosts_line(status)], paint) if status.other_hosts else ()),
+        *(_section("index", hosts, paint) if status.other_hosts else ()),
         *(_section("beside", list(_beside_lines(status)), paint) if status.beside else ()),
-        *_section("uv.lock", [_locked_line(status)], paint),
+        *_section("uv.lock", [_locked_line(status.inputs)], paint),
         *_section(*_environment(status), paint),
     ]
 
@@ -76,16 +80,6 @@ def _accelerator_line(item: Accelerator) -> str:
     return f"{name} ({known})" if known else name
 
 
-def _origin(found: Inputs) -> str:
-    return "nothing asked for" if found.request.source == "default" else f"from {found.request.source}"
-
-
-def _backend_lines(found: Inputs) -> list[str]:
-    selection = found.selection
-    torch = f", torch {selection.torch}" if selection.torch else ""
-    return [f"{selection.backend.tag}{torch}", *selection.reasons]
-
-
 def _routing_lines(status: Status) -> Iterator[str]:
     decision, state = status.inputs.decision, "in sync" if status.in_sync else "not in sync"
     alternatives = decision.alternatives
@@ -93,7 +87,7 @@ def _routing_lines(status: Status) -> Iterator[str]:
     if alternatives is None:
         yield f"{status.routed}, {state}{packages}" if status.routed else "torch is not routed by torchsel"
         return
-    whose = "this project's own" if status.is_adopted else "the"
+    whose = "this project's own" if status.inputs.strategy.is_users else "the"
     offered = {name: _offer(name, tag) for name, tag in alternatives.names.items()}
     others = ", ".join(text for name, text in offered.items() if name != decision.chosen)
     if decision.chosen is None:
@@ -104,12 +98,7 @@ def _routing_lines(status: Status) -> Iterator[str]:
         yield f"others of {whose} {alternatives.scope}s: {others}"
 
 
-def _hosts_line(status: Status) -> str:
-    return f"{', '.join(status.other_hosts)}: neither PyTorch's own nor set by you"
-
-
 def _beside_lines(status: Status) -> Iterator[str]:
-    """This machine's packages first, then those of the others."""
     tag = status.inputs.decision.tag
     for backend, texts in status.beside.items():
         here = " (this machine)" if backend == tag else ""
@@ -117,40 +106,31 @@ def _beside_lines(status: Status) -> Iterator[str]:
 
 
 def _offer(name: str, tag: str) -> str:
-    """A group's or extra's name, with the backend where the name does not say it."""
+    # the backend stands beside a name that does not say it
     return name if tag and tag.replace(".", "-") in name else f"{name} ({tag or 'not understood'})"
 
 
-def _locked_line(status: Status) -> str:
-    if status.inputs.project.lock is None:
+def _locked_line(found: Inputs) -> str:
+    if found.project.lock is None:
         return "none yet; uv makes it"
-    if status.locked is None:
-        return (
-            f"no torch for {status.inputs.decision.tag}"
-            if status.inputs.decision.alternatives
-            else "no torch"
-        )
-    return f"torch {status.locked.version}"
+    if found.locked is None:
+        return f"no torch for {found.decision.tag}" if found.decision.alternatives else "no torch"
+    return f"torch {found.locked.version}"
 
 
 def _environment(status: Status) -> tuple[str, list[str]]:
-    """This machine's environment, by its name where that fits beside the page, and the others."""
+    """This machine's environment, and the others."""
     here = status.environment
     others = {path: torch for path, torch in status.environments.items() if path != here}
-    lines = [_installed_line(status)]
+    verdict = f", verified: {status.verified.verdict}" if status.verified else ""
+    lines = [f"torch {status.installed}{verdict}" if status.installed else "no torch installed"]
     if others:
         listed = ", ".join(
             f"{path} ({f'torch {torch}' if torch else 'no torch'})" for path, torch in others.items()
         )
         lines.append(f"others: {listed}")
+    # its name is the label where that fits
     return (here, lines) if len(here) < _LABEL else ("env", [f"{here}: {lines[0]}", *lines[1:]])
-
-
-def _installed_line(status: Status) -> str:
-    if not status.installed:
-        return "no torch installed"
-    verdict = f", verified: {status.verified.verdict}" if status.verified else ""
-    return f"torch {status.installed}{verdict}"
 
 
 def _candidate_lines(found: Inputs, paint: Paint) -> list[str]:
@@ -170,10 +150,10 @@ def _candidate_lines(found: Inputs, paint: Paint) -> list[str]:
 
 
 def _candidate_rows(candidates: tuple[Candidate, ...]) -> list[tuple[str, str, bool, str]]:
-    """A row each; where that makes too long a table, one row for all releases with the same verdict."""
     rows = [(item.torch or "-", item.backend, item.accepted, item.reason) for item in candidates]
     if len(rows) <= MOST_ROWS:
         return rows
+    # too long a table: one row for all releases with the same verdict
     releases: dict[tuple[str, bool, str], list[str]] = {}
     for torch, tag, accepted, reason in rows:
         releases.setdefault((tag, accepted, reason), []).append(torch)
@@ -189,15 +169,14 @@ def _section(name: str, texts: list[str], paint: Paint, style: str = "") -> list
     if style:
         lead, comma, rest = lines[0].partition(",")
         lines[0] = f"{paint(lead, style)}{comma}{rest}"
+    return _labelled(paint(name.ljust(_LABEL), "bold"), lines)
+
+
+def _labelled(label: str, lines: list[str]) -> list[str]:
     first, *others = lines
-    return [f"{paint(name.ljust(_LABEL), 'bold')}{first}", *(f"{' ' * _LABEL}{line}" for line in others)]
-
-
-def _warning_lines(text: str, paint: Paint) -> list[str]:
-    first, *others = _wrapped(text, _LABEL)
-    return [f"{paint('warning', 'warning')}: {first}", *(f"{' ' * _LABEL}{line}" for line in others)]
+    return [f"{label}{first}", *(f"{' ' * _LABEL}{line}" for line in others)]
 
 
 def _wrapped(text: str, indent: int) -> list[str]:
-    """``text`` in lines that fit beside ``indent`` columns; a longer word, such as a path, is broken."""
+    # a word that is longer, such as a path, is broken
     return wrap(visible(text), max(WIDTH - indent, 20), break_on_hyphens=False) or [""]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from torchsel.backend import DEFAULT_INDEX_URL
-from torchsel.catalog.catalog import Catalog
 from torchsel.errors import ConfigError
 from torchsel.host import Host
 from torchsel.project.places import LISTS, canonical
@@ -21,6 +20,7 @@ from torchsel.project.project import Project
 from torchsel.project.requirement import holds_on, required_name
 from torchsel.routing.sources import common_base, renames_of, renaming
 from torchsel.strategies.offers import Offer, offers
+from torchsel.strategies.protocol import Setting
 from torchsel.strategies.refusals import refuse_unknown_kinds
 from torchsel.toml.edits import Edit, SetValue
 
@@ -59,24 +59,23 @@ class Takeover:
         return (*self.edits, SetValue(path=TABLE, value=table, comments=comments))
 
 
-def take_over(project: Project, strategy: str | None, backend: str | None, catalog: Catalog) -> Takeover:
-    """What to write for ``project``; ``strategy`` and ``backend`` are what the command line asks for.
+def take_over(setting: Setting, strategy: str | None) -> Takeover:
+    """What to write for a project; ``strategy`` is what the command line asks for.
 
     Raises:
         ConfigError: the routing is of a kind that ``[tool.torchsel]`` can't say.
     """
+    project, backend, result = setting.project, setting.options.backend, Takeover()
     refuse_unknown_kinds(project)
     found = _offers(project)
-    result = Takeover()
     if found and strategy in (None, "adopted"):
-        listed = ", ".join(offer.name for offer in found)
-        kind = f"{found[0].place.scope}s"
         result.table["strategy"] = "adopted"
-        result.notes.append(f"the {kind} {listed} stay yours; torchsel takes one of them for each machine")
+        names = f"{found[0].place.scope}s {_listed(found)}"
+        result.notes.append(f"the {names} stay yours; torchsel takes one of them for each machine")
     elif found:
-        _take_alternatives(result, project, found, str(strategy), catalog)
+        _take_alternatives(result, setting, found, str(strategy))
     else:
-        _take_sources(result, project, backend, catalog)
+        _take_sources(result, setting)
         if strategy not in (None, "pin"):
             result.table["strategy"] = strategy
         if "torch" not in {item.name for item in project.required}:
@@ -89,55 +88,67 @@ def take_over(project: Project, strategy: str | None, backend: str | None, catal
 
 
 def _offers(project: Project) -> tuple[Offer, ...]:
-    """The project's own extras or groups, a member's where the root has none."""
+    # a member's count where the root has none
     folders = (project.folder, *(file.path.parent for file in project.members))
     return next((found for folder in folders if (found := offers(project, folder))), ())
 
 
-def _take_sources(result: Takeover, project: Project, backend: str | None, catalog: Catalog) -> None:
+def _listed(found: tuple[Offer, ...]) -> str:
+    return ", ".join(offer.name for offer in found)
+
+
+def _take_sources(result: Takeover, setting: Setting) -> None:
     """Routing to one index, or to several by marker."""
-    source = project.root.present.sources.get("torch")
+    project, present = setting.project, setting.present
+    source = present.sources.get("torch")
     if source is None:
         return
-    _refuse_addresses(project, source)
-    indexes = [(item, _index_named(project, item.get("index"))) for item in source.items if _is_routed(item)]
-    if any("extra" in item or "group" in item for item, _ in indexes):
+    for item in source.items:
+        if "index" not in item:
+            kind = next((key for key in item if key not in ("marker", "extra", "group")), "other")
+            _refuse(project, source, f"torch comes from a {kind} source")
+    items = [item for item in source.items if _is_routed(item)]
+    if any("extra" in item or "group" in item for item in items):
         _refuse(project, source, "it is for an extra or group that conflicts with no other")
-    strangers = [str(item.get("index")) for item, index in indexes if not index or not index.tag]
+    indexes = {index.name: index for index in reversed(present.indexes)}
+    names = [str(item.get("index")) for item in items]
+    strangers = [name for name in names if name not in indexes or not indexes[name].tag]
     if strangers:
-        _refuse(
-            project,
-            source,
-            f"index {', '.join(strangers)} has a URL that names no backend that torchsel knows",
-        )
-    found = {index.name: index for _, index in indexes if index}
-    if not found:
+        listed = ", ".join(strangers)
+        _refuse(project, source, f"index {listed} has a URL that names no backend that torchsel knows")
+    if not names:
         return
-    _refuse_helpers(project, catalog)
+    _refuse_helpers(setting)
+    found = {name: indexes[name] for name in names}
     _take_indexes(result, project, found)
     routed = ", ".join(dict.fromkeys(index.tag for index in found.values()))
-    if routed == "cpu" and not backend:
+    if setting.options.backend:
+        return
+    if routed == "cpu":
         result.table["backend"] = "cpu"
         result.notes.append(
             "backend = 'cpu', as torch was routed to CPU builds only; 'auto' chooses by machine"
         )
-    elif not backend:
+    else:
         result.notes.append(
             f"torch was routed to {routed}; from now on it is chosen by machine (backend = 'auto')"
         )
 
 
-def _take_alternatives(
-    result: Takeover, project: Project, found: tuple[Offer, ...], strategy: str, catalog: Catalog
-) -> None:
-    """Extras or groups in the form that torchsel generates, under the names that they have."""
-    scope = found[0].place.scope
+def _is_routed(item: Mapping[str, Any]) -> bool:
+    """Whether an item of a source holds on a platform that torchsel routes."""
+    # macOS keeps uv's default index, whatever a source says of it
+    return any(holds_on(item.get("marker"), host, None) for host in _ROUTED)
+
+
+def _take_alternatives(result: Takeover, setting: Setting, found: tuple[Offer, ...], strategy: str) -> None:
+    project, scope = setting.project, found[0].place.scope
     if strategy != f"{scope}s":
         _refuse_offers(found, f"torch is routed by {scope}s, which --strategy {strategy} does not write")
     if any(way.file is not project.root for offer in found for way in offer.ways):
         _refuse_offers(found, "a workspace member has a part in them")
-    _check_lists(project, found, catalog)
-    indexes = dict(_indexes_by_name(project, found))
+    _check_lists(setting, found)
+    indexes = dict(_indexes_by_name(setting, found))
     missing = [offer.name for offer in found if offer.place.name not in indexes]
     if missing:
         _refuse_offers(found, f"tool.uv.sources.torch has nothing for {missing[0]}")
@@ -148,13 +159,13 @@ def _take_alternatives(
     result.notes.append(f"the {strategy} {listed} stay as they are named; one lock serves every machine")
 
 
-def _check_lists(project: Project, found: tuple[Offer, ...], catalog: Catalog) -> None:
+def _check_lists(setting: Setting, found: tuple[Offer, ...]) -> None:
     """Refuse lists with packages that are not PyTorch's, and conflict sets with something else in them."""
-    scope, present = found[0].place.scope, project.root.present
+    scope, present = found[0].place.scope, setting.present
     names = {offer.place.name for offer in found}
     for offer in found:
         for item in present.lists(scope)[offer.name]:
-            if required_name(item) not in catalog.routable_packages:
+            if required_name(item) not in setting.catalog.routable_packages:
                 _refuse_offers(found, f"{'.'.join(LISTS[scope])}.{offer.name} requires {item!r} too")
     for members in present.conflicts:
         inside = [canonical(str(member.get(scope, ""))) in names for member in members]
@@ -162,16 +173,17 @@ def _check_lists(project: Project, found: tuple[Offer, ...], catalog: Catalog) -
             _refuse_offers(found, "tool.uv.conflicts has a set of them with others")
 
 
-def _indexes_by_name(project: Project, found: tuple[Offer, ...]) -> Iterator[tuple[str, Index]]:
+def _indexes_by_name(setting: Setting, found: tuple[Offer, ...]) -> Iterator[tuple[str, Index]]:
     """The index that torch's source has for each name; refused where a source says more than that."""
-    scope = found[0].place.scope
+    scope, present = found[0].place.scope, setting.present
     names = {offer.place.name for offer in found}
-    for source in project.root.present.sources.values():
+    indexes = {index.name: index for index in reversed(present.indexes) if index.tag}
+    for source in present.sources.values():
         for item in source.items:
-            name, index = canonical(str(item.get(scope, ""))), _index_named(project, item.get("index"))
+            name, index = canonical(str(item.get(scope, ""))), indexes.get(str(item.get("index")))
             if name not in names:
                 continue
-            if index is None or not index.tag or set(item) != {"index", scope}:
+            if index is None or set(item) != {"index", scope}:
                 _refuse_offers(found, f"tool.uv.sources.{source.key} has {item!r}")
             if source.package == "torch":
                 yield name, index
@@ -179,38 +191,22 @@ def _indexes_by_name(project: Project, found: tuple[Offer, ...]) -> Iterator[tup
 
 def _take_indexes(result: Takeover, project: Project, indexes: Mapping[str, Index]) -> None:
     """Give indexes the names that torchsel gives them, everywhere, and say where they are."""
-    present, base = project.root.present, common_base(indexes, where=project.root.path)
+    base = common_base(indexes, where=project.root.path)
     if base.url != DEFAULT_INDEX_URL:
         result.table["index-url"] = base.url
     if base.channel != "stable":
         result.table["channel"] = base.channel
     renames = renames_of(indexes)
-    result.edits += renaming(present, indexes, renames)
+    result.edits += renaming(project.root.present, indexes, renames)
     result.notes += [f"index {old!r} is torchsel's now, named for its backend" for old in renames]
 
 
-def _index_named(project: Project, name: object) -> Index | None:
-    return next((index for index in project.root.present.indexes if index.name == name), None)
-
-
-def _is_routed(item: Mapping[str, Any]) -> bool:
-    """Whether an item of a source holds on a platform that torchsel routes."""
-    return any(holds_on(item.get("marker"), host, None) for host in _ROUTED)
-
-
-def _refuse_addresses(project: Project, source: Source) -> None:
-    for item in source.items:
-        if "index" not in item:
-            kind = next((key for key in item if key not in ("marker", "extra", "group")), "other")
-            _refuse(project, source, f"torch comes from a {kind} source")
-
-
-def _refuse_helpers(project: Project, catalog: Catalog) -> None:
-    """Requirements such as ``pytorch-triton-rocm``, which only one backend has: an anchor does their work."""
-    for item in project.required:
-        if item.name in catalog.helpers:
+def _refuse_helpers(setting: Setting) -> None:
+    # such as pytorch-triton-rocm: an anchor does their work, where a backend needs it
+    for item in setting.project.required:
+        if item.name in setting.catalog.helpers:
             msg = (
-                f"{project.root.path}: {item.place}: {item.name} is on one backend's index alone, and"
+                f"{setting.project.root.path}: {item.place}: {item.name} is on one backend's index alone, and"
                 " torchsel routes it where a build needs it; first take it out:"
                 f" uv remove --frozen {item.name}"
             )
@@ -226,9 +222,8 @@ def _refuse(project: Project, source: Source, reason: str) -> NoReturn:
 
 
 def _refuse_offers(found: tuple[Offer, ...], reason: str) -> NoReturn:
-    listed = ", ".join(offer.name for offer in found)
     msg = (
-        f"the {found[0].place.scope}s {listed} can't be taken over: {reason} (nothing was changed);"
+        f"the {found[0].place.scope}s {_listed(found)} can't be taken over: {reason} (nothing was changed);"
         " 'torchsel init' adopts them as they are"
     )
     raise ConfigError(msg)

@@ -33,7 +33,8 @@ class Adopted(Strategy):
     @cached_property
     def offers(self) -> tuple[Offer, ...]:
         """What the user's file offers, as far as the command line leaves it open."""
-        return offers(self.setting.project, self.setting.folder, self.setting.call)
+        options = self.setting.options
+        return offers(self.setting.project, options.folder, options.call)
 
     @property
     def is_routed(self) -> bool:
@@ -57,7 +58,7 @@ class Adopted(Strategy):
         demand = Demand(requires_python=setting.requires_python, python=setting.python)
         reader = Reader(setting=setting, host=host, demand=demand)
         meanings = {offer.name: reader.meaning(offer.ways, offer.key) for offer in self.offers}
-        ways = base_ways(setting.project, setting.folder, setting.call)
+        ways = base_ways(setting.project, setting.options.folder, setting.options.call)
         return _Chooser(
             setting=setting,
             host=host,
@@ -128,7 +129,7 @@ class _Chooser:
             newest = tuple(-part for part in meaning.newest)
             return meaning.is_default, newest, not _is_plain(name, names[name])
 
-        files = targets(setting.project, setting.folder, setting.call)
+        files = targets(setting.project, setting.options.folder, setting.options.call)
         return Alternatives(
             scope=self.offers[0].place.scope,
             names={name: names[name] for name in sorted(names, key=rank)},

@@ -53,7 +53,8 @@ def _users_packages(setting: Setting) -> set[str]:
 def _added_now(setting: Setting) -> set[str]:
     """What ``uv add`` is to add."""
     # uv writes down the release that it finds, which is to be of the routed index
-    words = setting.call.brings if setting.call else ()
+    call = setting.options.call
+    words = call.brings if call else ()
     found = [item for word in words if (item := parse_requirement(word))]
     return {canonical(item.name) for item in found if not item.url}
 

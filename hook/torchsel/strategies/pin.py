@@ -6,7 +6,6 @@ they are told otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from torchsel.backend import Backend
@@ -19,17 +18,18 @@ from torchsel.routing.wanted import Routing, platform_marker, to_one
 from torchsel.selection.releases import platforms, reference_release
 from torchsel.selection.select import select
 from torchsel.strategies.packages import way_to, with_names
-from torchsel.strategies.protocol import Decision, Strategy
+from torchsel.strategies.protocol import Decision, Setting, Strategy
 
 _ASKED = frozenset({"--backend", "TORCHSEL_BACKEND", "UV_TORCH_BACKEND"})
 _HOSTS = ("TORCHSEL_HOST", "UV_CUDA_DRIVER_VERSION", "UV_AMD_GPU_ARCHITECTURE")
 
 
-def is_builder(request: Request, host: str | None, environ: Mapping[str, str]) -> bool:
-    """Whether ``CI`` is set and the caller named neither a backend nor a host (``host`` is the option)."""
-    is_ci = environ.get("CI", "").lower() not in ("", "0", "false")
+def _is_builder(setting: Setting) -> bool:
+    """Whether ``CI`` is set and the caller named neither a backend nor a host."""
+    options, request = setting.options, setting.request
+    is_ci = options.environ.get("CI", "").lower() not in ("", "0", "false")
     is_asked = request.backend != "auto" or request.source in _ASKED
-    return is_ci and not is_asked and not host and not any(map(environ.get, _HOSTS))
+    return is_ci and not is_asked and not options.host and not any(map(options.environ.get, _HOSTS))
 
 
 class Pin(Strategy):
@@ -65,7 +65,7 @@ class Pin(Strategy):
     def _committed(self) -> str | None:
         """The backend to stay with should this builder have no usable GPU, where that rule applies."""
         routed = self.setting.present.routed
-        if not self.setting.is_builder or routed in (None, "cpu") or self.forbidden():
+        if not _is_builder(self.setting) or routed in (None, "cpu") or self.forbidden():
             return None
         return routed
 

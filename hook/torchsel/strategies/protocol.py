@@ -26,25 +26,46 @@ from torchsel.strategies.alternatives import Alternatives
 from torchsel.uv.call import UvCall
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What the command line and its variables say about where to look, what to want and how far to go.
+
+    ``folder`` is where uv is called, with the options of ``call``. ``writes`` and ``locks`` are whether files
+    may change at all, and a uv.lock that is there. ``only_looks`` is for a picture of what is wrong: then
+    ``fallback = "error"`` stops nothing. ``anew`` forgets what was found out before. ``without_project`` asks
+    what the machine would take in any project; none is looked for. ``lacking`` are builds, each a release and
+    a backend, to go without.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    backend: str | None = None
+    host: str | None = None
+    call: UvCall | None = None
+    upgrade: bool = False
+    writes: bool = True
+    locks: bool = True
+    only_looks: bool = False
+    anew: bool = False
+    without_project: bool = False
+    lacking: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """A project with its configuration and what is asked for, whatever the machine.
 
-    ``folder`` is where uv is called, with the options of ``call``; ``python`` is ``X.Y`` of the project's.
-    ``is_builder`` tells that this is a CI job for which nobody named a backend or a host. ``missing`` are
-    builds left out of ``catalog``, as the index was found not to have them. ``mirror`` is the base of
-    companions' indexes in place of the catalog's, empty for the latter. ``own_hosts`` are those of indexes
-    that the user's own variables name.
+    ``python`` is ``X.Y`` of the project's. ``missing`` are builds left out of ``catalog``, as the index was
+    found not to have them. ``mirror`` is the base of companions' indexes in place of the catalog's, empty for
+    the latter. ``own_hosts`` are those of indexes that the user's own variables name.
     """
 
+    options: Options
     project: Project
     config: Config
     request: Request
     catalog: Catalog
-    folder: Path
-    call: UvCall | None = None
     python: str | None = None
-    is_builder: bool = False
     missing: tuple[Missing, ...] = ()
     mirror: str = ""
     own_hosts: frozenset[str] = frozenset()

@@ -129,9 +129,9 @@ def _refusal(body: str, path: Path, reason: str) -> NotEditableError:
     return NotEditableError(f"{dotted(path)} (line {line_of(body, path)}) {reason}; nothing was changed")
 
 
-def line_of(body: str, path: Path) -> int:
-    """The line, from 1, of the statement nearest to ``path`` in a TOML text whose lines all end."""
-    document = Document(body)
+def line_of(text: str, path: Path) -> int:
+    """The line, from 1, of the statement nearest to ``path`` in a TOML text."""
+    document = Document(f"{text.removeprefix(_BOM)}\n")
     for size in range(len(path), 0, -1):
         if found := document.under(path[:size]):
             return "".join(segment.text for segment in document.segments[: found[0]]).count("\n") + 1

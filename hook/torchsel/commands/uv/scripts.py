@@ -10,9 +10,9 @@ from pathlib import Path
 from torchsel.answer import Answer, Draft, Program
 from torchsel.errors import TorchselError
 from torchsel.pipeline import report
-from torchsel.pipeline.inputs import Options
-from torchsel.pipeline.script import environment_python, plan_for_run
+from torchsel.pipeline.script import environment_python, routed_for_run
 from torchsel.project.toml_file import read_text
+from torchsel.strategies.protocol import Options
 from torchsel.uv.call import UvCall
 from torchsel.uv.halves import for_script
 from torchsel.uv.program import Uv, dotted
@@ -38,8 +38,8 @@ def started(call: UvCall, options: Options, uv: Uv, draft: Draft) -> Answer | No
     path = call.script
     if call.command == "run" and path is None:
         _say_unseen(call, draft)
-    plan = plan_for_run(path, options, uv.environ) if path and path.is_file() else None
-    if plan is None or path is None:
+    routed = routed_for_run(path, options) if path and path.is_file() else None
+    if routed is None or path is None:
         return None
     obstacle = _obstacle(call, uv)
     if obstacle:
@@ -48,13 +48,12 @@ def started(call: UvCall, options: Options, uv: Uv, draft: Draft) -> Answer | No
             f" 'torchsel apply --script {path}' writes the choice into the script"
         )
         return None
-    for note in plan.notes:
+    for note in routed.notes:
         draft.warn(note)
-    report.warn(plan.inputs, draft)
-    tag = plan.inputs.selection.backend.tag
-    draft.detail(f"{path.name}: {tag} ({report.reason(plan.inputs)})")
+    report.warn(routed.inputs, draft)
+    draft.detail(f"{path.name}: {routed.inputs.decision.tag} ({report.reason(routed.inputs)})")
     draft.flush()
-    python = environment_python(plan, uv, list(for_script(call)))
+    python = environment_python(routed, uv, list(for_script(call)))
     # uv would start it in there, and relative paths of its arguments are meant so
     if folders := call.values_of("--directory"):
         os.chdir(folders[-1])

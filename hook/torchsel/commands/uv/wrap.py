@@ -11,20 +11,19 @@ from torchsel.commands.apply import repaired
 from torchsel.commands.context import Context
 from torchsel.commands.survey import options
 from torchsel.commands.uv import prepare, scripts
-from torchsel.commands.uv.doubts import WITHOUT_SOURCES, doubts, unfamiliar
-from torchsel.commands.uv.insync import Preparation
+from torchsel.commands.uv.insync import WITHOUT_SOURCES, Preparation, doubts
 from torchsel.commands.uv.scripts import has_metadata
 from torchsel.config.request import resolve_host
 from torchsel.errors import ConfigError
 from torchsel.files.snapshot import taken_back
 from torchsel.pipeline import report
-from torchsel.pipeline.inputs import Inputs, Options, decide, strategy_in
+from torchsel.pipeline.inputs import Inputs, decide, strategy_in
 from torchsel.project.environment import has_place
 from torchsel.project.project import Project
 from torchsel.project.workspace import find_pyproject, load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
 from torchsel.strategies.choice import choose, is_wanted, unasked_groups
-from torchsel.strategies.protocol import Strategy
+from torchsel.strategies.protocol import Options, Strategy
 from torchsel.uv.call import CHANGES_LOCK, PROJECT_COMMANDS, UvCall, read_uv_call
 from torchsel.uv.halves import first_half, second_half
 from torchsel.uv.program import Uv, find_uv
@@ -49,7 +48,7 @@ def _run(context: Context) -> Answer:
     if context.environ.get("TORCHSEL_DISABLE", "") not in _NOT_DISABLED:
         return wrapper.plain()
     if context.call.command == "sync" and prepare.OPTION in context.call.options:
-        return Answer(prepare.prepare(context.call, options(context), context.draft, context.environ))
+        return Answer(prepare.prepare(context.call, options(context), context.draft))
     return wrapper.answer()
 
 
@@ -76,23 +75,22 @@ class Wrapper:
         """
         project = self._project()
         uv = self._uv(project)
-        options = replace(self.options, folder=self.call.folder, call=self.call)
-        started = scripts.started(self.call, options, uv, self.draft)
+        started = scripts.started(self.call, self.options, uv, self.draft)
         if started or project is None:
             return started or self._become(uv)
         if self.call.command not in SYNCS_AFTER or self.call.keeps_lock:
-            return self._for_project(project, options, uv)
+            return self._for_project(project, uv)
         # uv takes its own changes back where it fails, and so does a command of several steps
         with taken_back(project) as changed:
-            answer = replace(self, note=changed.note)._for_project(project, options, uv)
+            answer = replace(self, note=changed.note)._for_project(project, uv)
             changed.is_done = answer.code == 0
         return answer
 
-    def _for_project(self, project: Project, options: Options, uv: Uv) -> Answer:
+    def _for_project(self, project: Project, uv: Uv) -> Answer:
         """Route, and go on with uv."""
-        strategy = strategy_in(project, options, self.environ)
+        strategy = strategy_in(project, self.options)
         if strategy.is_users:
-            return self._adopted(strategy, options, uv)
+            return self._adopted(strategy, uv)
         if not project.is_configured:
             if not self.is_hooked:
                 told = "has no [tool.torchsel], so this is plain uv; to have torch routed: torchsel init"
@@ -135,17 +133,17 @@ class Wrapper:
         # a script with metadata of its own depends on far more, and standard input says another one each time
         return not has_metadata(call.script) and call.target[:1] != ("-",)
 
-    def _adopted(self, strategy: Strategy, options: Options, uv: Uv) -> Answer:
+    def _adopted(self, strategy: Strategy, uv: Uv) -> Answer:
         """Choose among the project's own extras or groups, if the command line leaves any."""
         chooses = self.call.command in TAKES_FLAGS | SYNCS_AFTER
         is_open = chooses and strategy.is_open
         if not is_open:  # its environment is still the one for what the user named
-            strategy = strategy_in(strategy.setting.project, replace(options, call=None), self.environ)
+            strategy = strategy_in(strategy.setting.project, replace(self.options, call=None))
             if not strategy.is_open or not has_place(strategy.setting.config.environment, self.environ):
                 return self._become(uv)
         uv.require(strategy.oldest_uv, " for torch by extra or group")
-        host, findings = resolve_host(option=options.host, environ=self.environ)
-        found = decide(strategy, host, findings, options=options)
+        host, findings = resolve_host(option=self.options.host, environ=self.environ)
+        found = decide(strategy, host, findings)
         uv = self._placed(found, uv)
         if not is_open:
             return self._become(uv)
@@ -156,8 +154,7 @@ class Wrapper:
         return self._choosing(found, uv)
 
     def _say_doubts(self, found: Inputs, *, is_locked: bool = True) -> None:
-        said = doubts(found, self.call, self.environ, is_locked=is_locked)
-        for doubt in (*unfamiliar(self.call), *said):
+        for doubt in doubts(found, self.call, is_locked=is_locked):
             self.draft.warn(doubt)
 
     def _changing(self, found: Inputs, uv: Uv) -> Answer:
@@ -170,7 +167,7 @@ class Wrapper:
         self.note()
         if code:
             return Answer(code)
-        outcome = self._preparation.apply(write=True)
+        outcome = self._preparation.apply()
         self.note()
         is_synced = self.call.command in SYNCS_AFTER and self.call.syncs
         if is_synced and (outcome.changed or outcome.relocked):
@@ -191,7 +188,7 @@ class Wrapper:
         self.note()
         if code == 0:
             if not found.strategy.is_users:
-                found = self._preparation.apply(write=True).inputs
+                found = self._preparation.apply().inputs
                 self.note()
             code = self._synced(uv, found)
         return Answer(code)
@@ -213,7 +210,7 @@ class Wrapper:
         """As before, at work on the environment of the build that this call takes."""
         alternatives, chosen = found.decision.alternatives, found.decision.chosen
         tag = alternatives.tag_taken(chosen, self.call) if alternatives else None
-        environment = found.environment(self.environ, tag)
+        environment = found.environment(tag)
         if environment.note:
             self.draft.say(environment.note)
         return replace(uv, environ={**uv.environ, **environment.variables(uv.environ)})
@@ -228,7 +225,7 @@ class Wrapper:
 
     @property
     def _preparation(self) -> Preparation:
-        return Preparation(call=self.call, options=self.options, draft=self.draft, environ=self.environ)
+        return Preparation(call=self.call, options=self.options, draft=self.draft)
 
     def _project(self) -> Project | None:
         """The project the call is for; None where it needs none, or there is none."""
