@@ -13,8 +13,7 @@ import pytest
 
 from torchsel.errors import ConfigError, NotEditableError
 from torchsel.toml.edit import edit_text
-from torchsel.toml.edits import Append, Delete, Edit, Prune, SetValue, apply_to_data
-from torchsel.toml.values import same
+from torchsel.toml.edits import Append, Delete, Edit, Prune, SetValue, apply_to_data, same
 
 CORPUS = Path(__file__).parents[1] / "cases" / "edit"
 CASES = sorted(folder for folder in CORPUS.iterdir() if folder.is_dir())
@@ -181,14 +180,14 @@ def test_a_table_that_is_there_gets_no_comments() -> None:
 
 
 def test_a_result_that_means_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torchsel.toml.edit.change_table", lambda *_, **__: None)
+    monkeypatch.setattr("torchsel.toml.tables._change_table", lambda *_, **__: None)
     edit = SetValue(path=("tool", "uv", "managed"), value=True)
     with pytest.raises(NotEditableError, match=r"^tool\.uv\.managed \(line 3\) is written in a way"):
         edit_text("[tool.ruff]\n\n[tool.uv]\n", [edit])
 
 
 def test_a_result_that_is_not_toml_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torchsel.toml.edit.render", lambda *_: "")
+    monkeypatch.setattr("torchsel.toml.tables.render", lambda *_: "")
     edit = SetValue(path=("tool", "uv", "managed"), value=True)
     with pytest.raises(NotEditableError, match=r"^tool\.uv\.managed \(line 1\) is written in a way"):
         edit_text("[tool.uv]\n", [edit])

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from torchsel.toml.inline import Layout, change_value
+from torchsel.toml.document import Layout
+from torchsel.toml.values import change_value
 
 LAYOUT = Layout(indent="  ", step="    ")
 

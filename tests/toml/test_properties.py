@@ -16,9 +16,8 @@ from tests.support.exploring import explored
 from tests.support.toml_writer import MARK, PACKAGES, is_owned
 from torchsel.toml.document import Document
 from torchsel.toml.edit import edit_text
-from torchsel.toml.edits import Append, Delete, Edit, SetValue, apply_to_data
+from torchsel.toml.edits import Append, Delete, Edit, SetValue, apply_to_data, same
 from torchsel.toml.scan import scan
-from torchsel.toml.values import same
 
 MARKER = "sys_platform == 'linux'"
 

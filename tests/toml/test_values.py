@@ -11,9 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torchsel.toml.edits import Append, Delete, Edit, EditPathError, Prune, SetValue, apply_to_data
-from torchsel.toml.inline import Layout, change_value, render, render_like
-from torchsel.toml.values import difference, opcodes, same
+from torchsel.toml.document import Layout
+from torchsel.toml.edits import (
+    Append,
+    Delete,
+    Edit,
+    EditPathError,
+    Prune,
+    SetValue,
+    apply_to_data,
+    difference,
+    same,
+)
+from torchsel.toml.render import render, render_like
+from torchsel.toml.values import change_value, opcodes
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NAN = float("nan")

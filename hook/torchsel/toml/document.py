@@ -6,15 +6,41 @@ That is next to their kin, and never between a header and the comments above it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torchsel.toml.edits import Path
-from torchsel.toml.inline import Layout
-from torchsel.toml.order import BY_NAME, goes_behind
 from torchsel.toml.scan import Segment, inner_comments, scan, trailing_comment
+
+BY_NAME = frozenset({("tool", "uv", "sources"), ("dependency-groups",), ("project", "optional-dependencies")})
+"""Tables whose keys are names of packages, groups or extras."""
+
+_UV_KEYS = ("index", "marker", "extra", "group", "sources", "conflicts", "default-groups")
+"""Keys that torchsel writes beside others below ``tool.uv``, in their order where they stand last."""
 
 SHARED = BY_NAME | {("tool", "uv", "index"), ("tool", "uv", "conflicts")}
 """Tables and arrays with entries of the user's and torchsel's side by side."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """How new text fits where it goes.
+
+    ``indent`` is the white space before the line that it begins on, ``step`` what one level adds to it,
+    ``newline`` is LF or CRLF, and ``flat`` keeps it on one line, as an inline table must.
+    """
+
+    indent: str = ""
+    step: str = "    "
+    newline: str = "\n"
+    flat: bool = False
+
+    def deeper(self) -> Layout:
+        """The layout of what lies inside."""
+        return replace(self, indent=self.indent + self.step)
+
+    def fitted(self, text: str) -> str:
+        """What tomlkit wrote, which has LF between lines and none in strings, with these newlines."""
+        return text.replace("\n", self.newline)
 
 
 class Document:
@@ -154,17 +180,14 @@ def newline_near(segments: Sequence[Segment], index: int) -> str:
 
 def _header_path(segment: Segment, lengths: dict[Path, int]) -> Path:
     path: Path = ()
-    for key in segment.keys[:-1]:
-        path = _latest((*path, key), lengths)
-    path = (*path, segment.keys[-1])
-    if segment.kind == "array":
-        lengths[path] = lengths.get(path, 0) + 1
-        return (*path, lengths[path] - 1)
+    for depth, key in enumerate(segment.keys, start=1):
+        path = (*path, key)
+        if segment.kind == "array" and depth == len(segment.keys):
+            lengths[path] = lengths.get(path, 0) + 1
+        # a name that was an array of tables before means the latest of its items
+        if path in lengths:
+            path = (*path, lengths[path] - 1)
     return path
-
-
-def _latest(path: Path, lengths: dict[Path, int]) -> Path:
-    return (*path, lengths[path] - 1) if path in lengths else path
 
 
 def _runs(segments: Sequence[Segment], indexes: Sequence[int]) -> list[tuple[int, int]]:
@@ -203,7 +226,7 @@ def place_for_table(document: Document, path: Path) -> int:
     plain = [i for i in siblings if not _in_array(document.paths[i], len(path))]
     if plain:
         return section_end(document, plain[-1])
-    return lead(document, siblings[0]) if siblings else _after_kin(document, path)
+    return lead(document, siblings[0]) if siblings else place_for_array(document, path)
 
 
 def place_for_pair(document: Document, path: Path, header: int | None, pairs: Sequence[int]) -> int:
@@ -211,7 +234,8 @@ def place_for_pair(document: Document, path: Path, header: int | None, pairs: Se
 
     Behind them all, but for those that `goes_behind` lets it pass.
     """
-    before = [i for i in pairs if goes_behind(path, _key_below(document, i, path[:-1]))]
+    depth = len(path) - 1
+    before = [i for i in pairs if goes_behind(path, str((document.paths[i] or ())[depth]))]
     if before:
         return before[-1] + 1
     if header is not None:
@@ -219,29 +243,31 @@ def place_for_pair(document: Document, path: Path, header: int | None, pairs: Se
     return lead(document, pairs[0]) if pairs else 0
 
 
-def _key_below(document: Document, index: int, table: Path) -> str:
-    path = document.paths[index] or ()
-    return str(path[len(table)])
-
-
 def place_for_array(document: Document, path: Path) -> int:
-    """The index of the segment before which the first item of a new array of tables goes."""
-    return _after_kin(document, path)
-
-
-def _after_kin(document: Document, path: Path) -> int:
-    """Behind the kin's section, for groups behind [project].
-
-    Where that has no header they go to the end: new tables of ``tool`` may go where the headers begin, and
-    the place would depend on which came first.
-    """
+    """The index before which the first item of a new array of tables goes: behind its kin's section."""
     for size in range(len(path) - 1, 0, -1):
         if kin := document.under(path[:size]):
             return section_end(document, kin[-1])
+    # groups go behind [project]; where that has no header they go to the end: new tables of tool may go where
+    # the headers begin, and the place would depend on which came first
     project = document.under(("project",)) if path[0] == "dependency-groups" else []
     if project and document.tables[project[-1]]:
         return section_end(document, project[-1])
     return section_end(document, len(document.segments) - 1)
+
+
+def goes_behind(path: Path, other: str) -> bool:
+    """Whether a new pair at ``path`` may not come before the key ``other`` of its table.
+
+    Right behind the last of those is its place. As that depends on names alone, it is the same whichever of
+    several new pairs came first.
+    """
+    table, key = path[:-1], str(path[-1])
+    if table in BY_NAME:
+        return other < key
+    if path[:2] != ("tool", "uv") or key not in _UV_KEYS:
+        return True
+    return other not in _UV_KEYS[_UV_KEYS.index(key) + 1 :]
 
 
 def _in_array(path: Path | None, size: int) -> bool:

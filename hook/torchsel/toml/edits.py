@@ -1,4 +1,4 @@
-"""What is to change in a TOML document, as plain values; the same edits apply to data and to text."""
+"""What is to change in a TOML document, and where two differ, as plain values; for data and for text."""
 
 from __future__ import annotations
 
@@ -122,3 +122,40 @@ def value_at(data: Any, path: Path) -> Any:
         is_there = key < len(found) if isinstance(found, list) and isinstance(key, int) else False
         found = found.get(key) if isinstance(found, dict) else found[key] if is_there else None
     return found
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether TOML values are equal in type too: ``1``, ``1.0`` and ``true`` differ, ``nan`` is nan."""
+    return one is other or difference(one, other) is None
+
+
+def difference(one: Any, other: Any) -> Path | None:
+    """The path to the first place where two TOML values differ, None where nowhere."""
+    if one is other:
+        return None
+    if type(one) is not type(other):
+        return ()
+    if isinstance(one, dict):
+        return _dict_difference(one, other)
+    if isinstance(one, list):
+        return _list_difference(one, other)
+    # repr tells -0.0 from 0.0 and two time zones of one instant apart, and finds nan equal to nan
+    return None if (one == other if isinstance(one, str) else repr(one) == repr(other)) else ()
+
+
+def _dict_difference(one: dict[str, Any], other: dict[str, Any]) -> Path | None:
+    for key in one.keys() | other.keys() if len(one) != len(other) else one:
+        if key not in one or key not in other:
+            return (key,)
+        found = difference(one[key], other[key])
+        if found is not None:
+            return (key, *found)
+    return None
+
+
+def _list_difference(one: list[Any], other: list[Any]) -> Path | None:
+    for position, (left, right) in enumerate(zip(one, other, strict=False)):
+        found = difference(left, right)
+        if found is not None:
+            return (position, *found)
+    return None if len(one) == len(other) else (min(len(one), len(other)),)

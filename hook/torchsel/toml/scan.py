@@ -6,6 +6,7 @@ The text must have passed ``tomllib``: nothing here looks for mistakes. Grammar:
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -143,8 +144,6 @@ def key_prefix(text: str, count: int) -> str:
 
 def _unquoted(part: str) -> str:
     if "\\" in part and part[0] == '"':
-        import tomllib  # noqa: PLC0415 - start-up time
-
         value: str = tomllib.loads(f"k={part}")["k"]
         return value
     return part[1:-1] if part[0] in "\"'" else part
