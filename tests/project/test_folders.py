@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from torchsel.errors import ConfigError
-from torchsel.project import workspace
-from torchsel.project.workspace import FolderTree, load_project
+from torchsel.project import folders
+from torchsel.project.folders import FolderTree
+from torchsel.project.workspace import load_project
 
 PATTERNS = (
     *("*", "**", "a", "a/*", "*/b", "**/b", "a/**", "a/**/b", "**/a/**", "[ab]/?", "[!a]", "a/../b"),
@@ -74,6 +75,6 @@ def test_hostile_patterns_end_in_good_time(name: str, key: str, tmp_path: Path) 
 
 def test_too_many_folders_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = make_tree(tmp_path / "r")
-    monkeypatch.setattr(workspace, "MOST_LOOKS", 5)
+    monkeypatch.setattr(folders, "MOST_LOOKS", 5)
     with pytest.raises(ConfigError, match=r"pyproject\.toml: tool\.uv\.workspace: .* make '\*\*' narrower"):
         tree.glob("**")

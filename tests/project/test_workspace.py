@@ -11,8 +11,9 @@ import pytest
 
 from torchsel.cli import main
 from torchsel.errors import ConfigError, MachineError
+from torchsel.project.folders import find_pyproject
 from torchsel.project.project import read_toml
-from torchsel.project.workspace import find_pyproject, load_project
+from torchsel.project.workspace import load_project
 
 PLAIN = '[project]\nname = "{}"\nversion = "0"\nrequires-python = ">=3.11"\n'
 

@@ -79,3 +79,28 @@ def _python(code: str, *words: str, cwd: Path, env: dict[str, str]) -> str:
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("words", [["--version"], ["help"], ["hook", "bash"]], ids=" ".join)
+def test_what_needs_no_project_loads_nothing_of_the_choice(tmp_path: Path, words: list[str]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "torchsel", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = [line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()]
+    rooms = {name.split(".")[1] for name in names if name.startswith("torchsel.")}
+    assert {"cli", "commands"} <= rooms
+    assert not rooms & {
+        "backend",
+        "catalog",
+        "config",
+        "pipeline",
+        "probes",
+        "selection",
+        "strategies",
+        "toml",
+    }
+    assert "torchsel.project.workspace" not in names

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from torchsel.answer import Draft
 from torchsel.console import ColorChoice
-from torchsel.project.workspace import current_folder
+from torchsel.project.folders import current_folder
 from torchsel.uv.call import UvCall, read_uv_call
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torchsel.commands.context import Context
 from torchsel.errors import NoProjectError
-from torchsel.project.workspace import find_pyproject
+from torchsel.project.folders import find_pyproject
 from torchsel.strategies.protocol import Options
 
 

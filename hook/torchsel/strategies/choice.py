@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from torchsel.errors import MachineError
+from torchsel.project.folders import find_pyproject
 from torchsel.project.lock import Part, reached
 from torchsel.project.places import canonical, names_in
 from torchsel.project.present import Present
 from torchsel.project.project import Project
-from torchsel.project.workspace import find_pyproject
 from torchsel.strategies.alternatives import Alternatives, repeated
 from torchsel.strategies.offers import targets
 from torchsel.strategies.packages import named_packages

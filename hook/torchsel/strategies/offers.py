@@ -13,10 +13,10 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from torchsel.project.folders import find_pyproject
 from torchsel.project.places import LISTS, Scope, canonical, names_in, tables
 from torchsel.project.project import Project, TomlFile
 from torchsel.project.requirement import parse_requirement
-from torchsel.project.workspace import find_pyproject
 from torchsel.uv.call import UvCall
 
 

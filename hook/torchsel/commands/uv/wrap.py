@@ -19,8 +19,9 @@ from torchsel.files.snapshot import taken_back
 from torchsel.pipeline import report
 from torchsel.pipeline.inputs import Inputs, decide, strategy_in
 from torchsel.project.environment import has_place
+from torchsel.project.folders import find_pyproject
 from torchsel.project.project import Project
-from torchsel.project.workspace import find_pyproject, load_project
+from torchsel.project.workspace import load_project
 from torchsel.strategies.alternatives import SYNCS_AFTER, TAKES_FLAGS
 from torchsel.strategies.choice import choose, is_wanted, unasked_groups
 from torchsel.strategies.protocol import Options, Strategy
