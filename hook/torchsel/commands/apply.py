@@ -30,13 +30,13 @@ def run(context: Context) -> Answer:
 
 
 def _apply(context: Context) -> Answer:
-    arguments, draft = context.arguments, context.draft
-    require_table(load_project(context.start))
-    outcome = apply(read_inputs(_options(context), draft), draft)
+    arguments, draft, given = context.arguments, context.draft, _options(context)
+    require_table(load_project(given.folder))
+    outcome = apply(read_inputs(given, draft), draft)
     if arguments.diff:
         draft.print(report.diff(outcome))
     report.tell(outcome, draft)
-    has_written = outcome.changed and _options(context).writes
+    has_written = outcome.changed and given.writes
     if has_written and arguments.no_lock and outcome.inputs.project.lock:
         draft.say("uv.lock is as it was; run 'torchsel sync' to bring it along")
     has_acted = any(kind == "say" for kind, _ in draft.notices)

@@ -20,7 +20,6 @@ _MEMBER = (
     " a torch of its own choice there; use 'torchsel uv' or the shell hook, or uv in the root's folder"
 )
 
-
 OPTIONS = (
     HOST,
     Option("--shell", choices=tuple(SHELLS), help="whose syntax (default: bash, which zsh reads too)"),
@@ -30,12 +29,13 @@ OPTIONS = (
 def run(context: Context) -> Answer:
     """Print the export lines alone."""
     arguments, draft = context.arguments, context.draft
-    found = read_inputs(options(context), draft)
+    given = options(context)
+    found = read_inputs(given, draft)
     report.warn(found, draft)
     environment = found.environment()
     variables = environment.variables(context.environ)
     alternatives, mine = found.decision.alternatives, found.decision.chosen
-    why_not = _why_not(found, context.start)
+    why_not = _why_not(found, given.folder)
     if alternatives and mine and not why_not:
         refusal = refuse(alternatives, (mine,), found.project, context.environ)
         if refusal.dropped:

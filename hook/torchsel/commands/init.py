@@ -89,7 +89,7 @@ def prepare(
     text = edit_text(project.root.text, takeover.all_edits)
     root = replace(project.root, text=text, data=parse_toml(text, project.root.path))
     found = decide(strategy_in(replace(project, root=root), options), host)
-    plan = found.plan()
+    plan = found.plan
     if plan.changes.is_users and not found.strategy.is_users:
         why = plan.changes.left_alone[0].removesuffix("; left alone")
         msg = (

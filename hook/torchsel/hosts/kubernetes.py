@@ -12,6 +12,7 @@ from torchsel.errors import ConfigError
 from torchsel.host import Accelerator, Host, System, normalize_machine
 from torchsel.hosts.names import find_gpu
 from torchsel.hosts.words import complete, is_driver, number_of_gpus, shown, unknown_gpu
+from torchsel.project.places import table
 
 _PRODUCT = "nvidia.com/gpu.product"
 _COUNT = "nvidia.com/gpu.count"
@@ -66,13 +67,13 @@ class Facts(NamedTuple):
 
 def read_node(node: object) -> tuple[str, Facts] | None:
     """A node's name and facts; None where it isn't one."""
-    metadata, status = _table(node, "metadata"), _table(node, "status")
+    metadata, status = table(node, "metadata"), table(node, "status")
     name = metadata.get("name")
     if not isinstance(name, str):
         return None
-    labels, info = _table(metadata, "labels"), _table(status, "nodeInfo")
+    labels, info = table(metadata, "labels"), table(status, "nodeInfo")
     kept = {key: value for key, value in labels.items() if isinstance(value, str) and _matters(key)}
-    devices = {key: value for key, value in _table(status, "capacity").items() if _DEVICES.fullmatch(key)}
+    devices = {key: value for key, value in table(status, "capacity").items() if _DEVICES.fullmatch(key)}
     architectures = (*(labels.get(key) for key in _ARCHITECTURES), info.get("architecture"), "amd64")
     systems = (*(labels.get(key) for key in _SYSTEMS), info.get("operatingSystem"), "linux")
     return name, Facts(
@@ -145,9 +146,3 @@ def _intel(labels: Mapping[str, str]) -> Iterator[Accelerator]:
 
 def _matters(key: str) -> bool:
     return key in _NVIDIA or bool(_AMD.fullmatch(key) or _INTEL.fullmatch(key))
-
-
-def _table(value: object, key: str) -> Mapping[str, object]:
-    """A table inside a table, an empty one where there is none."""
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}

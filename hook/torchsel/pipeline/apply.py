@@ -37,7 +37,7 @@ def apply(inputs: Inputs, speaker: Speaker) -> Outcome:
         MachineError: the lock is held, a file can't be written, or uv failed, and both files are as before;
             or uv locked another torch than the routed one.
     """
-    first, plan, relocked = inputs, inputs.plan(), False
+    first, plan, relocked = inputs, inputs.plan, False
     taken_out, options, project = plan.changes.taken_out, inputs.setting.options, inputs.project
     target = project.root.path
     is_due = options.writes and (
@@ -63,7 +63,7 @@ def _write_all(inputs: Inputs, place: Workplace, speaker: Speaker) -> tuple[Inpu
     """With the project locked: write until nothing is left to change; also whether uv.lock came along."""
     relocked = False
     for tries in count():
-        plan = inputs.plan()
+        plan = inputs.plan
         is_due = _is_lock_due(inputs, plan) and not relocked
         if (plan.is_in_sync and not is_due) or tries == ROUNDS:
             break
@@ -121,7 +121,7 @@ def write(inputs: Inputs, place: Workplace, speaker: Speaker, *, before: str) ->
         ChangedError: a file is another text by now.
         MachineError: a file can't be written, or uv failed.
     """
-    plan, lock = inputs.plan(), inputs.project.lock
+    plan, lock = inputs.plan, inputs.project.lock
     strategy, options = inputs.strategy, inputs.setting.options
     if lock is None or not options.locks:
         place.write(before, plan.text)
@@ -163,10 +163,7 @@ def _ready(uv: Uv, inputs: Inputs) -> Uv:
 def told_of(uv: Uv, call: UvCall | None) -> Uv:
     """Uv with what its lock is told of a call, to be read in the folder that relative paths are meant for."""
     told = for_lock(call) if call else ()
-    if not call or not told:
-        return uv
-    places = call.values_of("--directory")
-    return replace(uv, told=told, start=(call.start or call.folder) / "".join(places[-1:]))
+    return replace(uv, told=told, start=call.directory) if call and told else uv
 
 
 def _moves(inputs: Inputs, first: Mapping[str, str]) -> Iterator[str]:

@@ -111,8 +111,9 @@ def _lacking(found: Inputs, has: Beside) -> Iterator[str]:
     here = [item for item in wanted if holds_on(item.marker, found.host, found.setting.python)]
     names = dict.fromkeys(canonical(item.name) for item in here)
     locked = locked_packages(found.project.lock, {*names, *has.companions})
+    known = {item.name for item in locked}
     there = {(item.name, item.registry.rstrip("/")) for item in locked}
-    yield from (name for name in names if name not in {name for name, _ in there})
+    yield from (name for name in names if name not in known)
     yield from (name for name, url in has.companions.items() if (name, url.rstrip("/")) not in there)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from torchsel.answer import Speaker
 from torchsel.backend import Backend, host_of
@@ -37,7 +38,7 @@ from torchsel.toml.edit import line_of
 _INDEX_URL, _COMPANION_URL = "TORCHSEL_INDEX_URL", "TORCHSEL_COMPANION_URL"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """The state of project and machine, with the decision made from it."""
 
@@ -81,7 +82,7 @@ class Inputs:
         """The commands after which the environment has what is selected."""
         return ("torchsel sync",) if self.is_ours else ("torchsel init", "torchsel sync")
 
-    @property
+    @cached_property
     def locked(self) -> Locked | None:
         """The torch that uv.lock has for this machine, of what was chosen."""
         entries = self.strategy.locked(self.decision)
@@ -102,6 +103,7 @@ class Inputs:
         environ = _environ_for_places(self.setting.options, is_ours=self.is_ours)
         return environment_for(self.project.folder, backend, self.host, self.config.environment, environ)
 
+    @cached_property
     def plan(self) -> Plan:
         """What would be written for what was decided.
 

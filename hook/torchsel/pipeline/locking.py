@@ -236,11 +236,11 @@ def without(inputs: Inputs, builds: Builds) -> Inputs:
     rows = "; ".join(_sentences(inputs, builds))
     try:
         found = _without(inputs, builds)
-        text = found.plan().text
+        text = found.plan.text
     except ConfigError as error:
         msg = f"{rows}; {error}"
         raise ConfigError(msg) from None
-    if text != inputs.plan().text:
+    if text != inputs.plan.text:
         msg = f"{rows}; every machine has to know that: {_what_to_write(inputs, found)}"
         raise ConfigError(msg)
     return found

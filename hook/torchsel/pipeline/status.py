@@ -90,7 +90,7 @@ def take(found: Inputs) -> Status:
 def _planned(found: Inputs) -> tuple[Plan | None, list[str]]:
     """The plan, and what to mind about it; None where there can be none."""
     try:  # a picture of what is wrong does not stop at it
-        plan = found.plan()
+        plan = found.plan
     except TorchselError as error:
         return None, [str(error)]
     return plan, [f"{note}; remove it to have torchsel route it" for note in plan.changes.left_alone]

@@ -190,13 +190,13 @@ def become(program: str, words: "Sequence[str]", environ: "Mapping[str, str]") -
     for name in ("SIGPIPE", "SIGXFSZ"):
         if number := getattr(_signal, name, 0):
             _signal.signal(number, _signal.SIG_DFL)
-    is_ours = _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler
+    is_pythons = _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler
     try:
-        if is_ours:
+        if is_pythons:
             _let_interrupts_end_it()
         os.execve(program, [program, *words], environ)  # noqa: S606 - an absolute path, no shell
     finally:
-        if is_ours:
+        if is_pythons:
             _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
 

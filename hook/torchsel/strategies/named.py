@@ -15,12 +15,7 @@ from torchsel.project.lock import Locked
 from torchsel.project.requirement import lacking
 from torchsel.routing.wanted import Alternative, Routing, platform_marker, to_several
 from torchsel.selection.cover import covering
-from torchsel.selection.releases import (
-    allowed_releases,
-    platforms,
-    reference_release,
-    shared_releases,
-)
+from torchsel.selection.releases import allowed_releases, platforms, reference_release, shared_releases
 from torchsel.selection.remedy import backends_line
 from torchsel.selection.select import select
 from torchsel.selection.values import Selection

@@ -115,7 +115,12 @@ class UvCall:
             return None
         if not _SCRIPT.intersection(self.options) and not named.endswith((".py", ".pyw")):
             return None
-        return self.start / "".join(self.values_of("--directory")[-1:]) / named
+        return self.directory / named
+
+    @property
+    def directory(self) -> Path:
+        """The folder that uv goes to, for which relative paths of its arguments are meant."""
+        return self.start / "".join(self.values_of("--directory")[-1:])
 
     @property
     def is_for_project(self) -> bool:

@@ -49,7 +49,7 @@ def _run(context: Context) -> Answer:
     if context.environ.get("TORCHSEL_DISABLE", "") not in _NOT_DISABLED:
         return wrapper.plain()
     if context.call.command == "sync" and prepare.OPTION in context.call.options:
-        return Answer(prepare.prepare(context.call, options(context), context.draft))
+        return Answer(prepare.prepare(wrapper.call, wrapper.options, wrapper.draft))
     return wrapper.answer()
 
 
