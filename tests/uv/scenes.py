@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import contextlib
+import ctypes
+import operator
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +186,24 @@ def ran_with_a_signal(program: str, call: str, number: str, moment: str) -> None
 
     subprocess.Popen.__init__ = start  # type: ignore[method-assign]
     ran(program, call)
+
+
+def ran_with_a_signal_right_before_a_wait(program: str, ready: str) -> None:
+    """As `ran`, with a SIGTERM between Python's last look for one and the system call that waits for uv."""
+    real, kill = os.waitpid, ctypes.CDLL(None)["raise"]
+    raised: list[int] = []
+
+    def waitpid(pid: int, flags: int) -> Any:
+        while not Path(ready).exists():
+            time.sleep(0.01)
+        first = [] if raised else [partial(kill, int(signal.SIGTERM))]
+        raised.append(pid)
+        # one call of C's code, within which Python looks for no signal
+        calls: list[Any] = [*first, partial(real, pid, flags)]
+        return list(map(operator.call, calls))[-1]
+
+    os.waitpid = waitpid
+    ran(program)
 
 
 def ran_what_cant_be_started(program: str, number: str) -> None:

@@ -156,6 +156,13 @@ def test_the_signal_that_ended_uv_is_told(tmp_path: Path, number: signal.Signals
     assert ran.out == f"-{number.value} True\n", ran
 
 
+def test_a_signal_right_before_a_wait_is_passed_on_to_uv(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    program = stand_in(tmp_path, f"trap 'exit 9' 15; : > {ready}; {WAIT}")
+    ran = in_own_process(scenes.ran_with_a_signal_right_before_a_wait, program, ready)
+    assert ran.out == "9 True\n", ran
+
+
 def test_an_interrupt_is_uvs_to_handle(tmp_path: Path) -> None:
     assert in_own_process(scenes.ran, stand_in(tmp_path, "kill -INT $PPID; exit 5")).out == "5 True\n"
 

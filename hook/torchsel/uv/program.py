@@ -181,7 +181,7 @@ class Uv:
             with self.starting():
                 process = subprocess.Popen([str(self.program), *arguments], env=dict(self.environ))  # noqa: S603
             stops.pass_on_to(process)
-            code = process.wait()
+            code = _waited(process)
             if code or is_last:
                 stops.forget()
         return code
@@ -230,6 +230,13 @@ class Uv:
                 process.kill()
                 raise
         return subprocess.CompletedProcess(command, process.returncode, output, said)
+
+
+def _waited(process: subprocess.Popen[bytes]) -> int:
+    # A signal that comes right before a system call is seen when that has ended, so that none may take long.
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(TURN)
 
 
 def _communicated(process: subprocess.Popen[str], limit: float, stops: Stops) -> tuple[str, str]:
